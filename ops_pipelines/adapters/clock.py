@@ -1,0 +1,41 @@
+"""The clock that sensors and schedules read: the wall's, or the position in a replayed year.
+
+A replay keeps its position in OPS_HOME/clock.json. Where the file is missing the logical instant is the wall's.
+"""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ops_pipelines.adapters.files import written_aside
+from ops_pipelines.core.clock import utc
+from ops_pipelines.core.errors import ConfigError
+
+
+class ProjectClock:
+    """The `Clock` of a project's home."""
+
+    def __init__(self, home: Path) -> None:
+        self._file = home / "clock.json"
+
+    def as_of(self) -> datetime:
+        """The replay's position where there is one, else the wall clock's instant."""
+        if not self._file.is_file():
+            return self.wall()
+        try:
+            return utc(datetime.fromisoformat(json.loads(self._file.read_text())["as_of"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise ConfigError(
+                f"{self._file} does not hold an instant: {error}",
+                expected='{"as_of": "2013-03-12T00:00:00+00:00"}',
+                action="Delete the file to use the wall clock, or write the instant",
+            ) from error
+
+    def wall(self) -> datetime:
+        """The wall clock's instant in UTC."""
+        return datetime.now(UTC)
+
+    def set(self, as_of: datetime) -> None:
+        """Move the replay to an instant."""
+        with written_aside(self._file) as aside:
+            aside.write_text(json.dumps({"as_of": utc(as_of).isoformat()}))

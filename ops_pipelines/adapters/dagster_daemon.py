@@ -1,0 +1,471 @@
+"""Drives Dagster's own daemon code in this process, one synchronous step at a time.
+
+Every private Dagster API the project needs lives here. Ticks, runs and backfills are recorded in
+`home` as `dagster dev` would record them; start it with DAGSTER_HOME=home afterwards, never meanwhile.
+"""
+
+import importlib
+import json
+import logging
+import os
+import sys
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from dagster import AssetKey, DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus, JobDefinition, RunsFilter
+from dagster import _check as check
+from dagster._core.definitions.partitions.context import partition_loading_context
+from dagster._core.execution.api import execute_run
+from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus, PartitionBackfill
+from dagster._core.instance.ref import InstanceRef
+from dagster._core.launcher.base import LaunchRunContext
+from dagster._core.launcher.sync_in_memory_run_launcher import SyncInMemoryRunLauncher
+from dagster._core.remote_origin import InProcessCodeLocationOrigin
+from dagster._core.remote_representation.code_location import CodeLocation, InProcessCodeLocation
+from dagster._core.remote_representation.external import RemoteRepository, RemoteSensor
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from dagster._core.utils import make_new_backfill_id
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
+from dagster._daemon.asset_daemon import AssetDaemon
+from dagster._daemon.backfill import execute_backfill_iteration
+from dagster._daemon.sensor import execute_sensor_iteration
+from dagster._time import get_current_timestamp
+from dagster._utils.error import SerializableErrorInfo
+from dagster._utils.hosted_user_process import recon_job_from_origin
+
+_LOG = logging.getLogger("dagster.daemon.InProcessDaemon")
+_OPEN_BACKFILLS = BulkActionsFilter(
+    statuses=[BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING, BulkActionStatus.FAILING]
+)
+_MAX_BACKFILL_STEPS = 500
+_MAX_SETTLING_TICKS = 20
+
+
+class InProcessDaemonError(RuntimeError):
+    """What cannot be done, what was expected instead and what to do about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """One executed run: what it ran, how it ended and, if it failed, why."""
+
+    run_id: str
+    job: str
+    status: str
+    partition_key: str | None = None
+    assets: tuple[str, ...] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TickResult:
+    """One recorded sensor tick and its runs (those of a backfill it asked for included)."""
+
+    location: str
+    sensor: str
+    status: str
+    runs: tuple[RunResult, ...] = ()
+    skip_reason: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillResult:
+    """One finished backfill and its runs."""
+
+    backfill_id: str
+    status: str
+    runs: tuple[RunResult, ...] = ()
+
+
+class DeferredRunLauncher(SyncInMemoryRunLauncher):
+    """A launcher that queues run ids, for the daemon to execute when the tick is over.
+
+    Executing inside the tick would put user code inside the automation tick's asyncio loop, where
+    an asset that calls `asyncio.run` fails, and would let user code break a tick half way.
+    """
+
+    def __init__(self, inst_data: Any = None) -> None:
+        super().__init__(inst_data)
+        self.pending: deque[str] = deque()
+
+    def launch_run(self, context: LaunchRunContext) -> None:
+        """Queues the run."""
+        self.pending.append(context.dagster_run.run_id)
+
+
+def write_dagster_yaml(home: Path) -> None:
+    """Writes home/dagster.yaml for this daemon and the web server alike; leaves equal content untouched."""
+    home = Path(home).resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    # One event database for all runs: the default makes (and migrates) a new file for each run.
+    storage = {"module": "dagster._core.storage.event_log", "class": "ConsolidatedSqliteEventLogStorage"}
+    settings = {
+        "telemetry": {"enabled": False},
+        "nux": {"enabled": False},
+        "event_log_storage": storage | {"config": {"base_dir": str(home / "events")}},
+    }
+    # JSON is YAML, and json quotes a path with odd characters correctly.
+    text = "".join(f"{key}: {json.dumps(value)}\n" for key, value in settings.items())
+    target = home / "dagster.yaml"
+    if target.exists() and target.read_text(encoding="utf-8") == text:
+        return
+    aside = target.with_suffix(f".{os.getpid()}.tmp")
+    aside.write_text(text, encoding="utf-8")
+    aside.replace(target)
+
+
+class InProcessDaemon:
+    """A Dagster daemon that ticks when told to: `with InProcessDaemon(home, {location name: module}) as daemon`.
+
+    Modules need a `defs` attribute holding Definitions with `executor=in_process_executor`. Whatever
+    runs print goes to home/in_process_daemon.log.
+    """
+
+    instance: DagsterInstance
+
+    def __init__(self, home: Path, locations: Mapping[str, str]) -> None:
+        self._home = Path(home).resolve()
+        self._locations = dict(locations)
+        self._started: list[RemoteSensor] = []
+
+    def __enter__(self) -> Self:
+        write_dagster_yaml(self._home)
+        with ExitStack() as stack:
+            self._log = stack.enter_context((self._home / "in_process_daemon.log").open("a", encoding="utf-8"))
+            self.instance = stack.enter_context(_open_instance(self._home))
+            self._context = stack.enter_context(self._open_context())
+            self._repositories = {name: self._load(name, module) for name, module in self._locations.items()}
+            self._asset_daemon = AssetDaemon(settings={}, pre_sensor_interval_seconds=0)
+            self._asset_daemon._logger = _LOG
+            stack.callback(self._close)
+            self._resources = stack.pop_all()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._resources.close()
+
+    def start_sensors(self, location: str | None = None, name: str | None = None) -> None:
+        """Turns on all sensors, automation sensors too, or those of one location or name, until exit."""
+        found = [s for s in self._sensors() if location in (None, s.handle.location_name) and name in (None, s.name)]
+        if not found:
+            known = ", ".join(f"{s.handle.location_name}/{s.name}" for s in self._sensors()) or "none"
+            raise InProcessDaemonError(f"no sensor {name!r} in location {location!r}; declared sensors: {known}")
+        for sensor in found:
+            self.instance.start_sensor(sensor)
+        self._started += found
+
+    def stop_sensors(self) -> None:
+        """Puts every sensor this daemon started back to what its code declares; cursors are kept."""
+        while self._started:
+            self.instance.reset_sensor(self._started.pop())
+
+    def tick_sensors(self) -> list[TickResult]:
+        """Evaluates every running sensor once and executes the runs it asks for."""
+        return self._tick(lambda: execute_sensor_iteration(self._context, _LOG, None, None), automation=False)
+
+    def tick_automation(self) -> list[TickResult]:
+        """Evaluates the automation conditions once and executes what they ask for.
+
+        The first tick of a home only takes a baseline: tick once before the first data arrives. A tick right
+        after one that launched runs may miss data that arrived in between: see `settle_automation`.
+        """
+        return self._tick(lambda: self._asset_daemon._run_iteration_impl(self._context, None, {}, {}), automation=True)
+
+    def settle_automation(self) -> list[TickResult]:
+        """Ticks automation until a tick asks for nothing, so that whole chains run and new data is seen.
+
+        The quiet last tick matters: an eager asset takes new upstream data that shares a tick with its
+        own last run for data it has already used. The real daemon's pauses make such ticks by themselves.
+        """
+        results: list[TickResult] = []
+        for _ in range(_MAX_SETTLING_TICKS):
+            ticked = self.tick_automation()
+            results += ticked
+            if not any(result.runs for result in ticked):
+                return results
+        raise InProcessDaemonError(
+            f"automation still asks for runs after {_MAX_SETTLING_TICKS} ticks; expected it to come to rest. Look for "
+            f"an automation condition that stays true after its asset ran (last: {ticked[-1]})"
+        )
+
+    def run_job(
+        self,
+        location: str,
+        job_name: str,
+        *,
+        partition_key: str | None = None,
+        run_config: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> RunResult:
+        """Launches one run of a job as the UI's launchpad would, and executes it."""
+        repository = self._repository(location)
+        if not repository.has_job(job_name):
+            known = ", ".join(sorted(job.name for job in repository.get_all_jobs()))
+            raise InProcessDaemonError(f"no job {job_name!r} in location {location!r}; its jobs: {known}")
+        partition_tags: Mapping[str, str] = {}
+        if partition_key is not None:
+            partition_tags, partition_config = self._partition(repository, job_name, partition_key)
+            run_config = partition_config if run_config is None else run_config
+        run = self._create_run(repository, job_name, run_config or {}, {**partition_tags, **(tags or {})})
+        self._work(lambda: self.instance.submit_run(run.run_id, self._context.create_request_context()))
+        return self._run_results([run.run_id])[0]
+
+    def backfill(self, assets: Sequence[str], partition_keys: Sequence[str]) -> BackfillResult:
+        """Launches an asset backfill over the partitions as the UI would, and carries it through."""
+        backfill_id = make_new_backfill_id()
+        self._work(lambda: self._request_backfill(backfill_id, assets, partition_keys))
+        done = check.not_none(self.instance.get_backfill(backfill_id))
+        return BackfillResult(backfill_id, done.status.value, self._run_results([backfill_id]))
+
+    def _open_context(self) -> WorkspaceProcessContext:
+        origins = [_origin(name, module) for name, module in self._locations.items()]
+        with warnings.catch_warnings():
+            # The location's own load error says the same, and becomes the error raised.
+            warnings.filterwarnings("ignore", message="Error loading repository location")
+            # The target needs a list: it takes any other sequence for a single origin.
+            return WorkspaceProcessContext(self.instance, InProcessWorkspaceLoadTarget(origins))
+
+    def _load(self, name: str, module: str) -> RemoteRepository:
+        entry = self._context.create_request_context().get_code_location_entries()[name]
+        if entry.code_location is None:
+            raise _load_error(name, module, entry.load_error.message.strip() if entry.load_error else "no error given")
+        repository = next(iter(entry.code_location.get_repositories().values()))
+        for job in repository.get_all_jobs():
+            executor = self._definition(repository, job.name).executor_def.name
+            if executor != "in_process":
+                raise InProcessDaemonError(
+                    f"job {job.name!r} in code location {name!r} uses the executor {executor!r}, which starts "
+                    f"processes, but runs must stay in this one; give the Definitions in {module!r} "
+                    "`executor=dagster.in_process_executor`"
+                )
+        return repository
+
+    def _repository(self, location: str) -> RemoteRepository:
+        if location not in self._repositories:
+            known = ", ".join(self._repositories) or "none"
+            raise InProcessDaemonError(f"no code location {location!r}; this daemon was opened with: {known}")
+        return self._repositories[location]
+
+    def _code(self, repository: RemoteRepository) -> CodeLocation:
+        return self._context.create_request_context().get_code_location(repository.handle.location_name)
+
+    def _definition(self, repository: RemoteRepository, job_name: str) -> JobDefinition:
+        code = check.inst(self._code(repository), InProcessCodeLocation)
+        return code.get_reconstructable_job(repository.name, job_name).get_definition()
+
+    def _sensors(self) -> list[RemoteSensor]:
+        return [sensor for repository in self._repositories.values() for sensor in repository.get_sensors()]
+
+    def _partition(
+        self, repository: RemoteRepository, job_name: str, key: str
+    ) -> tuple[Mapping[str, str], Mapping[str, Any]]:
+        job = self._definition(repository, job_name)
+        with partition_loading_context(dynamic_partitions_store=self.instance):
+            if job.partitions_def is None or not job.partitions_def.has_partition_key(key):
+                kind = "no partitions" if job.partitions_def is None else "other partitions"
+                raise InProcessDaemonError(
+                    f"no partition {key!r} in job {job_name!r} of location {repository.handle.location_name!r}: "
+                    f"the job has {kind}, see its launchpad in the UI"
+                )
+            return job.get_tags_for_partition_key(key, None), job.get_run_config_for_partition_key(key)
+
+    def _create_run(
+        self, repository: RemoteRepository, job_name: str, run_config: Mapping[str, Any], tags: Mapping[str, str]
+    ) -> DagsterRun:
+        job = repository.get_full_job(job_name)
+        plan = self._code(repository).get_execution_plan(job, run_config, None, None, self.instance)
+        return self.instance.create_run(
+            job_name=job_name,
+            run_id=None,
+            run_config=run_config,
+            status=DagsterRunStatus.NOT_STARTED,
+            tags={**job.run_tags, **tags},
+            root_run_id=None,
+            parent_run_id=None,
+            step_keys_to_execute=None,
+            execution_plan_snapshot=plan.execution_plan_snapshot,
+            job_snapshot=job.job_snapshot,
+            parent_job_snapshot=job.parent_job_snapshot,
+            asset_selection=None,
+            asset_check_selection=None,
+            resolved_op_selection=None,
+            op_selection=None,
+            remote_job_origin=job.get_remote_origin(),
+            job_code_origin=job.get_python_origin(),
+            asset_graph=repository.asset_graph,
+        )
+
+    def _request_backfill(self, backfill_id: str, assets: Sequence[str], partition_keys: Sequence[str]) -> None:
+        graph = self._context.create_request_context().asset_graph
+        keys = [AssetKey.from_user_string(asset) for asset in assets]
+        unknown = [key.to_user_string() for key in keys if not graph.has(key)]
+        if unknown:
+            raise InProcessDaemonError(f"no asset {unknown} in the locations {', '.join(self._locations)}")
+        request = PartitionBackfill.from_asset_partitions(
+            backfill_id=backfill_id,
+            asset_graph=graph,
+            partition_names=list(partition_keys),
+            asset_selection=keys,
+            backfill_timestamp=get_current_timestamp(),
+            tags={},
+            dynamic_partitions_store=self.instance,
+            all_partitions=False,
+            title=None,
+            description=None,
+            run_config=None,
+        )
+        self.instance.add_backfill(request)
+
+    def _tick(self, iterate: Callable[[], object], *, automation: bool) -> list[TickResult]:
+        sensors = [s for s in self._sensors() if s.sensor_type.is_handled_by_asset_daemon is automation]
+        for sensor in sensors:
+            self._let_tick_now(sensor)
+        started = get_current_timestamp()
+        self._work(iterate)
+        return [result for sensor in sensors if (result := self._tick_result(sensor, started))]
+
+    def _let_tick_now(self, sensor: RemoteSensor) -> None:
+        # The daemon skips a sensor whose last tick is younger than its minimum interval (30 s unless
+        # declared otherwise), so move the remembered times back; the tick itself records the real time.
+        state = self.instance.get_instigator_state(sensor.get_remote_origin_id(), sensor.selector_id)
+        data = state.sensor_instigator_data if state else None
+        if state is None or data is None:
+            return
+        due = get_current_timestamp() - float(sensor.min_interval_seconds)
+        times = {
+            field: min(value, due)
+            for field in ("last_tick_timestamp", "last_tick_start_timestamp")
+            if (value := getattr(data, field)) is not None
+        }
+        self.instance.update_instigator_state(state.with_data(data._replace(**times)))
+
+    def _tick_result(self, sensor: RemoteSensor, started: float) -> TickResult | None:
+        ticks = self.instance.get_ticks(sensor.get_remote_origin_id(), sensor.selector_id, limit=1)
+        # A resumed tick keeps its old start, hence the end time.
+        if not ticks or max(ticks[0].timestamp, ticks[0].end_timestamp or 0) < started:
+            return None
+        tick = ticks[0]
+        return TickResult(
+            location=sensor.handle.location_name,
+            sensor=sensor.name,
+            status=tick.status.value,
+            runs=self._run_results(tick.run_ids),
+            skip_reason=tick.skip_reason,
+            error=_root_cause(tick.error) if tick.error else None,
+        )
+
+    def _work(self, start: Callable[[], object]) -> None:
+        """Runs one daemon step to its end: the runs it launches, and the backfills it asks for."""
+        with redirect_stdout(self._log), redirect_stderr(self._log), warnings.catch_warnings():
+            # Dagster's daemon calls parts of Dagster that Dagster deprecates: nothing our code could change.
+            warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"dagster\.")
+            _exhaust(start())
+            self._execute_pending()
+            for _ in range(_MAX_BACKFILL_STEPS):
+                if not self.instance.get_backfills(filters=_OPEN_BACKFILLS, limit=1):
+                    return
+                _exhaust(execute_backfill_iteration(self._context, _LOG))
+                self._execute_pending()
+        raise InProcessDaemonError(
+            f"a backfill is still open after {_MAX_BACKFILL_STEPS} steps; expected it to finish. Cancel it in the UI "
+            f"(DAGSTER_HOME={self._home}) or start from an empty home"
+        )
+
+    def _pending(self) -> deque[str]:
+        return check.inst(self.instance.run_launcher, DeferredRunLauncher).pending
+
+    def _next_pending(self) -> DagsterRun:
+        return check.not_none(self.instance.get_run_by_id(self._pending().popleft()))
+
+    def _execute_pending(self) -> None:
+        while self._pending():
+            run = self._next_pending()
+            try:
+                execute_run(recon_job_from_origin(check.not_none(run.job_code_origin)), run, self.instance)
+            except Exception as error:  # a failing step does not raise; this run could not even start
+                _LOG.exception("run %s of %s could not be executed", run.run_id, run.job_name)
+                if not check.not_none(self.instance.get_run_by_id(run.run_id)).is_finished:
+                    self.instance.report_run_failed(run, f"{type(error).__name__}: {error}")
+
+    def _run_results(self, ids: Sequence[str]) -> tuple[RunResult, ...]:
+        """The runs with these ids; the id of a backfill stands for its runs."""
+        found: list[DagsterRun] = []
+        for run_id in ids:
+            run = self.instance.get_run_by_id(run_id)
+            found += [run] if run else reversed(self.instance.get_runs(RunsFilter.for_backfill(run_id)))
+        return tuple(
+            RunResult(
+                run_id=run.run_id,
+                job=run.job_name,
+                status=run.status.value,
+                partition_key=run.tags.get("dagster/partition"),
+                assets=tuple(sorted(key.to_user_string() for key in run.asset_selection or ())),
+                error=self._failure(run),
+            )
+            for run in found
+        )
+
+    def _failure(self, run: DagsterRun) -> str | None:
+        if run.is_success:
+            return None
+        failures = {DagsterEventType.STEP_FAILURE, DagsterEventType.RUN_FAILURE}
+        for record in self.instance.get_records_for_run(run.run_id, of_type=failures).records:
+            event = record.event_log_entry.get_dagster_event()
+            error = event.step_failure_data.error if event.is_step_failure else None
+            return f"{event.step_key}: {_root_cause(error)}" if error else event.message
+        return None
+
+    def _close(self) -> None:
+        self.stop_sensors()
+        while self._pending():  # only after an interrupt: a run nobody will execute must not look alive
+            self.instance.report_run_failed(self._next_pending(), "The daemon was closed before it executed this run.")
+
+
+def _root_cause(error: SerializableErrorInfo) -> str:
+    while error.cause:
+        error = error.cause
+    return error.message.strip()
+
+
+def _exhaust(step: object) -> None:
+    # Some of the daemon's steps are generators, which only work while they are read.
+    if isinstance(step, Iterator):
+        deque(step, maxlen=0)
+
+
+def _open_instance(home: Path) -> DagsterInstance:
+    # Only this process launches runs its own way; the web server's later runs go the usual way. Capturing
+    # each step's output would start four helper processes a run.
+    overrides = {
+        "run_launcher": {"module": __name__, "class": DeferredRunLauncher.__name__},
+        "run_coordinator": {"module": "dagster._core.run_coordinator", "class": "DefaultRunCoordinator"},
+        "compute_logs": {
+            "module": "dagster._core.storage.noop_compute_log_manager",
+            "class": "NoOpComputeLogManager",
+        },
+    }
+    return DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=overrides))
+
+
+def _origin(name: str, module: str) -> InProcessCodeLocationOrigin:
+    try:
+        # Dagster's own import leaves out sys.path[0]; of a module already imported it does not notice.
+        importlib.import_module(module)
+    except Exception as error:
+        raise _load_error(name, module, f"{type(error).__name__}: {error}") from error
+    target = LoadableTargetOrigin(executable_path=sys.executable, module_name=module, attribute="defs")
+    return InProcessCodeLocationOrigin(target, location_name=name)
+
+
+def _load_error(name: str, module: str, cause: str) -> InProcessDaemonError:
+    return InProcessDaemonError(
+        f"code location {name!r} did not load: {cause}. Expected an importable module {module!r} with a `defs` "
+        f"attribute holding dagster.Definitions; run `python -c 'import {module}'` to see more of the error"
+    )

@@ -1,0 +1,162 @@
+"""LightGBM's binary classifiers as canonical bytes: the booster's own text, without how it was fitted.
+
+The text ends with every setting of the fit, threads and seeds included, so that two equal models would differ. Of these
+settings one line is kept, which columns are categorical: prediction needs it, and LightGBM reads it back.
+
+Text columns are fitted as pandas categories, with `categorical_feature` left alone: LightGBM then stores the levels of
+each. To get the same model twice, a team's function sets `deterministic=True`, `force_row_wise=True`, `num_threads` and
+`seed`.
+"""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from ops_pipelines.core.errors import ArtefactError, SchemaMismatch, TrainingError, near_miss
+
+if TYPE_CHECKING:
+    import lightgbm as lgb
+    import numpy as np
+    import pandas as pd
+
+_SETTINGS, _SETTINGS_END = "\nparameters:\n", "\nend of parameters\n"
+_CATEGORICAL, _LEVELS = "[categorical_feature: ", "\npandas_categorical:"
+_PROBABILITIES = ("binary", "cross_entropy")
+
+
+class LightGBMFlavour:
+    """Boosters and LGBMClassifier of two classes, stored as LightGBM's text and never as a pickle."""
+
+    def dump(self, model: Any) -> bytes:
+        """The model's text with one setting left; TrainingError for what is not a LightGBM classifier of two classes.
+
+        An LGBMClassifier is stored as its booster. TrainingError also where the levels of a category cannot be told,
+        because `categorical_feature` was given beside pandas categories.
+        """
+        booster = _booster(model)
+        text: str = booster.model_to_string()
+        _check_objective(text)
+        _levels(booster, text)
+        trees, _, rest = text.partition(_SETTINGS)
+        levels = rest.rpartition(_LEVELS)[2]
+        return f"{trees}{_SETTINGS}{_categorical_line(rest)}\n{_SETTINGS_END}{_LEVELS}{levels}".encode()
+
+    def load(self, content: bytes) -> "lgb.Booster":
+        """The booster of some bytes; ArtefactError where they are cut off or are no LightGBM text."""
+        import lightgbm as lgb
+
+        try:
+            text = content.decode()
+            _check_whole(text)
+            return lgb.Booster(model_str=text)
+        except (ValueError, lgb.basic.LightGBMError) as error:
+            raise ArtefactError(
+                f"{len(content)} bytes are no whole LightGBM model: {error}",
+                expected="the text that LightGBMFlavour.dump made",
+                action="Restore the object from a backup, or train the release again",
+            ) from error
+
+    def predict(self, model: Any, features: "pd.DataFrame") -> "np.ndarray":
+        """The probability of the positive class for each row, whatever order the columns of `features` have.
+
+        A level that the model never saw counts as missing. SchemaMismatch for a column that is missing, and for one
+        that is neither numbers nor one of the model's categories.
+        """
+        import numpy as np
+
+        booster = _booster(model)
+        # One tree's text holds the header, and costs less than the whole model's.
+        levels = _levels(booster, booster.model_to_string(num_iteration=1))
+        columns = [_codes(features, name, levels.get(name)) for name in self.features(model)]
+        scores: np.ndarray = booster.predict(np.column_stack(columns)) if len(features) else np.empty(0)
+        return scores
+
+    def features(self, model: Any) -> tuple[str, ...]:
+        """The columns that the model was fitted on, in its order."""
+        return tuple(_booster(model).feature_name())
+
+
+def _booster(model: Any) -> "lgb.Booster":
+    import lightgbm as lgb
+
+    if isinstance(model, lgb.Booster):
+        return model
+    if isinstance(model, lgb.LGBMClassifier) and hasattr(model, "fitted_"):
+        return model.booster_
+    raise TrainingError(
+        f"A {type(model).__name__} is not a model of the flavour 'lightgbm'",
+        expected="a lightgbm.Booster, or an LGBMClassifier after its fit",
+        action="Return the fitted model from the training function, or name its flavour in the pipeline",
+    )
+
+
+def _check_objective(text: str) -> None:
+    objective = text.partition("\nobjective=")[2].partition("\n")[0]
+    if objective.split(" ")[0] not in _PROBABILITIES:
+        raise TrainingError(
+            f"A LightGBM model with the objective {objective or 'of its own'!r} gives no probability",
+            expected=f"one of {', '.join(_PROBABILITIES)}",
+            action="Set objective='binary' where the model is fitted",
+            objective=objective,
+        )
+
+
+def _check_whole(text: str) -> None:
+    """Raises ValueError for a text that is cut off, before LightGBM reads past its end."""
+    header, found, trees = text.partition("\n\nTree=0\n")
+    end = trees.find("\nend of trees\n")
+    levels = text.rpartition(_LEVELS)[2]
+    if not header.startswith("tree\n") or not found or end < 0 or not levels.endswith("\n"):
+        raise ValueError("its beginning or its end is missing")
+    json.loads(levels)
+    sizes = header.partition("\ntree_sizes=")[2].split("\n")[0].split()
+    # LightGBM counts bytes, from the T of the first tree to the e of "end of trees".
+    if sum(map(int, sizes)) != len(f"Tree=0\n{trees[: end + 1]}".encode()):
+        raise ValueError("its trees are not as long as its header says")
+
+
+def _levels(booster: "lgb.Booster", text: str) -> dict[str, list[Any]]:
+    """The levels of each categorical column, in the order of their codes."""
+    stored: list[list[Any]] = booster.pandas_categorical or []
+    if not stored:
+        return {}
+    indices = _categorical_line(text).removeprefix(_CATEGORICAL).removesuffix("]").split(",")
+    names = [booster.feature_name()[int(index)] for index in indices if index]
+    if len(names) != len(stored):
+        raise TrainingError(
+            f"The LightGBM model has the levels of {len(stored)} categories and {len(names)} categorical columns",
+            expected="as many levels as categorical columns",
+            action="Make each categorical column an unordered pandas category, and leave categorical_feature alone",
+            categorical=names,
+        )
+    return dict(zip(names, stored, strict=True))
+
+
+def _categorical_line(text: str) -> str:
+    start = text.index(_CATEGORICAL)
+    return text[start : text.index("]", start) + 1]
+
+
+def _codes(features: "pd.DataFrame", name: str, levels: list[Any] | None) -> "np.ndarray":
+    """A column as LightGBM's numbers: codes where it has levels, missing values as NaN."""
+    import numpy as np
+    import pandas as pd
+
+    if name not in features:
+        raise SchemaMismatch(
+            f"The column {name!r} is missing, which the model was fitted on",
+            expected=f"the model's columns; given are {', '.join(map(str, features.columns)) or 'none'}",
+            action=near_miss(name, map(str, features.columns)).rstrip("."),
+            column=name,
+        )
+    try:
+        if levels is None:
+            return features[name].to_numpy(dtype=float, na_value=np.nan)
+        codes = pd.Categorical(features[name], categories=levels).codes.astype(float)
+        return np.where(codes < 0, np.nan, codes)
+    except (TypeError, ValueError) as error:
+        raise SchemaMismatch(
+            f"The column {name!r} of type {features[name].dtype} cannot be scored: {error}",
+            expected="numbers or booleans, as the model was fitted on",
+            action="Check the type of this column in the feature service",
+            column=name,
+        ) from error

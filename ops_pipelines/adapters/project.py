@@ -1,0 +1,103 @@
+"""Where the project and its state lie: its root, `OPS_HOME`, the commit, the lock file.
+
+The root is the nearest folder, from the working directory upwards, whose pyproject.toml has a `[tool.ops]` table; so a
+team that installs this package keeps its own feature_repo/ and evals/.
+"""
+
+import os
+import subprocess
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from ops_pipelines.core.errors import ConfigError, near_miss
+from ops_pipelines.core.fingerprint import digest_bytes
+
+SETTINGS = {"home": ".ops", "feature_repo": "feature_repo", "evals": "evals", "lock": "requirements.lock"}
+"""The keys of `[tool.ops]`, each a path from the root, with their defaults."""
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project's folders. `home` holds all state: OPS_HOME where it is set, else the setting, else `.ops`."""
+
+    root: Path
+    home: Path
+    feature_repo: Path
+    evals: Path
+    lock: Path
+
+    def commit(self) -> str:
+        """The commit that the project stands on, with `+changes` where files differ from it; `no-git` outside git."""
+        head = _git(self.root, "rev-parse", "HEAD")
+        if not head:
+            return "no-git"
+        return f"{head}+changes" if _git(self.root, "status", "--porcelain", "--untracked-files=no") else head
+
+    def environment(self) -> bytes:
+        """The bytes of the lock file, which decide what is installed; ConfigError where there is none."""
+        if not self.lock.is_file():
+            raise ConfigError(
+                f"The project has no lock file {self.lock}",
+                expected="a file that pins every package by hash",
+                action="Write it with `make lock`, or name another in [tool.ops] lock",
+            )
+        return self.lock.read_bytes()
+
+    def environment_digest(self) -> str:
+        """The sha256 of the lock file."""
+        return digest_bytes(self.environment())
+
+
+@cache
+def find_project(start: Path | None = None) -> Project:
+    """The project around a folder (the working directory, without one); ConfigError where there is none."""
+    where = (start or Path.cwd()).resolve()
+    for folder in (where, *where.parents):
+        settings = _settings(folder / "pyproject.toml")
+        if settings is not None:
+            return _project(folder, settings)
+    raise ConfigError(
+        f"No project around {where}",
+        expected="a pyproject.toml with a [tool.ops] table in this folder or one above it",
+        action="Change into the project's folder, or add an empty [tool.ops] table",
+    )
+
+
+def lake_files(dataset: str) -> str:
+    """The glob of a dataset's accepted Parquet files, for a Feast FileSource."""
+    return str(find_project().home / "lake" / dataset / "*" / "data.parquet")
+
+
+def _settings(file: Path) -> dict[str, str] | None:
+    if not file.is_file():
+        return None
+    try:
+        settings: dict[str, str] | None = tomllib.loads(file.read_text()).get("tool", {}).get("ops")
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file} cannot be read: {error}", expected="valid TOML", action="Mend the file") from error
+    for key in settings or {}:
+        if key not in SETTINGS:
+            raise ConfigError(
+                f"{file} has an unknown key {key!r} in [tool.ops]",
+                expected=f"some of {', '.join(SETTINGS)}",
+                action=near_miss(key, SETTINGS).rstrip("."),
+            )
+    return settings
+
+
+def _project(root: Path, settings: dict[str, str]) -> Project:
+    paths = {key: root / settings.get(key, default) for key, default in SETTINGS.items()}
+    if os.environ.get("OPS_HOME"):
+        paths["home"] = Path(os.environ["OPS_HOME"]).absolute()
+    return Project(root=root, **paths)
+
+
+def _git(root: Path, *arguments: str) -> str:
+    """What git prints, empty where it fails or is not there."""
+    try:
+        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False, timeout=30)
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,0 +1,37 @@
+"""How verbs answer: a table on a terminal, plain text elsewhere, JSON on request."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")]
+
+
+def show(rows: Sequence[Mapping[str, Any]], *, title: str = "", as_json: bool = False) -> None:
+    """Prints rows as JSON, as a table on a terminal, or as tab-separated text."""
+    if as_json:
+        print(json.dumps(list(rows), indent=2, default=str))
+    elif not rows:
+        print(f"{title}: nothing yet" if title else "nothing yet")
+    elif sys.stdout.isatty():
+        _table(rows, title)
+    else:
+        print("\t".join(rows[0]))
+        for row in rows:
+            print("\t".join(str(value) for value in row.values()))
+
+
+def _table(rows: Sequence[Mapping[str, Any]], title: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title or None, title_justify="left")
+    for name in rows[0]:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    Console().print(table)

@@ -1,0 +1,72 @@
+"""The rules of the house, put over every tree of definitions in one place.
+
+Resources, the executor, automation and who owns what nobody claimed. Each code location and the single tree go through
+`furnish`, so that they cannot differ.
+"""
+
+import os
+import warnings
+from types import ModuleType
+
+import dagster as dg
+
+from ops_pipelines.adapters.platform import Platform
+from ops_pipelines.adapters.project import find_project
+from ops_pipelines.components.arrivals import arrivals
+from ops_pipelines.components.dataset import ARRIVES
+
+
+def load_tree(module: ModuleType) -> dg.Definitions:
+    """The definitions of a folder of components, furnished."""
+    with warnings.catch_warnings():
+        # Dagster marks its own component loading, which it recommends, as beta and preview: 56 lines at each start.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return furnish(dg.ComponentTree.from_module(module, project_root=find_project().root).build_defs())
+
+
+def furnish(tree: dg.Definitions, platform: Platform | None = None) -> dg.Definitions:
+    """A tree with the platform as its resource, in-process steps, automation, and owners.
+
+    Automation is declared stopped unless OPS_AUTOMATION is `on`, so that a fresh clone does nothing by itself.
+    """
+    merged = dg.Definitions.merge(
+        tree,
+        _weekly_arrivals(tree),
+        dg.Definitions(
+            resources={"platform": platform or dg.ResourceDefinition(lambda _: Platform.embedded())},
+            executor=dg.in_process_executor,
+            sensors=[
+                dg.AutomationConditionSensorDefinition(
+                    "automation", target=dg.AssetSelection.all(), default_status=_automation_status()
+                )
+            ],
+        ),
+    )
+    return merged.permissive_map_resolved_asset_specs(func=_owned, selection=None)
+
+
+def _weekly_arrivals(tree: dg.Definitions) -> dg.Definitions:
+    assets = [asset for asset in tree.assets or [] if isinstance(asset, dg.AssetsDefinition)]
+    arriving = [spec for asset in assets for spec in asset.specs if ARRIVES in spec.tags]
+    if not arriving:
+        return dg.Definitions()
+    weeks = {spec.partitions_def for spec in arriving}
+    if len(weeks) > 1:
+        raise dg.DagsterInvalidDefinitionError(
+            f"The datasets {[spec.key.to_user_string() for spec in arriving]} arrive in different weeks. Expected: one "
+            "`weekly` for all of a location. Give them the same start and end."
+        )
+    calendar = weeks.pop()
+    assert isinstance(calendar, dg.TimeWindowPartitionsDefinition)  # what Weekly declares
+    return arrivals([spec.key for spec in arriving], calendar)
+
+
+def _automation_status() -> dg.DefaultSensorStatus:
+    wanted = os.environ.get("OPS_AUTOMATION", "off").lower() == "on"
+    return dg.DefaultSensorStatus.RUNNING if wanted else dg.DefaultSensorStatus.STOPPED
+
+
+def _owned(spec: dg.AssetSpec) -> dg.AssetSpec:
+    return spec if spec.owners else spec.replace_attributes(owners=["team:platform"])
+

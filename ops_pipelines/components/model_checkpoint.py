@@ -1,0 +1,216 @@
+"""A checkpoint: fitted, judged against what is live, stored by content, and described for people."""
+
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from ops_pipelines.adapters.flavours import flavour_named
+from ops_pipelines.adapters.mlflow_registry import TrainingRecord
+from ops_pipelines.adapters.platform import Platform
+from ops_pipelines.components.calendar import window_of
+from ops_pipelines.components.code import source_of
+from ops_pipelines.components.feature_inputs import applied_service
+from ops_pipelines.components.model_predictions import predictor_of
+from ops_pipelines.components.publishing import Product
+from ops_pipelines.core.fingerprint import canonical_json
+from ops_pipelines.core.gate import Judgement, decide
+from ops_pipelines.core.release import PRODUCTION, Evidence, Manifest, Release, live_release
+from ops_pipelines.core.verdict import NotEvaluated, Verdict
+from ops_pipelines.mlops.checkpoint import Card, check_features, judge_repeatability
+from ops_pipelines.mlops.evaluation import compare, judge_challenger, metrics
+from ops_pipelines.mlops.training import ASKED_AT, KNOWN_AT, LABEL, Split, fit, import_function, split_by_time
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ops_pipelines.components.model import Model
+
+
+class CheckpointConfig(dg.Config):
+    """An experiment: another training function, or parameters that replace some of the declared ones."""
+
+    train: str | None = None
+    params: dict[str, Any] = {}  # noqa: RUF012 - Dagster reads the class's own default
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A model with its canonical bytes, how it was made, and whether a second fit gave the same bytes."""
+
+    model: Any
+    content: bytes
+    recipe: dict[str, Any]
+    repeatable: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The gate's verdict on a fitted model, the release it was compared with, and its metrics on the holdout."""
+
+    verdict: Verdict
+    baseline: str | None
+    metrics: dict[str, float | None] = field(default_factory=dict)
+
+
+def make_checkpoint(
+    model: "Model", platform: Platform, week: str, config: CheckpointConfig, *, run_id: str
+) -> Product:
+    """Fit, judge, store and record the checkpoint of a cut-off week."""
+    split = _split(model, platform, week)
+    fitted = _fit(model, config, split)
+    manifest = _manifest(model, platform, week, fitted)
+    judged = _judge(model, platform, manifest, fitted, split)
+    card = _card(model, week, manifest, fitted, judged, split)
+    commit = platform.project.commit()
+    version = platform.registry.record(
+        TrainingRecord(
+            card=card,
+            flavour=model.flavour,
+            content=fitted.content,
+            dataset=manifest.behaviour["dataset"],
+            sample=split.holdout.features.head(3),
+            tags={"release": manifest.digest, "commit": commit, "dagster_run": run_id, **_parts(manifest)},
+        )
+    )
+    facts = {
+        "release": manifest.digest,
+        "run": run_id,
+        "commit": commit,
+        "training_set": f"{model.name}/training_set@{week}",
+        "mlflow_run": version.run_id,
+        "model_version": version.version,
+        "metrics": judged.metrics,
+        "recipe": fitted.recipe,
+    }
+    cut_off = window_of(model.weeks(), week).end
+    platform.releases.save(manifest, Evidence(judged.verdict, judged.baseline, cut_off, facts))
+    return _product(model, week, manifest, judged, facts, card)
+
+
+def _split(model: "Model", platform: Platform, week: str) -> Split:
+    service, _ = applied_service(platform, model.features)
+    frame = platform.lake.read(f"{model.name}/training_set", week).to_pandas()
+    renamed = {model.entities.asked_at: ASKED_AT, model.labels.column: LABEL, model.labels.known_at: KNOWN_AT}
+    cut_off = window_of(model.weeks(), week).end
+    return split_by_time(
+        frame.rename(columns=renamed),
+        features=service.features,
+        slices=tuple(model.slices),
+        holdout_from=cut_off - timedelta(weeks=model.holdout_weeks),
+        cut_off=cut_off,
+    )
+
+
+def _fit(model: "Model", config: CheckpointConfig, split: Split) -> Fitted:
+    recipe = {
+        "train": config.train or model.train,
+        "params": {**model.params, **config.params},
+        "seed": model.seed,
+        "flavour": model.flavour,
+        "holdout_weeks": model.holdout_weeks,
+    }
+    flavour = flavour_named(model.flavour)
+    train = import_function(recipe["train"], what="training function")
+    first, second = (fit(train, split.train, recipe["params"], model.seed) for _ in range(2))
+    content = flavour.dump(first)
+    check_features(flavour.features(first), list(split.train.features.columns), system=model.name)
+    return Fitted(first, content, recipe, judge_repeatability(content, flavour.dump(second)))
+
+
+def _manifest(model: "Model", platform: Platform, week: str, fitted: Fitted) -> Manifest:
+    """Everything that decides what this model answers, kept by content so that each digest resolves."""
+    training_set = platform.lake.good(f"{model.name}/training_set", week)
+    service, _ = applied_service(platform, model.features)
+    put = platform.objects.put
+    return Manifest(
+        system=model.name,
+        behaviour={
+            "model": put(fitted.content),
+            "dataset": training_set.facts["manifest"] if training_set else "",
+            "features": put(canonical_json(service.to_json())),
+            "recipe": put(canonical_json(fitted.recipe)),
+            "code": put(source_of(fitted.recipe["train"])),
+            "environment": put(platform.project.environment()),
+        },
+    )
+
+
+def _judge(model: "Model", platform: Platform, manifest: Manifest, fitted: Fitted, split: Split) -> Judged:
+    """The gate: better than what is live beyond chance, no slice much worse, and repeatable."""
+    labels = split.holdout.labels.to_numpy()
+    scores = flavour_named(model.flavour).predict(fitted.model, split.holdout.features)
+    measured = metrics(labels, scores)
+    champion = live_release(platform.releases, model.name, PRODUCTION)
+    if champion and champion.digest == manifest.digest:
+        # The same inputs gave the release that is live: what let it in still holds.
+        return Judged(champion.latest.verdict, champion.latest.baseline, measured)
+    subject, rule = manifest.digest, model.gate.rule()
+    baseline = _baseline_scores(platform, champion, split)
+    if isinstance(baseline, NotEvaluated):
+        better: Verdict = baseline
+    else:
+        days = split.holdout.asked_at.dt.date.tolist()
+        comparison = compare(
+            labels=labels, challenger=scores, champion=baseline, days=days, slices=split.slices, rule=rule
+        )
+        better = judge_challenger(comparison, rule)
+    judgements = [Judgement("better", subject, better), Judgement("repeatable", subject, fitted.repeatable)]
+    verdict = decide(subject, required=["better", "repeatable"], judgements=judgements)
+    return Judged(verdict, champion.digest if champion else None, measured)
+
+
+def _baseline_scores(platform: Platform, champion: Release | None, split: Split) -> "np.ndarray | NotEvaluated":
+    """The champion's scores of the holdout; without one, the share of positives among the training rows."""
+    import numpy as np
+    import pyarrow as pa
+
+    if champion is None:
+        return np.full(len(split.holdout), split.train.labels.mean())
+    predict = predictor_of(platform, champion)
+    absent = [name for name in predict.features if name not in split.holdout.features.columns]
+    if absent:
+        return NotEvaluated(f"the champion needs {absent}, which the feature service no longer offers")
+    return predict(pa.Table.from_pandas(split.holdout.features, preserve_index=False))
+
+
+def _parts(manifest: Manifest) -> dict[str, str]:
+    """The behaviour as tags, so that MLflow's own search finds every version with one environment or feature service."""
+    return {f"part_{name}": digest for name, digest in manifest.behaviour.items()}
+
+
+def _card(model: "Model", week: str, manifest: Manifest, fitted: Fitted, judged: Judged, split: Split) -> Card:
+    return Card(
+        system=model.name,
+        cut_off=window_of(model.weeks(), week).end,
+        model=manifest.behaviour["model"],
+        features=flavour_named(model.flavour).features(fitted.model),
+        params=fitted.recipe["params"],
+        seed=model.seed,
+        train_rows=len(split.train),
+        holdout_rows=len(split.holdout),
+        metrics=judged.metrics,
+        verdict=judged.verdict,
+    )
+
+
+def _product(
+    model: "Model", week: str, manifest: Manifest, judged: Judged, facts: dict[str, Any], card: Card
+) -> Product:
+    import pyarrow as pa
+
+    rows = [{"metric": name, "value": value} for name, value in judged.metrics.items()]
+    return Product(
+        pa.Table.from_pylist(rows),
+        digest=manifest.digest,
+        verdict=judged.verdict,
+        inputs={f"{model.name}/training_set@{week}": manifest.behaviour["dataset"]},
+        facts=facts,
+        shown={
+            "release": manifest.digest,
+            "behaviour": dg.MetadataValue.json(asdict(manifest)["behaviour"]),
+            "card": dg.MetadataValue.md(card.to_markdown()),
+            **{name: value for name, value in judged.metrics.items() if value is not None},
+        },
+    )

@@ -1,0 +1,92 @@
+"""The rows of some weeks with their features as known when asked, and the training set of a cut-off week."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ops_pipelines.adapters.platform import Platform
+from ops_pipelines.components.calendar import weeks_until
+from ops_pipelines.components.feature_inputs import addresses_of, applied_service, feature_inputs, join
+from ops_pipelines.components.publishing import Product
+from ops_pipelines.core.errors import ConfigError
+from ops_pipelines.core.fingerprint import canonical_json, digest_json, digest_table
+from ops_pipelines.core.verdict import Passed, Verdict
+from ops_pipelines.mlops.admission import admit
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ops_pipelines.components.model import Model
+    from ops_pipelines.mlops.feature_set import FeatureService
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """Rows with their features, what they were read from, and whether all of that had passed; no table where not."""
+
+    table: "pa.Table | None"
+    inputs: Mapping[str, str]
+    excluded: Mapping[str, str]
+    verdict: Verdict
+
+
+def gather(
+    model: "Model", platform: Platform, service: "FeatureService", weeks: Sequence[str], *, also: Sequence[str] = ()
+) -> Vectors:
+    """The model's rows of some weeks with the features of a service.
+
+    `also` are further addresses that have to have passed, for instance those of the labels.
+    """
+    wanted = [*addresses_of(platform, model.entities.dataset, weeks), *also]
+    rows = admit(wanted, latest=platform.latest, ruling=platform.ruling)
+    if not isinstance(rows.verdict, Passed):
+        return Vectors(None, rows.inputs, rows.excluded, rows.verdict)
+    read = [address for address in rows.inputs if address not in also]
+    entities = platform.read_all(read).select(_columns(model, service))
+    first_asked = min(entities.column(model.entities.asked_at).to_pylist())
+    features = feature_inputs(platform, service, model.weeks(), first_asked=first_asked, last_week=weeks[-1])
+    inputs = {**rows.inputs, **features.admission.inputs}
+    excluded = {**rows.excluded, **features.admission.excluded}
+    if not isinstance(features.admission.verdict, Passed):
+        return Vectors(None, inputs, excluded, features.admission.verdict)
+    joined = join(platform, entities, asked_at=model.entities.asked_at, service=service, inputs=features)
+    return Vectors(joined, inputs, excluded, Passed())
+
+
+def make_training_set(model: "Model", platform: Platform, week: str) -> Product:
+    """Every row of the window with its features and its label; no row and no pass where an input had not passed."""
+    import pyarrow as pa
+
+    weeks = weeks_until(model.weeks(), week, model.window_weeks)
+    service, definitions = applied_service(platform, model.features)
+    labelled = addresses_of(platform, model.labels.dataset, weeks)
+    vectors = gather(model, platform, service, weeks, also=labelled)
+    inputs = {f"{model.features}/definitions@-": definitions, **vectors.inputs}
+    if vectors.table is None:
+        return Product(pa.table({}), digest_json(None), vectors.verdict, inputs)
+    labels = platform.read_all(address for address in labelled if address in vectors.inputs)
+    table = _with_labels(model, vectors.table, labels)
+    manifest = {"rows": digest_table(table, key=[model.entities.key]), "inputs": inputs, "excluded": vectors.excluded}
+    facts = {"manifest": platform.objects.put(canonical_json(manifest)), "excluded": dict(vectors.excluded)}
+    return Product(table, digest_json(manifest), vectors.verdict, inputs, facts=facts)
+
+
+def _with_labels(model: "Model", vectors: "pa.Table", labels: "pa.Table") -> "pa.Table":
+    known = labels.select([model.entities.key, model.labels.column, model.labels.known_at])
+    return vectors.join(known, keys=model.entities.key, join_type="left outer").sort_by(model.entities.key)
+
+
+def _columns(model: "Model", service: "FeatureService") -> list[str]:
+    """What is taken from the entities: the key, when it is asked, the join keys, and slices that are no feature."""
+    keys = [key for table in service.tables for key in table.keys]
+    slices = [name for name in model.slices if name not in service.features]
+    columns = list(dict.fromkeys([model.entities.key, model.entities.asked_at, *keys, *slices]))
+    twice = [name for name in columns if name in service.features]
+    if twice:
+        raise ConfigError(
+            f"{twice} are columns of {model.entities.dataset!r} that model {model.name!r} needs, and also features of "
+            f"{service.name!r}",
+            expected="one meaning for each name",
+            action="Rename the feature in feature_repo/",
+        )
+    return columns

@@ -1,0 +1,77 @@
+"""The last two moves of every asset: write what was made, report how it was judged."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from ops_pipelines.adapters.platform import Platform
+from ops_pipelines.core.fingerprint import short
+from ops_pipelines.core.lineage import STATIC, Artefact
+from ops_pipelines.core.verdict import Passed, Verdict, name_of, reasons_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """What an asset made: the table, its digest, its verdict, what it was made from, and facts for people."""
+
+    table: "pa.Table"
+    digest: str
+    verdict: Verdict
+    inputs: Mapping[str, str]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    shown: Mapping[str, Any] = field(default_factory=dict)
+
+
+def publish(
+    context: dg.AssetExecutionContext, platform: Platform, product: Product, *, check: str
+) -> dg.MaterializeResult:
+    """Writes the product to the lake and returns what Dagster records: metadata, data version and the gate's check."""
+    key = "/".join(context.asset_key.path)
+    artefact = Artefact(
+        key=key,
+        partition=context.partition_key if context.has_partition_key else STATIC,
+        digest=product.digest,
+        verdict=product.verdict,
+        inputs=product.inputs,
+        origin=platform.origin(context.run.run_id, _code_version(context)),
+        facts=product.facts,
+    )
+    platform.lake.publish(product.table, artefact)
+    return dg.MaterializeResult(
+        metadata={
+            "rows": product.table.num_rows,
+            "digest": short(product.digest),
+            "verdict": name_of(product.verdict),
+            "reasons": dg.MetadataValue.json(list(reasons_of(product.verdict))),
+            "inputs": dg.MetadataValue.json({name: short(digest) for name, digest in product.inputs.items()}),
+            "commit": artefact.origin.commit,
+            **product.shown,
+        },
+        data_version=dg.DataVersion(product.digest),
+        check_results=[gate_result(check, product.verdict)],
+    )
+
+
+def gate_spec(check: str, key: dg.AssetKey, partitions: dg.PartitionsDefinition[str] | None) -> dg.AssetCheckSpec:
+    """A blocking check that keeps one verdict for each partition of its asset."""
+    return dg.AssetCheckSpec(check, asset=key, blocking=True, partitions_def=partitions)
+
+
+def gate_result(check: str, verdict: Verdict) -> dg.AssetCheckResult:
+    """A verdict as a check's result: only Passed passes, and the reasons stand in the metadata."""
+    return dg.AssetCheckResult(
+        passed=isinstance(verdict, Passed),
+        check_name=check,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description="; ".join(reasons_of(verdict)) or None,
+        metadata={"verdict": name_of(verdict), "evidence": dg.MetadataValue.json(dict(verdict.evidence))},
+    )
+
+
+def _code_version(context: dg.AssetExecutionContext) -> str:
+    return str(context.assets_def.code_versions_by_key.get(context.asset_key) or "unversioned")

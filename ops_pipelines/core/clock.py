@@ -1,0 +1,50 @@
+"""Two times: the instant a decision is about, and the instant somebody made it.
+
+`as_of` is the logical instant: the end of the partition, or the demo's position in the year. Age, cooldown, time to live
+and which labels are known use it. The wall clock is for people and for leases. Domain functions take both as arguments.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from ops_pipelines.core.errors import ConfigError
+
+
+class Clock(Protocol):
+    """Tells the logical instant and the wall's, both with their time zone."""
+
+    def as_of(self) -> datetime: ...
+
+    def wall(self) -> datetime: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A span of time from `start` (included) to `end` (excluded), both in UTC."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        if utc(self.start) >= utc(self.end):
+            raise ConfigError(
+                f"A window from {self.start} to {self.end} holds no time",
+                expected="a start before the end",
+                action="Name the earlier instant first",
+            )
+
+
+def utc(instant: datetime) -> datetime:
+    """The same instant in UTC; ConfigError for a naive one, whose meaning nobody can know.
+
+    >>> utc(datetime(2013, 1, 1, tzinfo=UTC)).isoformat()
+    '2013-01-01T00:00:00+00:00'
+    """
+    if instant.tzinfo is None:
+        raise ConfigError(
+            f"The instant {instant} has no time zone",
+            expected="a datetime with tzinfo, UTC for choice",
+            action="Add tzinfo=UTC where it is made",
+        )
+    return instant.astimezone(UTC)

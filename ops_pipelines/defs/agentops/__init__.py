@@ -1,0 +1,1 @@
+"""Agents. Empty until the first one arrives."""

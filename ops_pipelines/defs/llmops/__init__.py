@@ -1,0 +1,1 @@
+"""Models one does not own. Empty until prompts and corpora arrive."""

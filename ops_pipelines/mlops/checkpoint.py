@@ -1,0 +1,93 @@
+"""A fitted model as an immutable thing: canonical bytes, what they were made from, and a card that people read.
+
+The stored artefact **is** the canonical form, so that verifying its sha256 before a load verifies the model, and no
+loader ever sees bytes that nobody vouched for. Pickle is not a form.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ops_pipelines.core.errors import TrainingError, near_miss
+from ops_pipelines.core.fingerprint import short
+from ops_pipelines.core.verdict import Blocked, Passed, Verdict, name_of, reasons_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+
+class Flavour(Protocol):
+    """How one library's models become bytes, come back, and score.
+
+    `ops_pipelines.testing.flavours` holds the conformance suite: a model that comes back scores the same to the bit, and
+    two fits of the same rows, parameters and seed give the same bytes.
+    """
+
+    def dump(self, model: Any) -> bytes:
+        """The model's canonical bytes; TrainingError for an object that is not a model of this library."""
+
+    def load(self, content: bytes) -> Any:
+        """The model of bytes that `dump` made, and whose digest the caller has verified."""
+
+    def predict(self, model: Any, features: "pd.DataFrame") -> "np.ndarray":
+        """One float a row: the probability of the positive class."""
+
+    def features(self, model: Any) -> tuple[str, ...]:
+        """The columns that the model was fitted on, in its order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a person should know of a checkpoint before trusting it."""
+
+    system: str
+    cut_off: datetime
+    model: str
+    features: tuple[str, ...]
+    params: Mapping[str, Any]
+    seed: int
+    train_rows: int
+    holdout_rows: int
+    metrics: Mapping[str, float | None]
+    verdict: Verdict
+
+    def to_markdown(self) -> str:
+        """The model card as Markdown, under a thousand characters where the gate has few reasons."""
+        shown = [f"| {name} | {value:.4f} |" for name, value in self.metrics.items() if value is not None]
+        reasons = [f"- {reason}" for reason in reasons_of(self.verdict)]
+        return "\n".join(
+            [
+                f"# {self.system}, knowing nothing after {self.cut_off:%Y-%m-%d %H:%M} UTC",
+                f"Model `{short(self.model)}`, fitted on {self.train_rows:,} rows with seed {self.seed}, judged on "
+                f"{self.holdout_rows:,} later rows that it never saw. Gate: **{name_of(self.verdict)}**.",
+                *reasons,
+                "",
+                "| holdout | value |",
+                "|---|---|",
+                *shown,
+                "",
+                f"Features: {', '.join(self.features)}.",
+                f"Parameters: {', '.join(f'{name}={value}' for name, value in self.params.items())}.",
+            ]
+        )
+
+
+def judge_repeatability(first: bytes, second: bytes) -> Verdict:
+    """Passed where two fits of the same inputs gave the same canonical bytes."""
+    if first == second:
+        return Passed()
+    return Blocked(("two fits of the same rows, parameters and seed gave different models",))
+
+
+def check_features(wanted: Sequence[str], offered: Sequence[str], *, system: str) -> None:
+    """Raises TrainingError where a model was fitted on a column that its feature service does not offer."""
+    for name in wanted:
+        if name not in offered:
+            raise TrainingError(
+                f"The model of {system!r} was fitted on {name!r}, which its feature service does not offer",
+                expected=f"some of {', '.join(offered)}",
+                action=f"{near_miss(name, offered)} A column made inside the training function cannot be served",
+                feature=name,
+            )

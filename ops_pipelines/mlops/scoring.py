@@ -1,0 +1,89 @@
+"""Scores that say which release made them.
+
+A week is scored by the release that was live when it began, found in the pointer's history, so that scoring an old week
+again after a promotion gives the old scores. Another release must be named, and is refused where it knows more than
+anybody could have known then.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from ops_pipelines.core.errors import NotPromotable, ReleaseError
+from ops_pipelines.core.fingerprint import short
+from ops_pipelines.core.release import Release, ReleaseStore, find_release, live_release
+from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, Verdict
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+
+def release_for(
+    store: ReleaseStore, system: str, environment: str, *, start: datetime, named: str | None = None
+) -> Release:
+    """The release that scores a window that begins at `start`: the one live then, or the one that is named.
+
+    Raises ReleaseError where none was live then, or where the named one's cut-off lies after `start`.
+    """
+    if named:
+        release = find_release(store, system, named)
+        if release.latest.cut_off > start:
+            raise NotPromotable(
+                f"Release {short(release.digest)} of {system!r} knows everything up to {release.latest.cut_off}, "
+                f"after the window begins at {start}",
+                expected="a release whose cut-off is not after the window's start",
+                action="Name an earlier release, or leave the name out",
+                release=release.digest,
+            )
+        return release
+    found = live_release(store, system, environment, as_of=start)
+    if found is None:
+        raise ReleaseError(
+            f"No release of {system!r} was live in {environment!r} at {start}",
+            expected="a release that was promoted before the window began",
+            action=f"Promote one, or name one in the run's config; `ops releases {system}` lists them",
+            system=system,
+        )
+    return found
+
+
+def score(
+    vectors: "pa.Table",
+    *,
+    entity: str,
+    release: Release,
+    partition: str,
+    predict: "Callable[[pa.Table], np.ndarray]",
+) -> "pa.Table":
+    """One row for each row of `vectors`: prediction_id, the entity's key, score, release digest.
+
+    `prediction_id` is `<system>/<partition>/<entity>/<first digits of the release>`, which `ops why` takes.
+    """
+    import pyarrow as pa
+
+    system, digest = release.manifest.system, release.digest
+    entities = vectors.column(entity).to_pylist()
+    return pa.table(
+        {
+            "prediction_id": [f"{system}/{partition}/{key}/{short(digest)}" for key in entities],
+            entity: entities,
+            "score": pa.array(predict(vectors), type=pa.float64()),
+            "release": pa.array([digest] * len(entities), type=pa.string()),
+        }
+    )
+
+
+def judge_scores(scores: "pa.Table", *, rows: int) -> Verdict:
+    """Passed where every row has a score from 0 to 1; NotEvaluated where there were none to score."""
+    import pyarrow.compute as pc
+
+    if rows == 0:
+        return NotEvaluated("there were no rows to score")
+    values = scores.column("score")
+    sound = pc.sum(pc.and_(pc.greater_equal(values, 0), pc.less_equal(values, 1))).as_py() or 0
+    if scores.num_rows == rows and sound == rows:
+        return Passed({"rows": rows})
+    return Blocked(
+        (f"{rows} rows to score gave {scores.num_rows} scores, {sound} of them from 0 to 1",), {"rows": rows}
+    )

@@ -1,0 +1,235 @@
+"""A fast flavour for tests, and what every flavour must keep.
+
+`FlavourConformance` is run by a subclass in a test file, whose fixtures say what is tested:
+
+    class TestMyFlavour(FlavourConformance):
+        @pytest.fixture
+        def flavour(self): return MyFlavour()
+
+        @pytest.fixture
+        def train(self): return fit_my_model        # a team's function of (rows, params, seed)
+
+        @pytest.fixture
+        def rows(self): return example_rows()       # two classes, at least 50 rows
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from ops_pipelines.core.errors import ArtefactError, DataError, SchemaMismatch, TrainingError, near_miss
+from ops_pipelines.core.fingerprint import canonical_json
+from ops_pipelines.mlops.training import Rows
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+_SEED = 7
+
+
+@dataclass(frozen=True, slots=True)
+class LogisticModel:
+    """A logistic regression: a coefficient for each column, and the training mean that stands for a missing value."""
+
+    columns: tuple[str, ...]
+    means: tuple[float, ...]
+    coefficients: tuple[float, ...]
+    intercept: float
+
+    def __post_init__(self) -> None:
+        if not len(self.columns) == len(self.means) == len(self.coefficients):
+            raise ValueError("columns, means and coefficients differ in number")
+
+
+def fit_logistic(rows: Rows, params: Mapping[str, Any], seed: int) -> LogisticModel:  # noqa: ARG001  (as every team's)
+    """A training function: ridge-penalised logistic regression on the numeric columns, others left out.
+
+    `params["ridge"]` is the penalty on standardised coefficients, 1.0 without it. Newton's method from zero, so nothing
+    is drawn and the seed changes nothing. TrainingError where no column is numeric.
+    """
+    import numpy as np
+
+    numeric = rows.features.select_dtypes(include=["number", "bool"])
+    if numeric.empty:
+        raise TrainingError(
+            "A logistic model has nothing to fit on",
+            expected="rows with at least one numeric column",
+            action="Offer a numeric feature, or train another model",
+        )
+    values = numeric.to_numpy(dtype=float, na_value=np.nan)
+    known = np.isfinite(values)
+    means = np.where(known, values, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    filled = np.where(known, values, means)
+    scales = np.where(filled.std(axis=0) > 0, filled.std(axis=0), 1.0)
+    weights = _newton((filled - means) / scales, rows.labels.to_numpy(dtype=float), float(params.get("ridge", 1.0)))
+    coefficients = weights[1:] / scales
+    intercept = float(weights[0] - coefficients @ means)
+    return LogisticModel(tuple(numeric.columns), tuple(means.tolist()), tuple(coefficients.tolist()), intercept)
+
+
+class LogisticFlavour:
+    """The fake flavour: a LogisticModel as canonical JSON. Name it `ops_pipelines.testing.flavours:LogisticFlavour`."""
+
+    def dump(self, model: Any) -> bytes:
+        """The model as canonical JSON; TrainingError for anything but a LogisticModel."""
+        return canonical_json(asdict(_logistic(model)))
+
+    def load(self, content: bytes) -> LogisticModel:
+        """The model of some bytes; ArtefactError where they are not what `dump` made."""
+        try:
+            record = json.loads(content)
+            lists = {name: tuple(record[name]) for name in ("columns", "means", "coefficients")}
+            return LogisticModel(**lists, intercept=record["intercept"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ArtefactError(
+                f"{len(content)} bytes are no whole logistic model: {error}",
+                expected="the JSON that LogisticFlavour.dump made",
+                action="Restore the object from a backup, or train the release again",
+            ) from error
+
+    def predict(self, model: Any, features: "pd.DataFrame") -> "np.ndarray":
+        """The probability of the positive class for each row; SchemaMismatch for a column that is missing."""
+        import numpy as np
+
+        fitted = _logistic(model)
+        for name in fitted.columns:
+            if name not in features:
+                raise SchemaMismatch(
+                    f"The column {name!r} is missing, which the model was fitted on",
+                    expected=f"the columns {', '.join(fitted.columns)}",
+                    action=near_miss(name, map(str, features.columns)).rstrip("."),
+                    column=name,
+                )
+        values = features[list(fitted.columns)].to_numpy(dtype=float, na_value=np.nan)
+        filled = np.where(np.isfinite(values), values, fitted.means)
+        # Not a matrix product, whose rounding depends on how many rows are scored together.
+        logits = (filled * np.array(fitted.coefficients)).sum(axis=1) + fitted.intercept
+        return 1 / (1 + np.exp(-np.clip(logits, -500, 500)))
+
+    def features(self, model: Any) -> tuple[str, ...]:
+        """The numeric columns that the model was fitted on."""
+        return _logistic(model).columns
+
+
+def example_rows(count: int = 400, seed: int = 0) -> Rows:
+    """Made-up rows of two classes: the numeric columns `distance` and `wind` (a tenth missing) and the flag `late`."""
+    import numpy as np
+    import pandas as pd
+
+    draw = np.random.default_rng(seed)
+    distance, wind, late = draw.uniform(100, 2000, count), draw.normal(10, 4, count), draw.random(count) < 0.3
+    logits = 0.25 * (wind - 10) + 1.5 * late - distance / 2000
+    labels = (draw.random(count) < 1 / (1 + np.exp(-logits))).astype(float)
+    wind[draw.random(count) < 0.1] = np.nan
+    asked_at = pd.Series(pd.date_range("2013-01-01", periods=count, freq="h", tz="UTC"))
+    return Rows(pd.DataFrame({"distance": distance, "wind": wind, "late": late}), pd.Series(labels), asked_at)
+
+
+class FlavourConformance:
+    """What every flavour must keep. A subclass gives the fixtures `flavour`, `train` and `rows`."""
+
+    def test_a_model_that_comes_back_scores_the_same_to_the_bit(self, flavour, train, rows):
+        model = train(rows, {}, _SEED)
+        returned = flavour.load(flavour.dump(model))
+        assert flavour.predict(returned, rows.features).tolist() == flavour.predict(model, rows.features).tolist()
+
+    def test_a_model_that_comes_back_has_the_same_bytes(self, flavour, train, rows):
+        content = flavour.dump(train(rows, {}, _SEED))
+        assert flavour.dump(flavour.load(content)) == content
+
+    def test_two_fits_of_the_same_rows_params_and_seed_have_the_same_bytes(self, flavour, train, rows):
+        assert flavour.dump(train(rows, {}, _SEED)) == flavour.dump(train(rows, {}, _SEED))
+
+    def test_other_rows_give_other_bytes(self, flavour, train, rows):
+        fewer = _first_rows(rows, len(rows) * 2 // 3)
+        assert flavour.dump(train(fewer, {}, _SEED)) != flavour.dump(train(rows, {}, _SEED))
+
+    def test_scores_are_probabilities_one_for_each_row(self, flavour, train, rows):
+        scores = flavour.predict(train(rows, {}, _SEED), rows.features)
+        assert scores.shape == (len(rows),)
+        assert ((scores >= 0) & (scores <= 1)).all()
+
+    def test_a_row_scores_the_same_alone_as_among_others(self, flavour, train, rows):
+        model = train(rows, {}, _SEED)
+        together = flavour.predict(model, rows.features)[:5].tolist()
+        assert [float(flavour.predict(model, rows.features.iloc[[at]])[0]) for at in range(5)] == together
+
+    def test_no_rows_give_no_scores(self, flavour, train, rows):
+        assert len(flavour.predict(train(rows, {}, _SEED), rows.features.iloc[:0])) == 0
+
+    def test_the_order_of_the_columns_does_not_matter(self, flavour, train, rows):
+        model = train(rows, {}, _SEED)
+        turned = rows.features[list(rows.features.columns)[::-1]]
+        assert flavour.predict(model, turned).tolist() == flavour.predict(model, rows.features).tolist()
+
+    def test_a_column_that_was_not_fitted_on_does_not_matter(self, flavour, train, rows):
+        model = train(rows, {}, _SEED)
+        wider = rows.features.assign(more="x")
+        assert flavour.predict(model, wider).tolist() == flavour.predict(model, rows.features).tolist()
+
+    def test_a_missing_column_is_a_data_error_that_names_it(self, flavour, train, rows):
+        import pytest
+
+        model = train(rows, {}, _SEED)
+        for name in flavour.features(model):
+            with pytest.raises(DataError, match=name):
+                flavour.predict(model, rows.features.drop(columns=name))
+
+    def test_its_features_are_columns_of_its_rows_and_come_back(self, flavour, train, rows):
+        model = train(rows, {}, _SEED)
+        assert flavour.features(model)
+        assert set(flavour.features(model)) <= set(rows.features.columns)
+        assert flavour.features(flavour.load(flavour.dump(model))) == flavour.features(model)
+
+    def test_something_else_than_a_model_is_a_training_error(self, flavour):
+        import pytest
+
+        for wrong in (object(), None, "a model", {"coefficients": [1.0]}):
+            with pytest.raises(TrainingError):
+                flavour.dump(wrong)
+
+    def test_bytes_that_are_cut_off_anywhere_are_an_artefact_error(self, flavour, train, rows):
+        import pytest
+
+        content = flavour.dump(train(rows, {}, _SEED))
+        for kept in {0, 1, *(len(content) * part // 20 for part in range(20)), len(content) - 1}:
+            with pytest.raises(ArtefactError):
+                flavour.load(content[:kept])
+
+    def test_bytes_of_something_else_are_an_artefact_error(self, flavour):
+        import pytest
+
+        for foreign in (b"{}", b"\x80\x04N.", b"tree\n", b"[1, 2]\n"):
+            with pytest.raises(ArtefactError):
+                flavour.load(foreign)
+
+
+def _logistic(model: Any) -> LogisticModel:
+    if isinstance(model, LogisticModel):
+        return model
+    raise TrainingError(
+        f"A {type(model).__name__} is not a logistic model",
+        expected="the LogisticModel that fit_logistic returns",
+        action="Return it from the training function, or name the model's own flavour",
+    )
+
+
+def _newton(values: "np.ndarray", labels: "np.ndarray", ridge: float) -> "np.ndarray":
+    """The intercept and the coefficients of a ridge-penalised logistic regression; the intercept is not penalised."""
+    import numpy as np
+
+    design = np.column_stack([np.ones(len(values)), values])
+    penalty = np.diag([1e-9] + [ridge] * values.shape[1])
+    weights = np.zeros(design.shape[1])
+    for _ in range(8):
+        scores = 1 / (1 + np.exp(-np.clip(design @ weights, -30, 30)))
+        slope = design.T @ (labels - scores) - penalty @ weights
+        curvature = (design * (scores * (1 - scores))[:, None]).T @ design + penalty
+        weights = weights + np.linalg.solve(curvature, slope)
+    return weights
+
+
+def _first_rows(rows: Rows, count: int) -> Rows:
+    return Rows(rows.features.iloc[:count], rows.labels.iloc[:count], rows.asked_at.iloc[:count])
