@@ -20,7 +20,7 @@ schedule = FeatureView(
     description="What the timetable says of a flight; hour and weekday are local to the origin",
     entities=[flight],
     source=FileSource(name="flights", path=lake_files("flights"), timestamp_field="published_at"),
-    ttl=timedelta(days=14),
+    ttl=timedelta(days=2),
     schema=[
         Field(name="flight_id", dtype=String),
         Field(name="airline", dtype=String),

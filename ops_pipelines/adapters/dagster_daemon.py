@@ -5,26 +5,20 @@ Every private Dagster API the project needs lives here. Ticks, runs and backfill
 """
 
 import importlib
-import json
 import logging
-import os
 import sys
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from dagster import AssetKey, DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus, JobDefinition, RunsFilter
+from dagster import AssetKey, DagsterInstance, DagsterRun, DagsterRunStatus, JobDefinition
 from dagster import _check as check
 from dagster._core.definitions.partitions.context import partition_loading_context
 from dagster._core.execution.api import execute_run
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus, PartitionBackfill
-from dagster._core.instance.ref import InstanceRef
-from dagster._core.launcher.base import LaunchRunContext
-from dagster._core.launcher.sync_in_memory_run_launcher import SyncInMemoryRunLauncher
 from dagster._core.remote_origin import InProcessCodeLocationOrigin
 from dagster._core.remote_representation.code_location import CodeLocation, InProcessCodeLocation
 from dagster._core.remote_representation.external import RemoteRepository, RemoteSensor
@@ -36,8 +30,19 @@ from dagster._daemon.asset_daemon import AssetDaemon
 from dagster._daemon.backfill import execute_backfill_iteration
 from dagster._daemon.sensor import execute_sensor_iteration
 from dagster._time import get_current_timestamp
-from dagster._utils.error import SerializableErrorInfo
 from dagster._utils.hosted_user_process import recon_job_from_origin
+
+from ops_pipelines.adapters.dagster_home import write_dagster_yaml
+from ops_pipelines.adapters.dagster_runs import (
+    BackfillResult,
+    DaemonError,
+    DeferredRunLauncher,
+    RunResult,
+    TickResult,
+    open_instance,
+    root_cause,
+    run_results,
+)
 
 _LOG = logging.getLogger("dagster.daemon.InProcessDaemon")
 _OPEN_BACKFILLS = BulkActionsFilter(
@@ -45,80 +50,6 @@ _OPEN_BACKFILLS = BulkActionsFilter(
 )
 _MAX_BACKFILL_STEPS = 500
 _MAX_SETTLING_TICKS = 20
-
-
-class InProcessDaemonError(RuntimeError):
-    """What cannot be done, what was expected instead and what to do about it."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """One executed run: what it ran, how it ended and, if it failed, why."""
-
-    run_id: str
-    job: str
-    status: str
-    partition_key: str | None = None
-    assets: tuple[str, ...] = ()
-    error: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TickResult:
-    """One recorded sensor tick and its runs (those of a backfill it asked for included)."""
-
-    location: str
-    sensor: str
-    status: str
-    runs: tuple[RunResult, ...] = ()
-    skip_reason: str | None = None
-    error: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class BackfillResult:
-    """One finished backfill and its runs."""
-
-    backfill_id: str
-    status: str
-    runs: tuple[RunResult, ...] = ()
-
-
-class DeferredRunLauncher(SyncInMemoryRunLauncher):
-    """A launcher that queues run ids, for the daemon to execute when the tick is over.
-
-    Executing inside the tick would put user code inside the automation tick's asyncio loop, where
-    an asset that calls `asyncio.run` fails, and would let user code break a tick half way.
-    """
-
-    def __init__(self, inst_data: Any = None) -> None:
-        super().__init__(inst_data)
-        self.pending: deque[str] = deque()
-
-    def launch_run(self, context: LaunchRunContext) -> None:
-        """Queues the run."""
-        self.pending.append(context.dagster_run.run_id)
-
-
-def write_dagster_yaml(home: Path) -> None:
-    """Writes home/dagster.yaml for this daemon and the web server alike; leaves equal content untouched."""
-    home = Path(home).resolve()
-    home.mkdir(parents=True, exist_ok=True)
-    # One event database for all runs: the default makes (and migrates) a new file for each run.
-    storage = {"module": "dagster._core.storage.event_log", "class": "ConsolidatedSqliteEventLogStorage"}
-    settings = {
-        "telemetry": {"enabled": False},
-        "nux": {"enabled": False},
-        "event_log_storage": storage | {"config": {"base_dir": str(home / "events")}},
-    }
-    # JSON is YAML, and json quotes a path with odd characters correctly.
-    text = "".join(f"{key}: {json.dumps(value)}\n" for key, value in settings.items())
-    target = home / "dagster.yaml"
-    if target.exists() and target.read_text(encoding="utf-8") == text:
-        return
-    aside = target.with_suffix(f".{os.getpid()}.tmp")
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(target)
 
 
 class InProcessDaemon:
@@ -139,7 +70,7 @@ class InProcessDaemon:
         write_dagster_yaml(self._home)
         with ExitStack() as stack:
             self._log = stack.enter_context((self._home / "in_process_daemon.log").open("a", encoding="utf-8"))
-            self.instance = stack.enter_context(_open_instance(self._home))
+            self.instance = stack.enter_context(open_instance(self._home))
             self._context = stack.enter_context(self._open_context())
             self._repositories = {name: self._load(name, module) for name, module in self._locations.items()}
             self._asset_daemon = AssetDaemon(settings={}, pre_sensor_interval_seconds=0)
@@ -156,7 +87,11 @@ class InProcessDaemon:
         found = [s for s in self._sensors() if location in (None, s.handle.location_name) and name in (None, s.name)]
         if not found:
             known = ", ".join(f"{s.handle.location_name}/{s.name}" for s in self._sensors()) or "none"
-            raise InProcessDaemonError(f"no sensor {name!r} in location {location!r}; declared sensors: {known}")
+            raise DaemonError(
+                f"There is no sensor {name!r} in the location {location!r}",
+                expected=f"one of {known}",
+                action="Check the names, or start them all",
+            )
         for sensor in found:
             self.instance.start_sensor(sensor)
         self._started += found
@@ -190,9 +125,10 @@ class InProcessDaemon:
             results += ticked
             if not any(result.runs for result in ticked):
                 return results
-        raise InProcessDaemonError(
-            f"automation still asks for runs after {_MAX_SETTLING_TICKS} ticks; expected it to come to rest. Look for "
-            f"an automation condition that stays true after its asset ran (last: {ticked[-1]})"
+        raise DaemonError(
+            f"Automation still asks for runs after {_MAX_SETTLING_TICKS} ticks, the last time {ticked[-1]}",
+            expected="that it comes to rest",
+            action="Look for an automation condition that stays true after its asset ran",
         )
 
     def run_job(
@@ -208,21 +144,25 @@ class InProcessDaemon:
         repository = self._repository(location)
         if not repository.has_job(job_name):
             known = ", ".join(sorted(job.name for job in repository.get_all_jobs()))
-            raise InProcessDaemonError(f"no job {job_name!r} in location {location!r}; its jobs: {known}")
+            raise DaemonError(
+                f"There is no job {job_name!r} in the location {location!r}",
+                expected=f"one of {known}",
+                action="Check the name",
+            )
         partition_tags: Mapping[str, str] = {}
         if partition_key is not None:
             partition_tags, partition_config = self._partition(repository, job_name, partition_key)
             run_config = partition_config if run_config is None else run_config
         run = self._create_run(repository, job_name, run_config or {}, {**partition_tags, **(tags or {})})
         self._work(lambda: self.instance.submit_run(run.run_id, self._context.create_request_context()))
-        return self._run_results([run.run_id])[0]
+        return run_results(self.instance, [run.run_id])[0]
 
     def backfill(self, assets: Sequence[str], partition_keys: Sequence[str]) -> BackfillResult:
         """Launches an asset backfill over the partitions as the UI would, and carries it through."""
         backfill_id = make_new_backfill_id()
         self._work(lambda: self._request_backfill(backfill_id, assets, partition_keys))
         done = check.not_none(self.instance.get_backfill(backfill_id))
-        return BackfillResult(backfill_id, done.status.value, self._run_results([backfill_id]))
+        return BackfillResult(backfill_id, done.status.value, run_results(self.instance, [backfill_id]))
 
     def _open_context(self) -> WorkspaceProcessContext:
         origins = [_origin(name, module) for name, module in self._locations.items()]
@@ -240,17 +180,21 @@ class InProcessDaemon:
         for job in repository.get_all_jobs():
             executor = self._definition(repository, job.name).executor_def.name
             if executor != "in_process":
-                raise InProcessDaemonError(
-                    f"job {job.name!r} in code location {name!r} uses the executor {executor!r}, which starts "
-                    f"processes, but runs must stay in this one; give the Definitions in {module!r} "
-                    "`executor=dagster.in_process_executor`"
+                raise DaemonError(
+                    f"The job {job.name!r} in the location {name!r} uses the executor {executor!r}",
+                    expected="runs that stay in this process",
+                    action=f"Give the Definitions in {module!r} `executor=dagster.in_process_executor`",
                 )
         return repository
 
     def _repository(self, location: str) -> RemoteRepository:
         if location not in self._repositories:
             known = ", ".join(self._repositories) or "none"
-            raise InProcessDaemonError(f"no code location {location!r}; this daemon was opened with: {known}")
+            raise DaemonError(
+                f"There is no code location {location!r}",
+                expected=f"one that this daemon was opened with: {known}",
+                action="Check the name",
+            )
         return self._repositories[location]
 
     def _code(self, repository: RemoteRepository) -> CodeLocation:
@@ -270,9 +214,10 @@ class InProcessDaemon:
         with partition_loading_context(dynamic_partitions_store=self.instance):
             if job.partitions_def is None or not job.partitions_def.has_partition_key(key):
                 kind = "no partitions" if job.partitions_def is None else "other partitions"
-                raise InProcessDaemonError(
-                    f"no partition {key!r} in job {job_name!r} of location {repository.handle.location_name!r}: "
-                    f"the job has {kind}, see its launchpad in the UI"
+                raise DaemonError(
+                    f"The job {job_name!r} of {repository.handle.location_name!r} has no partition {key!r}",
+                    expected=f"one of its partitions; it has {kind}",
+                    action="See its launchpad in the UI",
                 )
             return job.get_tags_for_partition_key(key, None), job.get_run_config_for_partition_key(key)
 
@@ -307,7 +252,11 @@ class InProcessDaemon:
         keys = [AssetKey.from_user_string(asset) for asset in assets]
         unknown = [key.to_user_string() for key in keys if not graph.has(key)]
         if unknown:
-            raise InProcessDaemonError(f"no asset {unknown} in the locations {', '.join(self._locations)}")
+            raise DaemonError(
+                f"There is no asset {unknown}",
+                expected=f"assets of the locations {', '.join(self._locations)}",
+                action="Check the keys",
+            )
         request = PartitionBackfill.from_asset_partitions(
             backfill_id=backfill_id,
             asset_graph=graph,
@@ -356,9 +305,9 @@ class InProcessDaemon:
             location=sensor.handle.location_name,
             sensor=sensor.name,
             status=tick.status.value,
-            runs=self._run_results(tick.run_ids),
+            runs=run_results(self.instance, tick.run_ids),
             skip_reason=tick.skip_reason,
-            error=_root_cause(tick.error) if tick.error else None,
+            error=root_cause(tick.error) if tick.error else None,
         )
 
     def _work(self, start: Callable[[], object]) -> None:
@@ -373,9 +322,10 @@ class InProcessDaemon:
                     return
                 _exhaust(execute_backfill_iteration(self._context, _LOG))
                 self._execute_pending()
-        raise InProcessDaemonError(
-            f"a backfill is still open after {_MAX_BACKFILL_STEPS} steps; expected it to finish. Cancel it in the UI "
-            f"(DAGSTER_HOME={self._home}) or start from an empty home"
+        raise DaemonError(
+            f"A backfill is still open after {_MAX_BACKFILL_STEPS} steps",
+            expected="that it ends",
+            action=f"Cancel it in the UI (DAGSTER_HOME={self._home}), or start from an empty home",
         )
 
     def _pending(self) -> deque[str]:
@@ -394,64 +344,16 @@ class InProcessDaemon:
                 if not check.not_none(self.instance.get_run_by_id(run.run_id)).is_finished:
                     self.instance.report_run_failed(run, f"{type(error).__name__}: {error}")
 
-    def _run_results(self, ids: Sequence[str]) -> tuple[RunResult, ...]:
-        """The runs with these ids; the id of a backfill stands for its runs."""
-        found: list[DagsterRun] = []
-        for run_id in ids:
-            run = self.instance.get_run_by_id(run_id)
-            found += [run] if run else reversed(self.instance.get_runs(RunsFilter.for_backfill(run_id)))
-        return tuple(
-            RunResult(
-                run_id=run.run_id,
-                job=run.job_name,
-                status=run.status.value,
-                partition_key=run.tags.get("dagster/partition"),
-                assets=tuple(sorted(key.to_user_string() for key in run.asset_selection or ())),
-                error=self._failure(run),
-            )
-            for run in found
-        )
-
-    def _failure(self, run: DagsterRun) -> str | None:
-        if run.is_success:
-            return None
-        failures = {DagsterEventType.STEP_FAILURE, DagsterEventType.RUN_FAILURE}
-        for record in self.instance.get_records_for_run(run.run_id, of_type=failures).records:
-            event = record.event_log_entry.get_dagster_event()
-            error = event.step_failure_data.error if event.is_step_failure else None
-            return f"{event.step_key}: {_root_cause(error)}" if error else event.message
-        return None
-
     def _close(self) -> None:
         self.stop_sensors()
         while self._pending():  # only after an interrupt: a run nobody will execute must not look alive
             self.instance.report_run_failed(self._next_pending(), "The daemon was closed before it executed this run.")
 
 
-def _root_cause(error: SerializableErrorInfo) -> str:
-    while error.cause:
-        error = error.cause
-    return error.message.strip()
-
-
 def _exhaust(step: object) -> None:
     # Some of the daemon's steps are generators, which only work while they are read.
     if isinstance(step, Iterator):
         deque(step, maxlen=0)
-
-
-def _open_instance(home: Path) -> DagsterInstance:
-    # Only this process launches runs its own way; the web server's later runs go the usual way. Capturing
-    # each step's output would start four helper processes a run.
-    overrides = {
-        "run_launcher": {"module": __name__, "class": DeferredRunLauncher.__name__},
-        "run_coordinator": {"module": "dagster._core.run_coordinator", "class": "DefaultRunCoordinator"},
-        "compute_logs": {
-            "module": "dagster._core.storage.noop_compute_log_manager",
-            "class": "NoOpComputeLogManager",
-        },
-    }
-    return DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=overrides))
 
 
 def _origin(name: str, module: str) -> InProcessCodeLocationOrigin:
@@ -464,8 +366,9 @@ def _origin(name: str, module: str) -> InProcessCodeLocationOrigin:
     return InProcessCodeLocationOrigin(target, location_name=name)
 
 
-def _load_error(name: str, module: str, cause: str) -> InProcessDaemonError:
-    return InProcessDaemonError(
-        f"code location {name!r} did not load: {cause}. Expected an importable module {module!r} with a `defs` "
-        f"attribute holding dagster.Definitions; run `python -c 'import {module}'` to see more of the error"
+def _load_error(name: str, module: str, cause: str) -> DaemonError:
+    return DaemonError(
+        f"The code location {name!r} did not load: {cause}",
+        expected=f"an importable module {module!r} with a `defs` attribute that holds dagster.Definitions",
+        action=f"Run `python -c 'import {module}'` to see more of the error",
     )

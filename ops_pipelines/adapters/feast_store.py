@@ -151,6 +151,8 @@ class _Reader:
 
     def __init__(self, store: "feast.FeatureStore", service: FeatureService) -> None:
         self._store = store
+        # A refresh that was killed leaves its view marked as being loaded, and Feast would not read it any more.
+        store.registry.serve_features_while_materializing = True
         self._definition = store.get_feature_service(service.name)
         self._service = service
         used = {key for table in service.tables for key in table.keys}
@@ -342,8 +344,11 @@ def _check_schema(table: FeatureTable, file: Path, schema: "pa.Schema") -> None:
 def _open(project: Project) -> "feast.FeatureStore":
     """Feast on the project's registry as it is now."""
     from feast import FeatureStore
-    from feast.repo_config import load_repo_config
+    from feast.repo_config import FeastConfigError, load_repo_config
+    from yaml import YAMLError
 
+    # Feast does without its Prometheus counters; they would put a temporary folder into every child's environment.
+    sys.modules.setdefault("feast.metrics", None)  # type: ignore[arg-type]
     settings = project.feature_repo / "feature_store.yaml"
     if not settings.is_file():
         raise ConfigError(
@@ -351,8 +356,15 @@ def _open(project: Project) -> "feast.FeatureStore":
             expected="a feature repo with its feature_store.yaml",
             action="Add it, or name another folder in [tool.ops] feature_repo",
         )
-    with _home(project):
-        return FeatureStore(config=load_repo_config(project.feature_repo, settings))
+    try:
+        with _home(project):
+            return FeatureStore(config=load_repo_config(project.feature_repo, settings))
+    except (FeastConfigError, YAMLError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f"{settings} cannot be used: {error}",
+            expected="a project, a provider, a registry, an online and an offline store",
+            action="Mend the file and apply again",
+        ) from error
 
 
 def _parse(project: Project) -> "RepoContents":

@@ -137,7 +137,7 @@ class MLflowRegistry:
             if not _is_of_database(error):
                 raise
             raise RegistryError(
-                f"MLflow could not {doing} in {self.database}: {str(error).splitlines()[0]}",
+                f"MLflow could not {doing} in {self.database}: {_first_line(error)}",
                 expected="a whole MLflow database that no other process holds locked, and names that MLflow takes",
                 action="End what holds it and try again, or restore it from a backup; nothing live depends on it",
                 database=str(self.database),
@@ -193,6 +193,11 @@ def _without_warnings_of_mlflow_to_itself() -> Iterator[None]:
         warnings.filterwarnings("ignore", message="The ``noload`` loader strategy", category=DeprecationWarning)
         warnings.filterwarnings("ignore", message=".*Any type hint is inferred as AnyType", category=UserWarning)
         yield
+
+
+def _first_line(error: Exception) -> str:
+    """What an error says, without the SQL that MLflow appends."""
+    return str(error).partition("\n")[0]
 
 
 def _is_of_database(error: Exception) -> bool:

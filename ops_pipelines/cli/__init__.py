@@ -27,7 +27,7 @@ class _LazyVerbs(TyperGroup):
     def list_commands(self, ctx: typer.Context) -> list[str]:  # noqa: ARG002
         return list(VERBS)
 
-    def get_command(self, ctx: typer.Context, cmd_name: str):  # noqa: ANN201, ARG002
+    def get_command(self, ctx: typer.Context, cmd_name: str):  # noqa: ARG002
         if cmd_name not in VERBS:
             return None
         family = importlib.import_module(f"ops_pipelines.cli.{VERBS[cmd_name]}")

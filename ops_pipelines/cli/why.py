@@ -16,7 +16,9 @@ def _family() -> None:
 
 @app.command("why")
 def explain(
-    name: Annotated[str, typer.Argument(help="A prediction id, models:/SYSTEM/VERSION, ASSET@PARTITION, or a release.")],
+    name: Annotated[
+        str, typer.Argument(help="A prediction id, models:/SYSTEM/VERSION, ASSET@PARTITION, or a release.")
+    ],
     depth: Annotated[int, typer.Option(help="How far to walk.")] = 3,
     as_json: AsJson = False,
 ) -> None:

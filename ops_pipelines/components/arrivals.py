@@ -7,7 +7,12 @@ import dagster as dg
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.components.calendar import window_of
 
-BUSY = (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED)
+BUSY = (
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+)
 
 
 def arrivals(keys: Sequence[dg.AssetKey], weeks: dg.TimeWindowPartitionsDefinition) -> dg.Definitions:

@@ -1,4 +1,4 @@
-"""The only eager condition of the house."""
+"""The conditions of the house: the only eager one, and the one for assets that nothing upstream wakes."""
 
 import dagster as dg
 
@@ -15,3 +15,11 @@ def gated_eager() -> dg.AutomationCondition:
     """
     refused = A.any_checks_match(~A.check_passed() & ~A.will_be_requested(), blocking_only=True)
     return (A.eager().without(A.in_latest_time_window()) & ~A.any_deps_match(refused)).with_label("gated_eager")
+
+
+def first_or_changed() -> dg.AutomationCondition:
+    """Fires when automation first meets an asset that was never made, and whenever its code has changed.
+
+    Dagster's `on_missing` asks for a change from made to missing, which an asset that never was has not had.
+    """
+    return ((A.initial_evaluation() & A.missing()) | A.code_version_changed()).with_label("first_or_changed")

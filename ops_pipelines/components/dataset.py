@@ -1,6 +1,6 @@
 """The Dataset component: a loader and a declaration become an asset whose partitions are judged before anyone reads them."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from pydantic import Field
@@ -9,7 +9,7 @@ from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.components.calendar import Weekly, trailing, weeks_until, window_of
 from ops_pipelines.components.code import code_version
 from ops_pipelines.components.component import OpsComponent
-from ops_pipelines.components.conditions import gated_eager
+from ops_pipelines.components.conditions import first_or_changed, gated_eager
 from ops_pipelines.components.publishing import Product, gate_spec, publish
 from ops_pipelines.components.scaffolding import DatasetScaffolder
 from ops_pipelines.core.clock import Window
@@ -68,16 +68,14 @@ class Dataset(OpsComponent):
             deps=[dg.AssetDep(name, partition_mapping=trailing(count)) for name, count in self.reads.items()],
             check_specs=[gate_spec(CHECK, key, weeks)],
             code_version=code_version(self.loader),
-            automation_condition=gated_eager() if self.reads else None,
+            automation_condition=self._condition(),
             description=self.description,
             owners=self.owners,
             group_name="data",
             kinds={"parquet"},
             tags={} if self.reads or not weeks else {ARRIVES: "weekly"},
         )
-        def dataset(
-            context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
-        ) -> dg.MaterializeResult:
+        def dataset(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
             made = self.make(platform, spec, weeks, context.partition_key if weeks else None)
             return publish(context, platform, made, check=CHECK)
 
@@ -93,6 +91,12 @@ class Dataset(OpsComponent):
             row_ratio=self.row_ratio,
             null_growth=self.null_growth,
         )
+
+    def _condition(self) -> dg.AutomationCondition | None:
+        """Derived data follows what it reads, whole data is loaded once, and weekly data waits for its week."""
+        if self.reads:
+            return gated_eager()
+        return None if self.weekly else first_or_changed()
 
     def make(
         self, platform: Platform, spec: DatasetSpec, weeks: dg.TimeWindowPartitionsDefinition | None, week: str | None

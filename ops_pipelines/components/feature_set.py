@@ -1,6 +1,5 @@
 """The FeatureSet component: a feature service of feature_repo/, applied, and kept fresh in the online store."""
 
-from typing import Any
 
 import dagster as dg
 from pydantic import Field
@@ -9,7 +8,7 @@ from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.project import find_project
 from ops_pipelines.components.calendar import Weekly, window_of
 from ops_pipelines.components.component import OpsComponent
-from ops_pipelines.components.conditions import gated_eager
+from ops_pipelines.components.conditions import first_or_changed, gated_eager
 from ops_pipelines.components.feature_inputs import addresses_of, applied_service
 from ops_pipelines.components.publishing import Product, gate_spec, publish
 from ops_pipelines.components.scaffolding import FeatureSetScaffolder
@@ -48,13 +47,15 @@ class FeatureSet(OpsComponent):
             key=key,
             check_specs=[gate_spec(APPLIED, key, None)],
             code_version=digest_files(sorted(find_project().feature_repo.glob("*.py"))),
-            automation_condition=dg.AutomationCondition.on_missing() | dg.AutomationCondition.code_version_changed(),
+            automation_condition=first_or_changed(),
             description=f"The feature service {self.service!r} as Feast has it in its registry.",
             owners=self.owners,
             group_name="features",
             kinds={"feast"},
         )
-        def definitions(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+        def definitions(
+            context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+        ) -> dg.MaterializeResult:
             platform.features.apply()
             return publish(context, platform, self._applied(platform), check=APPLIED)
 
@@ -103,7 +104,9 @@ class FeatureSet(OpsComponent):
         inputs = {f"{self.name}/definitions@-": definitions, **admission.inputs}
         passed = isinstance(admission.verdict, Passed)
         refreshed = platform.features.refresh(self.service, window_of(weeks, week)) if passed else ()
-        rows = [{"view": view.view, "dataset": view.dataset, "start": view.start, "end": view.end} for view in refreshed]
+        rows = [
+            {"view": view.view, "dataset": view.dataset, "start": view.start, "end": view.end} for view in refreshed
+        ]
         return Product(pa.Table.from_pylist(rows), digest_json(inputs), admission.verdict, inputs)
 
     def _check_datasets(self, service: FeatureService) -> None:

@@ -69,4 +69,3 @@ def _automation_status() -> dg.DefaultSensorStatus:
 
 def _owned(spec: dg.AssetSpec) -> dg.AssetSpec:
     return spec if spec.owners else spec.replace_attributes(owners=["team:platform"])
-

@@ -113,7 +113,9 @@ class Model(OpsComponent):
             kinds={"duckdb", "parquet"},
             description="Every row of the weeks up to the cut-off, its features as known when asked, and its label.",
         )
-        def training_set(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+        def training_set(
+            context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+        ) -> dg.MaterializeResult:
             made = make_training_set(self, platform, context.partition_key)
             return publish(context, platform, made, check="inputs_passed")
 

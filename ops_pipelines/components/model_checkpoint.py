@@ -54,9 +54,7 @@ class Judged:
     metrics: dict[str, float | None] = field(default_factory=dict)
 
 
-def make_checkpoint(
-    model: "Model", platform: Platform, week: str, config: CheckpointConfig, *, run_id: str
-) -> Product:
+def make_checkpoint(model: "Model", platform: Platform, week: str, config: CheckpointConfig, *, run_id: str) -> Product:
     """Fit, judge, store and record the checkpoint of a cut-off week."""
     split = _split(model, platform, week)
     fitted = _fit(model, config, split)

@@ -97,7 +97,9 @@ def scoring_sensor(model: "Model", job: Any) -> dg.SensorDefinition:
         skipped = [verdict.why for _, verdict in answers if isinstance(verdict, NotEvaluated)]
         return dg.SensorResult(
             run_requests=requests,
-            skip_reason=None if requests else "; ".join(skipped) or "no week's features were refreshed since the last look",
+            skip_reason=None
+            if requests
+            else "; ".join(skipped) or "no week's features were refreshed since the last look",
             cursor=str(records[-1].storage_id) if records else context.cursor,
         )
 

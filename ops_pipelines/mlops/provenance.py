@@ -1,7 +1,7 @@
 """What made a prediction, a model version or a release: the kinds that this room adds to the walk of `core.lineage`.
 
-    prediction ─► release ─► training set ─► features and labels by week ─► raw data by week
-               └► predictions of its week ─► features of that week
+prediction ─► release ─► training set ─► features and labels by week ─► raw data by week
+           └► predictions of its week ─► features of that week
 """
 
 from collections.abc import Callable, Mapping

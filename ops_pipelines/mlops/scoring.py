@@ -63,10 +63,12 @@ def score(
     import pyarrow as pa
 
     system, digest = release.manifest.system, release.digest
-    entities = vectors.column(entity).to_pylist()
+    entities = vectors.column(entity)
     return pa.table(
         {
-            "prediction_id": [f"{system}/{partition}/{key}/{short(digest)}" for key in entities],
+            "prediction_id": pa.array(
+                [f"{system}/{partition}/{key}/{short(digest)}" for key in entities.to_pylist()], type=pa.string()
+            ),
             entity: entities,
             "score": pa.array(predict(vectors), type=pa.float64()),
             "release": pa.array([digest] * len(entities), type=pa.string()),

@@ -1,5 +1,5 @@
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +18,14 @@ TYPES = {
     "cancelled": pa.bool_(),
     "at": pa.timestamp("us", tz="UTC"),
 }
-INSTANTS = st.datetimes(datetime(1990, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis asks for naive bounds
+INSTANTS = [datetime(2013, 1, 1, tzinfo=UTC) + timedelta(microseconds=late) for late in (0, 1, -1)]
 CELLS = {
-    "carrier": st.none() | st.text("aä☂ ", max_size=4),
-    "delay": st.none() | st.floats(allow_nan=False, width=32),
-    "cancelled": st.none() | st.booleans(),
-    "at": st.none() | INSTANTS,
+    "carrier": st.sampled_from([None, "", " ", "a", "ab", "b", "ä", "☂"]),
+    "delay": st.sampled_from([None, 0.0, 1.0, -1.5, 1e-300, 0.1 + 0.2, 0.3, math.inf]),
+    "cancelled": st.sampled_from([None, False, True]),
+    "at": st.sampled_from([None, *INSTANTS]),
 }
-ROWS = st.lists(st.fixed_dictionaries(CELLS), min_size=1, max_size=8).map(
+ROWS = st.lists(st.fixed_dictionaries(CELLS), min_size=1, max_size=5).map(
     lambda rows: [{"id": number, **row} for number, row in enumerate(rows)]
 )
 
@@ -38,15 +38,15 @@ def digest(table: pa.Table) -> str:
     return digest_table(table, key=["id"])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(ROWS, st.randoms(use_true_random=False))
 def test_a_tables_digest_is_the_same_for_every_order_of_rows_and_columns(rows, random) -> None:
     shuffled = table_of(random.sample(rows, len(rows))).select(random.sample(list(TYPES), len(TYPES)))
     assert digest(shuffled) == digest(table_of(rows))
 
 
-@settings(max_examples=30, deadline=None)
-@given(ROWS, st.integers(0, 8))
+@settings(max_examples=15, deadline=None)
+@given(ROWS, st.integers(0, 5))
 def test_chunks_and_dictionaries_do_not_move_a_tables_digest(rows, cut: int) -> None:
     table = table_of(rows)
     chunked = pa.concat_tables([table.slice(0, cut), table.slice(cut)])
@@ -54,7 +54,7 @@ def test_chunks_and_dictionaries_do_not_move_a_tables_digest(rows, cut: int) -> 
     assert digest(chunked) == digest(encoded) == digest(table)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(ROWS, st.data())
 def test_any_changed_cell_moves_a_tables_digest(rows, data) -> None:
     position, name = data.draw(st.integers(0, len(rows) - 1)), data.draw(st.sampled_from(list(CELLS)))
@@ -106,7 +106,7 @@ def test_a_nested_column_is_refused_by_name() -> None:
         digest(pa.table({"id": [1], "legs": [["EWR", "ORD"]]}))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.dictionaries(st.text(), st.integers() | st.text() | st.none() | st.booleans()))
 def test_canonical_json_does_not_know_the_order_of_keys(record) -> None:
     assert canonical_json(dict(reversed(record.items()))) == canonical_json(record)

@@ -6,7 +6,9 @@ from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, Verdict
 
 THIS, OTHER = "a" * 64, "b" * 64
 VERDICTS = st.sampled_from([Passed(), Blocked(("too slow",)), NotEvaluated("no rows")])
-JUDGEMENTS = st.lists(st.builds(Judgement, st.sampled_from("xyz"), st.sampled_from([THIS, OTHER]), VERDICTS))
+JUDGEMENTS = st.lists(
+    st.builds(Judgement, st.sampled_from("xyz"), st.sampled_from([THIS, OTHER]), VERDICTS), max_size=4
+)
 
 
 def judged(name: str, verdict: Verdict, subject: str = THIS) -> Judgement:
@@ -51,7 +53,7 @@ def test_a_judgement_that_nobody_required_cannot_shut_the_gate() -> None:
     assert isinstance(decide(THIS, required=["gain"], judgements=judgements), Passed)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.sampled_from("xyz"), unique=True), JUDGEMENTS)
 def test_passes_only_where_the_latest_of_each_required_name_judged_this_and_passed(
     required: list[str], judgements: list[Judgement]

@@ -337,4 +337,4 @@ class Pointer(RuleBasedStateMachine):
 
 
 TestPointer = Pointer.TestCase
-TestPointer.settings = settings(max_examples=20, stateful_step_count=15, deadline=None)
+TestPointer.settings = settings(max_examples=15, stateful_step_count=12, deadline=None)

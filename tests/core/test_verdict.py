@@ -29,13 +29,13 @@ VERDICTS = (
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(VERDICTS)
 def test_a_verdict_survives_json(verdict: Verdict) -> None:
     assert verdict_from_json(json.loads(json.dumps(verdict_to_json(verdict)))) == verdict
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(VERDICTS)
 def test_only_passed_has_no_reason(verdict: Verdict) -> None:
     assert (not reasons_of(verdict)) == isinstance(verdict, Passed) == (name_of(verdict) == "passed")

@@ -21,7 +21,3 @@ def train(rows: Rows, params: Mapping[str, Any], seed: int) -> "Booster":
     features = rows.features.astype(dict.fromkeys(text, "category"))
     return lightgbm.train(settings, lightgbm.Dataset(features, rows.labels), num_boost_round=params["rounds"])
 
-
-def train_on_flipped_labels(rows: Rows, params: Mapping[str, Any], seed: int) -> "Booster":
-    """The same on labels that somebody inverted: what a broken upstream job would teach. The demo's gate refuses it."""
-    return train(Rows(rows.features, 1 - rows.labels, rows.asked_at), params, seed)

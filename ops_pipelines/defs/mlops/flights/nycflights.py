@@ -103,7 +103,7 @@ def _between(sql: str, start: datetime, end: datetime) -> "pa.Table":
 def _tables() -> "duckdb.DuckDBPyConnection":
     """The package's tables in memory, read once a process."""
     import duckdb
-    import pyarrow.csv as csv
+    from pyarrow import csv
 
     options = csv.ConvertOptions(null_values=["NA", ""], strings_can_be_null=True)
     folder = _folder()

@@ -1,0 +1,120 @@
+"""How runs are launched, and how they ended, in a Dagster instance that this process drives itself."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dagster import DagsterEventType, DagsterInstance, DagsterRun, RunsFilter
+from dagster._core.instance.ref import InstanceRef
+from dagster._core.launcher.base import LaunchRunContext
+from dagster._core.launcher.sync_in_memory_run_launcher import SyncInMemoryRunLauncher
+from dagster._utils.error import SerializableErrorInfo
+
+from ops_pipelines.core.errors import OpsError
+
+
+class DaemonError(OpsError):
+    """A code location, job, sensor or asset that the in-process daemon cannot drive."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """One executed run: what it ran, how it ended and, if it failed, why."""
+
+    run_id: str
+    job: str
+    status: str
+    partition_key: str | None = None
+    assets: tuple[str, ...] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TickResult:
+    """One recorded sensor tick and its runs (those of a backfill it asked for included)."""
+
+    location: str
+    sensor: str
+    status: str
+    runs: tuple[RunResult, ...] = ()
+    skip_reason: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillResult:
+    """One finished backfill and its runs."""
+
+    backfill_id: str
+    status: str
+    runs: tuple[RunResult, ...] = ()
+
+
+class DeferredRunLauncher(SyncInMemoryRunLauncher):
+    """A launcher that queues run ids, for the daemon to execute when the tick is over.
+
+    Executing inside the tick would put user code inside the automation tick's asyncio loop, where
+    an asset that calls `asyncio.run` fails, and would let user code break a tick half way.
+    """
+
+    def __init__(self, inst_data: Any = None) -> None:
+        super().__init__(inst_data)
+        self.pending: deque[str] = deque()
+
+    def launch_run(self, context: LaunchRunContext) -> None:
+        """Queues the run."""
+        self.pending.append(context.dagster_run.run_id)
+
+
+def open_instance(home: Path) -> DagsterInstance:
+    """The instance of a Dagster home, with runs executed by this process alone."""
+    # Only this process launches runs its own way; the web server's later runs go the usual way. Capturing
+    # each step's output would start four helper processes a run.
+    overrides = {
+        "run_launcher": {"module": __name__, "class": DeferredRunLauncher.__name__},
+        "run_coordinator": {"module": "dagster._core.run_coordinator", "class": "DefaultRunCoordinator"},
+        "compute_logs": {
+            "module": "dagster._core.storage.noop_compute_log_manager",
+            "class": "NoOpComputeLogManager",
+        },
+    }
+    return DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=overrides))
+
+
+def run_results(instance: DagsterInstance, ids: Sequence[str]) -> tuple[RunResult, ...]:
+    """The runs with these ids; the id of a backfill stands for its runs."""
+    found: list[DagsterRun] = []
+    for run_id in ids:
+        run = instance.get_run_by_id(run_id)
+        found += [run] if run else reversed(instance.get_runs(RunsFilter.for_backfill(run_id)))
+    return tuple(
+        RunResult(
+            run_id=run.run_id,
+            job=run.job_name,
+            status=run.status.value,
+            partition_key=run.tags.get("dagster/partition"),
+            assets=tuple(sorted(key.to_user_string() for key in run.asset_selection or ())),
+            error=_failure(instance, run),
+        )
+        for run in found
+    )
+
+
+def _failure(instance: DagsterInstance, run: DagsterRun) -> str | None:
+    if run.is_success:
+        return None
+    failures = {DagsterEventType.STEP_FAILURE, DagsterEventType.RUN_FAILURE}
+    for record in instance.get_records_for_run(run.run_id, of_type=failures).records:
+        event = record.event_log_entry.get_dagster_event()
+        error = event.step_failure_data.error if event.is_step_failure else None
+        return f"{event.step_key}: {root_cause(error)}" if error else event.message
+    return None
+
+
+def root_cause(error: SerializableErrorInfo) -> str:
+    """The message of the error that began a chain."""
+    while error.cause:
+        error = error.cause
+    return error.message.strip()

@@ -1,0 +1,178 @@
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ops_pipelines.core.fingerprint import canonical_json
+from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, reasons_of
+from ops_pipelines.mlops.evaluation import (
+    GateRule,
+    calibration_error,
+    compare,
+    judge_challenger,
+    log_loss,
+    metrics,
+    roc_auc,
+)
+
+RULE = GateRule(confidence=0.95, min_rows=4, slice_margin=0.02)
+
+
+def compared(champion, challenger, *, days=None, origins=None, rule: GateRule = RULE):
+    """A comparison on rows that were all late: a row's loss is minus the logarithm of its score."""
+    rows = len(champion)
+    return compare(
+        labels=np.ones(rows),
+        challenger=np.array(challenger, dtype=float),
+        champion=np.array(champion, dtype=float),
+        days=list(range(rows)) if days is None else days,
+        slices=pd.DataFrame({} if origins is None else {"origin": origins}, index=range(rows)),
+        rule=rule,
+    )
+
+
+def test_log_loss_by_hand() -> None:
+    losses = log_loss(np.array([1.0, 0.0, 1.0]), np.array([0.5, 0.25, 0.125]))
+    assert losses.tolist() == pytest.approx([math.log(2), -math.log(0.75), math.log(8)])
+
+
+@pytest.mark.parametrize(("label", "score"), [(1.0, 0.0), (0.0, 1.0)])
+def test_certainty_that_was_wrong_costs_much_and_not_infinitely(label: float, score: float) -> None:
+    assert log_loss(np.array([label]), np.array([score])) == pytest.approx(-math.log(1e-6))
+
+
+def test_auc_by_hand() -> None:
+    # pairs (positive, negative): 0.8>0.1, 0.8>0.4, 0.4>0.1 and 0.4=0.4, so 3.5 of 4
+    assert roc_auc(np.array([1, 1, 0, 0]), np.array([0.8, 0.4, 0.1, 0.4])) == 3.5 / 4
+
+
+@pytest.mark.parametrize("label", [0.0, 1.0])
+def test_one_class_has_no_auc(label: float) -> None:
+    assert roc_auc(np.full(3, label), np.array([0.1, 0.2, 0.3])) is None
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.sampled_from([0.1, 0.2, 0.3, 0.9])), min_size=2, max_size=10))
+def test_auc_is_the_share_of_pairs_in_the_right_order(rows: list[tuple[bool, float]]) -> None:
+    late, punctual = ([score for label, score in rows if label is value] for value in (True, False))
+    pairs = [(one > other) + (one == other) / 2 for one in late for other in punctual]
+    expected = pytest.approx(sum(pairs) / len(pairs)) if pairs else None
+    assert roc_auc(np.array([float(label) for label, _ in rows]), np.array([score for _, score in rows])) == expected
+
+
+def test_calibration_error_by_hand() -> None:
+    # two bins of two rows: |0.5 - 0.15| and |1 - 0.7|
+    labels, scores = np.array([0.0, 1.0, 1.0, 1.0]), np.array([0.1, 0.2, 0.6, 0.8])
+    assert calibration_error(labels, scores, bins=2) == pytest.approx((0.35 + 0.3) / 2)
+
+
+def test_fewer_rows_than_bins_are_bins_of_one() -> None:
+    assert calibration_error(np.array([0.0, 1.0]), np.array([0.25, 0.5]), bins=10) == pytest.approx((0.25 + 0.5) / 2)
+
+
+def test_the_base_rate_is_calibrated_and_has_no_skill() -> None:
+    labels = np.array([1.0, 0.0, 0.0, 0.0])
+    found = metrics(labels, np.full(4, 0.25))
+    entropy = -(0.25 * math.log(0.25) + 0.75 * math.log(0.75))
+    assert (found["log_loss"], found["auc"], found["brier"]) == pytest.approx((entropy, 0.5, 0.25 * 0.75))
+    assert found["positive_share"] == found["mean_score"] == 0.25
+
+
+def test_a_challenger_that_beats_the_base_rate_every_day_passes() -> None:
+    labels = np.tile([1.0, 0.0, 0.0, 0.0], 10)
+    better = np.where(labels == 1, 0.4, 0.2) + np.linspace(0, 0.05, 40)
+    found = compare(
+        labels=labels,
+        challenger=better,
+        champion=np.full(40, labels.mean()),
+        days=np.repeat(range(10), 4).tolist(),
+        slices=pd.DataFrame(index=range(40)),
+        rule=RULE,
+    )
+    assert isinstance(judge_challenger(found, RULE), Passed)
+
+
+def test_the_gain_and_its_bound_by_hand() -> None:
+    # gains log 2, log 4, log 6: mean log(48)/3; one row a day; t of 0.95 with 2 degrees is 2.919986
+    found = compared([0.1, 0.1, 0.1], [0.2, 0.4, 0.6])
+    gains = np.log([2, 4, 6])
+    error = gains.std(ddof=1) / math.sqrt(3)
+    assert (found.gain, found.rows, found.days) == (pytest.approx(gains.mean()), 3, 3)
+    assert found.gain_lower_bound == pytest.approx(gains.mean() - 2.919986 * error, abs=1e-6)
+    assert found.gain_interval == pytest.approx((gains.mean() - 4.302653 * error, gains.mean() + 4.302653 * error))
+    assert found.champion_loss - found.challenger_loss == pytest.approx(found.gain)
+
+
+def test_the_same_scores_gain_nothing_and_are_blocked() -> None:
+    verdict = judge_challenger(compared([0.5] * 4, [0.5] * 4), RULE)
+    assert isinstance(verdict, Blocked)
+    assert "a gain of +0.0000" in verdict.reasons[0]
+
+
+def test_a_worse_challenger_is_blocked() -> None:
+    assert isinstance(judge_challenger(compared([0.6, 0.5, 0.6], [0.3, 0.2, 0.25]), RULE), Blocked)
+
+
+def test_one_lucky_day_is_not_enough() -> None:
+    champion, challenger = [0.5] * 40, [0.9] * 10 + [0.49] * 30
+    days = np.repeat(range(4), 10).tolist()
+    by_day, by_row = compared(champion, challenger, days=days), compared(champion, challenger)
+    assert isinstance(judge_challenger(by_row, RULE), Passed)
+    assert isinstance(judge_challenger(by_day, RULE), Blocked)
+    assert by_day.gain == by_row.gain > 0
+
+
+def test_one_day_of_rows_is_not_evaluated() -> None:
+    verdict = judge_challenger(compared([0.5] * 4, [0.9] * 4, days=["mon"] * 4), RULE)
+    assert isinstance(verdict, NotEvaluated)
+    assert verdict.why == "the holdout has 1 day of labelled rows, and an interval needs two"
+
+
+def test_no_rows_cannot_be_compared() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        compared([], [])
+
+
+def test_a_slice_that_got_worse_blocks_what_is_better_overall() -> None:
+    champion = [0.5] * 12
+    challenger = [0.7] * 8 + [0.4] * 4
+    verdict = judge_challenger(compared(champion, challenger, origins=["EWR"] * 8 + ["JFK"] * 4), RULE)
+    assert f"slice origin=JFK (4 rows) got worse by {math.log(0.5 / 0.4):.4f}, more than its margin 0.02" in reasons_of(
+        verdict
+    )
+
+
+def test_a_slice_may_lose_its_margin_and_no_more() -> None:
+    champion, lost = [0.5] * 12, 0.5 * math.exp(-0.0199)
+    found = compared(champion, [0.8, 0.81] * 4 + [lost] * 4, origins=["EWR"] * 8 + ["JFK"] * 4)
+    assert isinstance(judge_challenger(found, RULE), Passed)
+    assert isinstance(judge_challenger(found, GateRule(min_rows=4, slice_margin=0.0198)), Blocked)
+
+
+def test_small_slices_are_listed_pooled_and_do_not_gate() -> None:
+    origins = ["EWR"] * 8 + ["JFK"] * 3 + ["LGA"]
+    found = compared([0.5] * 12, [0.9, 0.91] * 4 + [0.4] * 4, origins=origins)
+    listed = {part.name: (part.rows, part.judged) for part in found.slices}
+    assert listed == {
+        "origin=EWR": (8, True),
+        "origin=JFK": (3, False),
+        "origin=LGA": (1, False),
+        "origin=other": (4, False),
+    }
+    assert {part.name: part.gain for part in found.slices}["origin=other"] == pytest.approx(math.log(0.4 / 0.5))
+    assert isinstance(judge_challenger(found, RULE), Passed)
+
+
+def test_rows_without_a_slice_value_are_a_slice_of_their_own() -> None:
+    found = compared([0.5] * 8, [0.9] * 8, origins=["EWR"] * 4 + [None] * 4)
+    assert [part.name for part in found.slices] == ["origin=EWR", "origin=missing"]
+
+
+def test_the_verdict_carries_the_comparison_as_plain_json() -> None:
+    found = compared([0.5] * 8, [0.9, 0.8] * 4, origins=["EWR"] * 4 + ["JFK"] * 4)
+    evidence = judge_challenger(found, RULE).evidence
+    assert json.loads(canonical_json(dict(evidence)))["comparison"]["gain"] == found.gain

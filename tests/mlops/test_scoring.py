@@ -1,0 +1,113 @@
+from datetime import timedelta
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from ops_pipelines.core.errors import NotPromotable, ReleaseError
+from ops_pipelines.core.release import PRODUCTION, Decision, Release, find_release, live_release, promote
+from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed
+from ops_pipelines.mlops.scoring import judge_scores, release_for, score
+from ops_pipelines.testing.release_store import NEW_YEAR, InMemoryReleaseStore, evidence_against, manifest_of
+
+SYSTEM, WEEK = "flight_delay", timedelta(days=7)
+
+
+def double(vectors: pa.Table) -> np.ndarray:
+    """A model whose score is twice the distance."""
+    return vectors.column("distance").to_numpy() * 2
+
+
+@pytest.fixture
+def store() -> InMemoryReleaseStore:
+    return InMemoryReleaseStore()
+
+
+def go_live(store: InMemoryReleaseStore, model: str, week: int) -> Release:
+    """Promotes a model that knows everything up to the beginning of a week, at that instant."""
+    live, as_of = live_release(store, SYSTEM, PRODUCTION), NEW_YEAR + week * WEEK
+    store.save(manifest_of(model), evidence_against(live.digest if live else None, cut_off=as_of))
+    release = find_release(store, SYSTEM, manifest_of(model).digest)
+    promote(store, release, Decision("ada", "better", as_of, as_of), resolves=lambda name, digest: True)
+    return release
+
+
+def scoring_release(store: InMemoryReleaseStore, week: int, named: str | None = None) -> Release:
+    return release_for(store, SYSTEM, PRODUCTION, start=NEW_YEAR + week * WEEK, named=named)
+
+
+def test_a_week_is_scored_by_the_release_that_was_live_when_it_began(store) -> None:
+    first = go_live(store, "a", week=1)
+    assert scoring_release(store, week=1) == scoring_release(store, week=5) == first
+
+
+def test_an_old_week_keeps_its_release_after_a_promotion(store) -> None:
+    first, second = go_live(store, "a", week=1), go_live(store, "b", week=3)
+    assert [scoring_release(store, week) for week in (1, 2, 3, 4)] == [first, first, second, second]
+
+
+def test_a_release_promoted_within_a_week_does_not_score_that_week(store) -> None:
+    first, _ = go_live(store, "a", week=1), go_live(store, "b", week=2)
+    start = NEW_YEAR + 2 * WEEK - timedelta(microseconds=1)
+    assert release_for(store, SYSTEM, PRODUCTION, start=start) == first
+
+
+def test_a_week_before_the_first_promotion_has_no_release(store) -> None:
+    go_live(store, "a", week=1)
+    with pytest.raises(ReleaseError, match="No release of 'flight_delay' was live in 'production'"):
+        scoring_release(store, week=0)
+
+
+def test_a_named_release_scores_weeks_after_its_cut_off(store) -> None:
+    first, _ = go_live(store, "a", week=1), go_live(store, "b", week=2)
+    assert scoring_release(store, week=4, named=first.digest[:12]) == first
+    assert scoring_release(store, week=1, named=first.digest) == first
+
+
+def test_a_named_release_that_knows_the_week_is_refused(store) -> None:
+    second = (go_live(store, "a", week=1), go_live(store, "b", week=2))[1]
+    with pytest.raises(NotPromotable, match="knows everything up to"):
+        scoring_release(store, week=1, named=second.digest)
+
+
+def test_a_name_that_nobody_knows_is_refused(store) -> None:
+    with pytest.raises(ReleaseError, match="No release of 'flight_delay' begins with 'zz'"):
+        scoring_release(store, week=1, named="zz")
+
+
+def test_every_score_says_which_release_made_it(store) -> None:
+    release = go_live(store, "a", week=1)
+    vectors = pa.table({"flight": ["UA1", "UA2"], "distance": [0.25, 0.5]})
+    scores = score(vectors, entity="flight", release=release, partition="2013-01-08", predict=double)
+    prefix, digits = "flight_delay/2013-01-08", release.digest[:12]
+    assert scores.to_pydict() == {
+        "prediction_id": [f"{prefix}/UA1/{digits}", f"{prefix}/UA2/{digits}"],
+        "flight": ["UA1", "UA2"],
+        "score": [0.5, 1.0],
+        "release": [release.digest] * 2,
+    }
+
+
+def test_a_week_without_rows_has_scores_without_rows(store) -> None:
+    release = go_live(store, "a", week=1)
+    vectors = pa.table({"flight": pa.array([], pa.string()), "distance": pa.array([], pa.float64())})
+    scores = score(vectors, entity="flight", release=release, partition="2013-01-08", predict=double)
+    assert scores.num_rows == 0
+    assert scores.schema.types == [pa.string(), pa.string(), pa.float64(), pa.string()]
+
+
+def test_scores_from_0_to_1_for_every_row_pass() -> None:
+    assert judge_scores(pa.table({"score": [0.0, 0.5, 1.0]}), rows=3) == Passed({"rows": 3})
+
+
+def test_nothing_to_score_is_not_evaluated() -> None:
+    assert isinstance(judge_scores(pa.table({"score": pa.array([], pa.float64())}), rows=0), NotEvaluated)
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [[0.5], [0.5, 0.5, 0.5], [0.5, 1.0001], [-0.1, 0.5], [0.5, None], [0.5, float("nan")], [None, None], []],
+    ids=["too few", "too many", "above 1", "below 0", "missing", "nan", "all missing", "none"],
+)
+def test_rows_without_a_sound_score_are_blocked(scores: list[float | None]) -> None:
+    assert isinstance(judge_scores(pa.table({"score": pa.array(scores, pa.float64())}), rows=2), Blocked)
