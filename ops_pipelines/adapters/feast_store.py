@@ -63,7 +63,7 @@ class FeastStore:
 
         Raises ConfigError for a repo that cannot be loaded or translated, and leaves the registry as it was.
         """
-        with _locked(self._folder, alone=True), _quiet():
+        with _locked(self._folder, alone=True), _tolerant():
             contents = _parse(self.project)
             views = {view.name: view for view in contents.feature_views}
             services = tuple(
@@ -120,7 +120,8 @@ class FeastStore:
         store = _open(self.project)
         contents.projects[:] = contents.projects or [FeastProject(name=store.project)]
         try:
-            apply_total_with_repo_instance(store, store.project, store.registry, contents, skip_source_validation=True)
+            with _silent():
+                apply_total_with_repo_instance(store, store.project, store.registry, contents, True)
         except Exception as error:  # Feast has some twenty types, ValueError among them, for definitions it refuses
             raise ConfigError(
                 f"Feast refuses the definitions in {self.project.feature_repo}: {type(error).__name__}: {error}",
@@ -130,7 +131,7 @@ class FeastStore:
 
     @contextlib.contextmanager
     def _opened(self, *, alone: bool = False) -> "Iterator[feast.FeatureStore]":
-        with _locked(self._folder, alone=alone), _quiet():
+        with _locked(self._folder, alone=alone), _tolerant():
             yield _open(self.project)
 
     def _service(self, store: "feast.FeatureStore", name: str) -> FeatureService:
@@ -247,31 +248,39 @@ def _table(
             action="Write out what is missing: nothing is inferred from the data",
             view=view.name,
         )
+    source = _lake_source(view, project)
     return FeatureTable(
         name=view.name,
-        dataset=_dataset(view, project),
+        dataset=_dataset(source),
         keys=tuple(sorted(keys[entity] for entity in view.entities)),
-        timestamp=view.batch_source.timestamp_field,
+        timestamp=source.timestamp_field,
         features=features,
         ttl=view.ttl or None,
     )
 
 
-def _dataset(view: "feast.FeatureView", project: Project) -> str:
-    """The lake's dataset behind a view."""
+def _lake_source(view: "feast.FeatureView", project: Project) -> "feast.FileSource":
+    """A view's source, which has to be a dataset of the lake."""
     from feast import FileSource
 
     source, lake = view.batch_source, project.home / "lake"
-    if isinstance(source, FileSource) and source.timestamp_field and not source.field_mapping:
-        name = Path(source.path).parent.parent.name
-        if Path(source.path) == lake / name / "*" / "data.parquet":
-            return name
+    if (
+        isinstance(source, FileSource)
+        and source.timestamp_field
+        and not source.field_mapping
+        and Path(source.path) == lake / _dataset(source) / "*" / "data.parquet"
+    ):
+        return source
     raise ConfigError(
         f"Feature view {view.name!r} does not read a dataset of the lake: its source is {getattr(source, 'path', source)}",
         expected=f"a FileSource over {lake}/<dataset>/*/data.parquet with a timestamp_field and no field_mapping",
         action="Give it path=lake_files(<dataset>), and apply again where OPS_HOME has moved",
         view=view.name,
     )
+
+
+def _dataset(source: "feast.FileSource") -> str:
+    return Path(source.path).parent.parent.name
 
 
 def _watermark(store: "feast.FeatureStore", name: str) -> datetime | None:
@@ -292,7 +301,8 @@ def _refresh_view(store: "feast.FeatureStore", table: FeatureTable, window: Wind
     end = max(before, utc(window.end)) if before else utc(window.end)
     refresh = ViewRefresh(table.name, table.dataset, since or EARLIEST, end, before)
     try:
-        store.materialize(refresh.start, refresh.end, feature_views=[table.name])
+        with _silent():
+            store.materialize(refresh.start, refresh.end, feature_views=[table.name])
     except Exception as error:  # what DuckDB, ibis, pyarrow, SQLite and Feast raise has no common type
         raise DataError(
             f"Feast cannot load view {table.name!r} from dataset {table.dataset!r}: {type(error).__name__}: {error}",
@@ -344,11 +354,8 @@ def _check_schema(table: FeatureTable, file: Path, schema: "pa.Schema") -> None:
 def _open(project: Project) -> "feast.FeatureStore":
     """Feast on the project's registry as it is now."""
     from feast import FeatureStore
-    from feast.repo_config import FeastConfigError, load_repo_config
-    from yaml import YAMLError
+    from feast.repo_config import load_repo_config
 
-    # Feast does without its Prometheus counters; they would put a temporary folder into every child's environment.
-    sys.modules.setdefault("feast.metrics", None)  # type: ignore[arg-type]
     settings = project.feature_repo / "feature_store.yaml"
     if not settings.is_file():
         raise ConfigError(
@@ -359,7 +366,7 @@ def _open(project: Project) -> "feast.FeatureStore":
     try:
         with _home(project):
             return FeatureStore(config=load_repo_config(project.feature_repo, settings))
-    except (FeastConfigError, YAMLError, TypeError, ValueError) as error:
+    except Exception as error:  # from YAML, from pydantic, and from the stores that the file names
         raise ConfigError(
             f"{settings} cannot be used: {error}",
             expected="a project, a provider, a registry, an online and an offline store",
@@ -445,12 +452,18 @@ def _home(project: Project) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Feast without its progress bars, its prints and the one deprecation that ibis has not heeded yet."""
+def _tolerant() -> Iterator[None]:
+    """Lets pass the one deprecation that ibis has not heeded, and undoes the filters that importing Feast sets."""
     with _PROCESS, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*fetch_arrow_table", category=DeprecationWarning)
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            yield
+        yield
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Feast without its progress bars and prints, which no setting turns off."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        yield
 
 
 @contextlib.contextmanager

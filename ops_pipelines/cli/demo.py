@@ -75,11 +75,12 @@ def _tell(home: Path, advance: Any) -> Story:
     with InProcessDaemon(home / "dagster", LOCATIONS) as daemon:
         walk = Walk(Platform.embedded(), daemon, story, advance)
         walk.begin()
-        walk.backfill(until=5)
+        walk.catch_up(first=0, last=4)
         walk.train(cut_off=5)
-        walk.live_through(first=5, last=9)
+        walk.catch_up(first=5, last=9)
         walk.train(cut_off=10)
-        walk.live_through(first=10, last=11)
+        walk.catch_up(first=10, last=10)
+        walk.catch_up(first=11, last=11)
         walk.train(cut_off=12, config=FLIPPED)
         walk.roll_back()
         walk.score_again(week=10)
@@ -104,16 +105,25 @@ class Walk:
         self._sensors()
         self._settle()
 
-    def backfill(self, *, until: int) -> None:
-        """Weeks 0 to `until` - 1 arrive at once, judged one after the other."""
-        self.platform.clock.set(_instant(until))
-        for week in range(until):
-            self.advance(f"backfill: week {week} arrives", 1)
+    def catch_up(self, *, first: int, last: int) -> None:
+        """Weeks arrive one after the other, features follow, and the release that was live in each scores it."""
+        self.platform.clock.set(_instant(last + 1))
+        for week in range(first, last + 1):
+            self.advance(f"week {week} arrives", 1)
             self._sensors()
-        self.advance("backfill: rolling statistics and features", 1)
+        self.advance("rolling statistics and features", 1 + last - first)
         self._settle()
-        good = self.platform.lake.partitions("flight_features/online")
-        self._tell(f"backfill of {until} winter weeks", f"{len(good)} weeks passed their checks", "asset flights, checks")
+        self.advance("scoring", 1)
+        self._sensors()
+        weeks = [_week(week) for week in range(first, last + 1)]
+        passed = [week for week in weeks if self.platform.lake.good("flight_features/online", week)]
+        scored = [found for week in weeks if (found := self.platform.lake.good(f"{SYSTEM}/predictions", week))]
+        by = ", ".join(sorted({found.facts["release"][:12] for found in scored}))
+        self._tell(
+            f"weeks {first} to {last}" if last > first else f"week {last}",
+            f"{len(passed)} of {len(weeks)} passed their checks, {len(scored)} scored" + (f" by {by}" if by else ""),
+            f"assets flights, {SYSTEM}/predictions",
+        )
 
     def train(self, *, cut_off: int, config: dict[str, str] | None = None) -> None:
         """Train on what is known at the end of a week, gate, and let automation ship what passed."""
@@ -126,24 +136,11 @@ class Walk:
         shipped = self._live() == release.digest != before
         what = "challenger with flipped labels" if config else "challenger"
         self._tell(
-            f"{what} {release.digest[:12]}" + (f" against {before[:12]}" if before else ", the first, against the base rate"),
+            f"{what} {release.digest[:12]}"
+            + (f" against {before[:12]}" if before else ", the first, against the base rate"),
             ("promoted: " if shipped else "refused: ") + _gate_words(release),
             f"run {done.run_id[:8]}, models:/{SYSTEM}/{release.latest.facts['model_version']}",
         )
-
-    def live_through(self, *, first: int, last: int) -> None:
-        """Weeks pass one by one: data arrives, features follow, the release that was live scores."""
-        scored = 0
-        for week in range(first, last + 1):
-            self.advance(f"week {week}: arrives, features, scores", 2)
-            self.platform.clock.set(_instant(week + 1))
-            self._sensors()
-            self._settle()
-            self._sensors()
-            scored += self.platform.lake.read(f"{SYSTEM}/predictions", _week(week)).num_rows
-        by = self.platform.lake.good(f"{SYSTEM}/predictions", _week(last))
-        release = by.facts["release"][:12] if by else "nobody"
-        self._tell(f"weeks {first} to {last}", f"{scored:,} flights scored by {release}", f"asset {SYSTEM}/predictions")
 
     def roll_back(self) -> None:
         """The pointer moves back through the job that the UI's launchpad offers."""

@@ -27,7 +27,7 @@ def explain(
     from ops_pipelines.mlops.provenance import locate, resolvers
 
     sources = _sources()
-    kind, id = locate(name, sources)
+    kind, found = locate(name, sources)
     rows: list[dict[str, Any]] = [
         {
             "what": ("  " * level if not as_json else "") + node.kind,
@@ -35,7 +35,7 @@ def explain(
             **({"depth": level} if as_json else {}),
             "facts": dict(node.facts) if as_json else ", ".join(f"{k} {v}" for k, v in node.facts.items()),
         }
-        for level, node in walk(kind, id, resolvers(sources))
+        for level, node in walk(kind, found, resolvers(sources))
         if level <= depth
     ]
     show(rows, title=f"why {name}", as_json=as_json)

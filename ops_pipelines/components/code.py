@@ -6,22 +6,23 @@ from pathlib import Path
 
 from ops_pipelines.adapters.project import find_project
 from ops_pipelines.core.errors import ConfigError
-from ops_pipelines.core.fingerprint import digest_files, digest_json
+from ops_pipelines.core.fingerprint import canonical_json, digest_bytes, digest_json
 
 
 @cache
 def code_version(*paths: str) -> str:
-    """One digest over the source files of some `module` or `module:function` paths and the lock file.
+    """One digest over the source of some `module` or `module:function` paths and the lock file.
 
-    The modules are found, not imported. Raises ConfigError for one that cannot be found.
+    A module stands for all Python files of its folder, since what it imports from beside it decides as well. The modules
+    are found, not imported. Raises ConfigError for one that cannot be found.
     """
-    files = sorted({_source(path.partition(":")[0]) for path in paths})
-    return digest_json([digest_files(files), find_project().environment_digest()])
+    return digest_json([*(digest_bytes(source_of(path)) for path in paths), find_project().environment_digest()])
 
 
 def source_of(path: str) -> bytes:
-    """The source text of the module of a `module:function` path."""
-    return _source(path.partition(":")[0]).read_bytes()
+    """The Python files of the folder around a `module:function`, by name, as canonical JSON."""
+    folder = _source(path.partition(":")[0]).parent
+    return canonical_json({file.name: file.read_text() for file in sorted(folder.glob("*.py"))})
 
 
 def _source(module: str) -> Path:

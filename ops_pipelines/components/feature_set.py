@@ -1,6 +1,5 @@
 """The FeatureSet component: a feature service of feature_repo/, applied, and kept fresh in the online store."""
 
-
 import dagster as dg
 from pydantic import Field
 

@@ -36,11 +36,7 @@ def furnish(tree: dg.Definitions, platform: Platform | None = None) -> dg.Defini
         dg.Definitions(
             resources={"platform": platform or dg.ResourceDefinition(lambda _: Platform.embedded())},
             executor=dg.in_process_executor,
-            sensors=[
-                dg.AutomationConditionSensorDefinition(
-                    "automation", target=dg.AssetSelection.all(), default_status=_automation_status()
-                )
-            ],
+            sensors=_automation(tree),
         ),
     )
     return merged.permissive_map_resolved_asset_specs(func=_owned, selection=None)
@@ -62,9 +58,13 @@ def _weekly_arrivals(tree: dg.Definitions) -> dg.Definitions:
     return arrivals([spec.key for spec in arriving], calendar)
 
 
-def _automation_status() -> dg.DefaultSensorStatus:
+def _automation(tree: dg.Definitions) -> list[dg.AutomationConditionSensorDefinition]:
+    """The sensor that evaluates the tree's conditions; none for a tree without assets, whose ticks would cost time."""
+    if not tree.assets:
+        return []
     wanted = os.environ.get("OPS_AUTOMATION", "off").lower() == "on"
-    return dg.DefaultSensorStatus.RUNNING if wanted else dg.DefaultSensorStatus.STOPPED
+    status = dg.DefaultSensorStatus.RUNNING if wanted else dg.DefaultSensorStatus.STOPPED
+    return [dg.AutomationConditionSensorDefinition("automation", target=dg.AssetSelection.all(), default_status=status)]
 
 
 def _owned(spec: dg.AssetSpec) -> dg.AssetSpec:

@@ -125,7 +125,8 @@ def compare(
         champion_loss=float(loss_before.mean()),
         challenger_loss=float(loss_after.mean()),
         gain=mean.mean,
-        gain_interval=mean.interval(confidence=rule.confidence),
+        # The two-sided interval whose lower end is the one-sided bound that the gate asks about.
+        gain_interval=mean.interval(confidence=2 * rule.confidence - 1),
         gain_lower_bound=None if error is None else -error,
         rows=mean.rows,
         days=mean.clusters,

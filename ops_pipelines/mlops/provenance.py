@@ -6,6 +6,7 @@ prediction ─► release ─► training set ─► features and labels by week
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ops_pipelines.core.errors import ConfigError, NoAcceptedData, ReleaseError
@@ -53,12 +54,8 @@ def locate(name: str, sources: Sources) -> tuple[str, str]:
 
 def resolvers(sources: Sources) -> dict[str, Resolver]:
     """The resolver of each kind of this room."""
-    return {
-        PREDICTION: lambda id: _prediction(id, sources),
-        VERSION: lambda id: _version(id, sources),
-        RELEASE: lambda id: _release(id, sources),
-        ARTEFACT: lambda id: _artefact(id, sources),
-    }
+    known = {PREDICTION: _prediction, VERSION: _version, RELEASE: _release, ARTEFACT: _artefact}
+    return {kind: partial(find, sources=sources) for kind, find in known.items()}
 
 
 def _prediction(id: str, sources: Sources) -> Node:

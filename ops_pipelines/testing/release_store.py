@@ -10,8 +10,10 @@ A team that writes a store of its own subclasses the suite and gives it a fixtur
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Barrier, Lock
+from typing import Any
 
 import pytest
 
@@ -191,6 +193,15 @@ class ReleaseStoreConformance:
         (move,) = _append_chain(store, ["a"])
         with pytest.raises(LostRace):
             store.append(move)
+        assert store.history("flight_delay", PRODUCTION) == (move,)
+
+    @pytest.mark.parametrize("wrong", [{"previous": "ab" * 32}, {"previous": ""}, {"sequence": 3}, {"sequence": 1}])
+    def test_a_move_has_to_name_both_the_hash_and_the_number_of_the_last_row(
+        self, store: ReleaseStore, wrong: dict[str, Any]
+    ) -> None:
+        (move,) = _append_chain(store, ["a"])
+        with pytest.raises(LostRace):
+            store.append(replace(move_after(move, "b"), **wrong))
         assert store.history("flight_delay", PRODUCTION) == (move,)
 
     def test_a_move_after_a_row_that_is_not_there_loses(self, store: ReleaseStore) -> None:

@@ -1,0 +1,165 @@
+"""`ops doctor`: what is missing or stuck, and what to do about it."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import typer
+
+from ops_pipelines.cli.output import AsJson, show
+
+if TYPE_CHECKING:
+    from ops_pipelines.adapters.platform import Platform
+
+app = typer.Typer()
+GOOD, ODD, BAD = "good", "look", "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at: good, worth a look, or bad, and what to do."""
+
+    about: str
+    state: str
+    what: str
+    do: str = ""
+
+
+@app.callback()
+def _family() -> None:
+    pass
+
+
+@app.command("doctor")
+def examine(as_json: AsJson = False) -> None:
+    """Look at the installation and at everything in OPS_HOME. Exit 1 where something is bad."""
+    from ops_pipelines.adapters.platform import Platform
+
+    platform = Platform.embedded()
+    looks = (_python, _packages, _libraries, _automation, _services, _leftovers, _refused, _releases, _runs)
+    findings = [finding for look in looks for finding in _guarded(look, platform)]
+    show([vars_of(finding) for finding in findings], title="ops doctor", as_json=as_json)
+    raise typer.Exit(1 if any(finding.state == BAD for finding in findings) else 0)
+
+
+def vars_of(finding: Finding) -> dict[str, str]:
+    """A finding as a row."""
+    return {"about": finding.about, "state": finding.state, "what": finding.what, "do": finding.do}
+
+
+def _guarded(look: "Callable[[Platform], Iterator[Finding]]", platform: "Platform") -> list[Finding]:
+    """What a look finds; what it cannot look at is a finding, too."""
+    from ops_pipelines.core.errors import OpsError
+
+    try:
+        return list(look(platform))
+    except OpsError as error:
+        return [Finding(look.__name__.strip("_"), BAD, error.wrong, error.action)]
+
+
+def _python(_platform: "Platform") -> Iterator[Finding]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    fits = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    yield Finding("python", GOOD if fits else BAD, version, "" if fits else "Use Python 3.11 to 3.13")
+
+
+def _packages(platform: "Platform") -> Iterator[Finding]:
+    """What is installed against the lock file, by name and version."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    from packaging.requirements import Requirement
+
+    lines = platform.project.environment().decode().splitlines()
+    pins = [Requirement(line.rstrip(" \\")) for line in lines if line[:1].isalnum()]
+    different = []
+    for pin in pins:
+        if pin.marker and not pin.marker.evaluate():
+            continue
+        try:
+            installed = version(pin.name)
+        except PackageNotFoundError:
+            installed = "missing"
+        if installed == "missing" or not pin.specifier.contains(installed, prereleases=True):
+            different.append(f"{pin.name} {installed}")
+    what = (
+        f"{len(different)} differ from the lock: {', '.join(different[:5])}" if different else f"{len(pins)} as locked"
+    )
+    yield Finding("packages", BAD if different else GOOD, what, "Run `make install`" if different else "")
+
+
+def _libraries(_platform: "Platform") -> Iterator[Finding]:
+    import ctypes.util
+
+    found = ctypes.util.find_library("gomp") or ctypes.util.find_library("omp")
+    yield Finding(
+        "libgomp", GOOD if found else BAD, found or "missing", "" if found else "Install libgomp1 for LightGBM"
+    )
+
+
+def _automation(platform: "Platform") -> Iterator[Finding]:
+    on = os.environ.get("OPS_AUTOMATION", "off").lower() == "on"
+    yield Finding(
+        "automation", GOOD, "on" if on else "off: nothing starts by itself", "" if on else "OPS_AUTOMATION=on"
+    )
+    yield Finding("clock", GOOD, f"as of {platform.clock.as_of():%Y-%m-%d %H:%M} UTC")
+
+
+def _services(platform: "Platform") -> Iterator[Finding]:
+    """Whether the definitions of every feature set were applied."""
+    applied = sorted(folder.parent.name for folder in platform.lake.root.glob("*/definitions"))
+    what = ", ".join(applied) or "no feature set was applied yet"
+    yield Finding(
+        "features", GOOD if applied else ODD, what, "" if applied else "Materialize <feature set>/definitions"
+    )
+
+
+def _leftovers(platform: "Platform") -> Iterator[Finding]:
+    found = [str(path) for path in platform.lake.leftovers()]
+    what = f"{len(found)} files of writers that died" if found else "no half-written file"
+    yield Finding("lake", ODD if found else GOOD, what, f"Delete {found[0]}" if found else "")
+
+
+def _refused(platform: "Platform") -> Iterator[Finding]:
+    """Partitions whose last content was not accepted."""
+    for file in sorted(platform.lake.root.rglob("refused.parquet")):
+        key, partition = str(file.parent.parent.relative_to(platform.lake.root)), file.parent.name
+        ruling = platform.ruling(f"{key}@{partition}")
+        do = f"ruled: {ruling.action}" if ruling else f"Repair it, or `ops data accept|exclude {key} {partition}`"
+        yield Finding("refused", ODD, f"{key}@{partition}", do)
+
+
+def _releases(platform: "Platform") -> Iterator[Finding]:
+    """The chain of each pointer, and whether every part of what is live can be found and is unchanged."""
+    from ops_pipelines.core.fingerprint import short
+    from ops_pipelines.core.release import PRODUCTION, check_chain, live_release
+
+    for system in platform.systems():
+        check_chain(platform.releases.history(system, PRODUCTION))
+        live = live_release(platform.releases, system, PRODUCTION)
+        if live is None:
+            yield Finding(system, ODD, "nothing is live", f"`ops releases {system}`, then `ops promote`")
+            continue
+        for digest in live.manifest.behaviour.values():
+            platform.objects.get(digest)
+        yield Finding(system, GOOD, f"{short(live.digest)} is live, all its parts verified")
+
+
+def _runs(platform: "Platform") -> Iterator[Finding]:
+    """Runs that say they are running: after a crash nobody ends them."""
+    if not (platform.project.home / "dagster").is_dir():
+        yield Finding("runs", GOOD, "Dagster was not started here yet")
+        return
+    from ops_pipelines.adapters.dagster_home import prepare
+
+    os.environ.update(prepare(platform.project))
+    import dagster as dg
+
+    with dg.DagsterInstance.get() as instance:
+        open_runs = instance.get_runs(
+            dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
+        )
+    do = "If nothing is running, terminate it in the UI" if open_runs else ""
+    named = ", ".join(f"{run.run_id[:8]} {run.job_name}" for run in open_runs[:5])
+    yield Finding("runs", ODD if open_runs else GOOD, f"open: {named}" if open_runs else "none is open", do)

@@ -1,0 +1,120 @@
+"""`ops ui`: Dagster's UI with its daemon, and MLflow's, on loopback; one Ctrl-C ends both."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer()
+HOST = "127.0.0.1"
+_READY_SECONDS, _GRACE_SECONDS = 120.0, 15.0
+
+
+@app.callback()
+def _family() -> None:
+    pass
+
+
+@app.command("ui")
+def serve_ui(
+    port: Annotated[int, typer.Option(help="Dagster's port.")] = 3000,
+    mlflow_port: Annotated[int, typer.Option(help="MLflow's port.")] = 5000,
+) -> None:
+    """Serve both UIs until Ctrl-C. Automation runs only where OPS_AUTOMATION=on."""
+    from ops_pipelines.adapters.dagster_home import prepare
+    from ops_pipelines.adapters.mlflow_registry import MLflowRegistry
+    from ops_pipelines.adapters.project import find_project
+
+    project = find_project()
+    for wanted in (port, mlflow_port):
+        _check_free(wanted)
+    environment = prepare(project)
+    os.environ.update(environment)
+    registry = MLflowRegistry(project.home)
+    if not registry.database.exists():
+        print("making MLflow's database (once, some seconds)", flush=True)
+        registry.create()
+    tools = Path(sys.executable).parent
+    dagster = [tools / "dagster", "dev", "-w", "workspace.yaml", "-h", HOST, "-p", port]
+    mlflow = [tools / "mlflow", "server", "--backend-store-uri", registry.uri, "--host", HOST]
+    mlflow += ["--port", mlflow_port, "--workers", 1, "--artifacts-destination", project.home / "mlflow-artifacts"]
+    # A signal handler set by the shell that starts us in the background would leave Ctrl-C ignored; ours is explicit.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    _serve({"Dagster": (dagster, port), "MLflow": (mlflow, mlflow_port)}, project.root, environment)
+
+
+def _serve(servers: dict[str, tuple[Sequence[object], int]], root: Path, environment: dict[str, str]) -> None:
+    """Start them all, say when each answers, and end them all when one ends or somebody says so."""
+    children: dict[str, subprocess.Popen[bytes]] = {}
+    try:
+        for name, (command, _) in servers.items():
+            words = [str(word) for word in command]
+            children[name] = subprocess.Popen(words, cwd=root, env=environment, start_new_session=True)
+        for name, (_, port) in servers.items():
+            _wait_until_ready(name, children[name], port)
+        print("Ctrl-C ends both.", flush=True)
+        while all(child.poll() is None for child in children.values()):
+            time.sleep(0.5)
+        ended = [name for name, child in children.items() if child.poll() is not None]
+        print(f"ops: {', '.join(ended)} ended by itself; its output is above", file=sys.stderr)
+        raise typer.Exit(3)
+    except KeyboardInterrupt:
+        print("\nending both", flush=True)
+    finally:
+        _end(list(children.values()))
+
+
+def _wait_until_ready(name: str, child: "subprocess.Popen[bytes]", port: int) -> None:
+    give_up = time.monotonic() + _READY_SECONDS
+    while time.monotonic() < give_up and child.poll() is None:
+        with socket.socket() as attempt:
+            attempt.settimeout(1)
+            if attempt.connect_ex((HOST, port)) == 0:
+                print(f"{name}: http://{HOST}:{port}", flush=True)
+                return
+        time.sleep(0.3)
+
+
+def _end(children: Sequence["subprocess.Popen[bytes]"]) -> None:
+    """Ask each child's whole group to end, wait, and end what is still there."""
+    for child in children:
+        _signal(child, signal.SIGINT)
+    give_up = time.monotonic() + _GRACE_SECONDS
+    for child in children:
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(max(0.1, give_up - time.monotonic()))
+        _signal(child, signal.SIGKILL)  # the group's stragglers, and the child itself where it did not listen
+        child.wait()
+
+
+def _signal(child: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, number)
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _check_free(port: int) -> None:
+    from ops_pipelines.core.errors import ConfigError
+
+    with socket.socket() as attempt:
+        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            attempt.bind((HOST, port))
+        except OSError as error:
+            raise ConfigError(
+                f"Port {port} is taken: {error.strerror}",
+                expected="a free port",
+                action="End what listens there, or choose another with --port and --mlflow-port",
+            ) from error
