@@ -297,9 +297,9 @@ def _watermark(store: "feast.FeatureStore", name: str) -> datetime | None:
 
 def _refresh_view(store: "feast.FeatureStore", table: FeatureTable, window: Window) -> ViewRefresh:
     before = _watermark(store, table.name)
-    since = earliest_needed(table, utc(window.start)) if before else None
     end = max(before, utc(window.end)) if before else utc(window.end)
-    refresh = ViewRefresh(table.name, table.dataset, since or EARLIEST, end, before)
+    # What is older than the time to live has expired for everybody who asks from now on.
+    refresh = ViewRefresh(table.name, table.dataset, earliest_needed(table, end) or EARLIEST, end, before)
     try:
         with _silent():
             store.materialize(refresh.start, refresh.end, feature_views=[table.name])
