@@ -1,12 +1,11 @@
 """Drives Dagster's own daemon code in this process, one synchronous step at a time.
 
-Every private Dagster API the project needs lives here. Ticks, runs and backfills are recorded in
-`home` as `dagster dev` would record them; start it with DAGSTER_HOME=home afterwards, never meanwhile.
+Every private Dagster API the project needs lives here, in `dagster_locations`, `dagster_requests` and `dagster_runs`.
+Ticks, runs and backfills are recorded in `home` as `dagster dev` would record them; start it with DAGSTER_HOME=home
+afterwards, never meanwhile.
 """
 
-import importlib
 import logging
-import sys
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,18 +13,12 @@ from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, Self
 
-from dagster import AssetKey, DagsterInstance, DagsterRun, DagsterRunStatus, JobDefinition
+from dagster import DagsterInstance, DagsterRun
 from dagster import _check as check
-from dagster._core.definitions.partitions.context import partition_loading_context
 from dagster._core.execution.api import execute_run
-from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus, PartitionBackfill
-from dagster._core.remote_origin import InProcessCodeLocationOrigin
-from dagster._core.remote_representation.code_location import CodeLocation, InProcessCodeLocation
+from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 from dagster._core.remote_representation.external import RemoteRepository, RemoteSensor
-from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._core.utils import make_new_backfill_id
-from dagster._core.workspace.context import WorkspaceProcessContext
-from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
 from dagster._daemon.asset_daemon import AssetDaemon
 from dagster._daemon.backfill import execute_backfill_iteration
 from dagster._daemon.sensor import execute_sensor_iteration
@@ -33,6 +26,8 @@ from dagster._time import get_current_timestamp
 from dagster._utils.hosted_user_process import recon_job_from_origin
 
 from ops_pipelines.adapters.dagster_home import write_dagster_yaml
+from ops_pipelines.adapters.dagster_locations import load_repositories, open_workspace
+from ops_pipelines.adapters.dagster_requests import create_run, partition_of, request_backfill
 from ops_pipelines.adapters.dagster_runs import (
     BackfillResult,
     DaemonError,
@@ -71,8 +66,8 @@ class InProcessDaemon:
         with ExitStack() as stack:
             self._log = stack.enter_context((self._home / "in_process_daemon.log").open("a", encoding="utf-8"))
             self.instance = stack.enter_context(open_instance(self._home))
-            self._context = stack.enter_context(self._open_context())
-            self._repositories = {name: self._load(name, module) for name, module in self._locations.items()}
+            self._context = stack.enter_context(open_workspace(self.instance, self._locations))
+            self._repositories = load_repositories(self._context, self._locations)
             self._asset_daemon = AssetDaemon(settings={}, pre_sensor_interval_seconds=0)
             self._asset_daemon._logger = _LOG
             stack.callback(self._close)
@@ -151,41 +146,19 @@ class InProcessDaemon:
             )
         partition_tags: Mapping[str, str] = {}
         if partition_key is not None:
-            partition_tags, partition_config = self._partition(repository, job_name, partition_key)
+            partition_tags, partition_config = partition_of(self._context, repository, job_name, partition_key)
             run_config = partition_config if run_config is None else run_config
-        run = self._create_run(repository, job_name, run_config or {}, {**partition_tags, **(tags or {})})
+        all_tags = {**partition_tags, **(tags or {})}
+        run = create_run(self._context, repository, job_name, run_config=run_config or {}, tags=all_tags)
         self._work(lambda: self.instance.submit_run(run.run_id, self._context.create_request_context()))
         return run_results(self.instance, [run.run_id])[0]
 
     def backfill(self, assets: Sequence[str], partition_keys: Sequence[str]) -> BackfillResult:
         """Launches an asset backfill over the partitions as the UI would, and carries it through."""
         backfill_id = make_new_backfill_id()
-        self._work(lambda: self._request_backfill(backfill_id, assets, partition_keys))
+        self._work(lambda: request_backfill(self._context, backfill_id, assets, partition_keys))
         done = check.not_none(self.instance.get_backfill(backfill_id))
         return BackfillResult(backfill_id, done.status.value, run_results(self.instance, [backfill_id]))
-
-    def _open_context(self) -> WorkspaceProcessContext:
-        origins = [_origin(name, module) for name, module in self._locations.items()]
-        with warnings.catch_warnings():
-            # The location's own load error says the same, and becomes the error raised.
-            warnings.filterwarnings("ignore", message="Error loading repository location")
-            # The target needs a list: it takes any other sequence for a single origin.
-            return WorkspaceProcessContext(self.instance, InProcessWorkspaceLoadTarget(origins))
-
-    def _load(self, name: str, module: str) -> RemoteRepository:
-        entry = self._context.create_request_context().get_code_location_entries()[name]
-        if entry.code_location is None:
-            raise _load_error(name, module, entry.load_error.message.strip() if entry.load_error else "no error given")
-        repository = next(iter(entry.code_location.get_repositories().values()))
-        for job in repository.get_all_jobs():
-            executor = self._definition(repository, job.name).executor_def.name
-            if executor != "in_process":
-                raise DaemonError(
-                    f"The job {job.name!r} in the location {name!r} uses the executor {executor!r}",
-                    expected="runs that stay in this process",
-                    action=f"Give the Definitions in {module!r} `executor=dagster.in_process_executor`",
-                )
-        return repository
 
     def _repository(self, location: str) -> RemoteRepository:
         if location not in self._repositories:
@@ -197,80 +170,8 @@ class InProcessDaemon:
             )
         return self._repositories[location]
 
-    def _code(self, repository: RemoteRepository) -> CodeLocation:
-        return self._context.create_request_context().get_code_location(repository.handle.location_name)
-
-    def _definition(self, repository: RemoteRepository, job_name: str) -> JobDefinition:
-        code = check.inst(self._code(repository), InProcessCodeLocation)
-        return code.get_reconstructable_job(repository.name, job_name).get_definition()
-
     def _sensors(self) -> list[RemoteSensor]:
         return [sensor for repository in self._repositories.values() for sensor in repository.get_sensors()]
-
-    def _partition(
-        self, repository: RemoteRepository, job_name: str, key: str
-    ) -> tuple[Mapping[str, str], Mapping[str, Any]]:
-        job = self._definition(repository, job_name)
-        with partition_loading_context(dynamic_partitions_store=self.instance):
-            if job.partitions_def is None or not job.partitions_def.has_partition_key(key):
-                kind = "no partitions" if job.partitions_def is None else "other partitions"
-                raise DaemonError(
-                    f"The job {job_name!r} of {repository.handle.location_name!r} has no partition {key!r}",
-                    expected=f"one of its partitions; it has {kind}",
-                    action="See its launchpad in the UI",
-                )
-            return job.get_tags_for_partition_key(key, None), job.get_run_config_for_partition_key(key)
-
-    def _create_run(
-        self, repository: RemoteRepository, job_name: str, run_config: Mapping[str, Any], tags: Mapping[str, str]
-    ) -> DagsterRun:
-        job = repository.get_full_job(job_name)
-        plan = self._code(repository).get_execution_plan(job, run_config, None, None, self.instance)
-        return self.instance.create_run(
-            job_name=job_name,
-            run_id=None,
-            run_config=run_config,
-            status=DagsterRunStatus.NOT_STARTED,
-            tags={**job.run_tags, **tags},
-            root_run_id=None,
-            parent_run_id=None,
-            step_keys_to_execute=None,
-            execution_plan_snapshot=plan.execution_plan_snapshot,
-            job_snapshot=job.job_snapshot,
-            parent_job_snapshot=job.parent_job_snapshot,
-            asset_selection=None,
-            asset_check_selection=None,
-            resolved_op_selection=None,
-            op_selection=None,
-            remote_job_origin=job.get_remote_origin(),
-            job_code_origin=job.get_python_origin(),
-            asset_graph=repository.asset_graph,
-        )
-
-    def _request_backfill(self, backfill_id: str, assets: Sequence[str], partition_keys: Sequence[str]) -> None:
-        graph = self._context.create_request_context().asset_graph
-        keys = [AssetKey.from_user_string(asset) for asset in assets]
-        unknown = [key.to_user_string() for key in keys if not graph.has(key)]
-        if unknown:
-            raise DaemonError(
-                f"There is no asset {unknown}",
-                expected=f"assets of the locations {', '.join(self._locations)}",
-                action="Check the keys",
-            )
-        request = PartitionBackfill.from_asset_partitions(
-            backfill_id=backfill_id,
-            asset_graph=graph,
-            partition_names=list(partition_keys),
-            asset_selection=keys,
-            backfill_timestamp=get_current_timestamp(),
-            tags={},
-            dynamic_partitions_store=self.instance,
-            all_partitions=False,
-            title=None,
-            description=None,
-            run_config=None,
-        )
-        self.instance.add_backfill(request)
 
     def _tick(self, iterate: Callable[[], object], *, automation: bool) -> list[TickResult]:
         sensors = [s for s in self._sensors() if s.sensor_type.is_handled_by_asset_daemon is automation]
@@ -354,21 +255,3 @@ def _exhaust(step: object) -> None:
     # Some of the daemon's steps are generators, which only work while they are read.
     if isinstance(step, Iterator):
         deque(step, maxlen=0)
-
-
-def _origin(name: str, module: str) -> InProcessCodeLocationOrigin:
-    try:
-        # Dagster's own import leaves out sys.path[0]; of a module already imported it does not notice.
-        importlib.import_module(module)
-    except Exception as error:
-        raise _load_error(name, module, f"{type(error).__name__}: {error}") from error
-    target = LoadableTargetOrigin(executable_path=sys.executable, module_name=module, attribute="defs")
-    return InProcessCodeLocationOrigin(target, location_name=name)
-
-
-def _load_error(name: str, module: str, cause: str) -> DaemonError:
-    return DaemonError(
-        f"The code location {name!r} did not load: {cause}",
-        expected=f"an importable module {module!r} with a `defs` attribute that holds dagster.Definitions",
-        action=f"Run `python -c 'import {module}'` to see more of the error",
-    )

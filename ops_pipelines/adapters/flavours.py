@@ -19,7 +19,7 @@ def flavour_named(name: str) -> Flavour:
         raise ConfigError(
             f"No flavour is named {name!r}",
             expected=f"one of {', '.join(sorted(FLAVOURS))}, or module:Class for one of your own",
-            action=near_miss(name, FLAVOURS).rstrip("."),
+            action=near_miss(name, FLAVOURS),
             flavour=name,
         )
     flavour: Flavour = import_function(FLAVOURS.get(name, name), what="flavour")()

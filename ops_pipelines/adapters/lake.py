@@ -55,6 +55,13 @@ class Lake:
         """The record of what was written last, accepted or not; None where nothing was ever written."""
         return _record(self._folder(key, partition) / _REFUSED) or self.good(key, partition)
 
+    def accepted(self, key: str, partition: str | None = None) -> Artefact:
+        """The record of what was written last, where it passed; NoAcceptedData that says why where it did not."""
+        latest = self.latest(key, partition)
+        if latest is None or not isinstance(latest.verdict, Passed):
+            raise self._nothing(key, partition)
+        return latest
+
     def read(self, key: str, partition: str | None = None) -> "pa.Table":
         """The last accepted content; NoAcceptedData that says why where there is none."""
         import pyarrow.parquet as pq

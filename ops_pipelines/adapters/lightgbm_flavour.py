@@ -148,7 +148,7 @@ def _codes(features: "pd.DataFrame", name: str, levels: list[Any] | None) -> "np
         raise SchemaMismatch(
             f"The column {name!r} is missing, which the model was fitted on",
             expected=f"the model's columns; given are {', '.join(map(str, features.columns)) or 'none'}",
-            action=near_miss(name, map(str, features.columns)).rstrip("."),
+            action=near_miss(name, map(str, features.columns)),
             column=name,
         )
     try:

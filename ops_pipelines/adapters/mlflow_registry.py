@@ -45,7 +45,9 @@ class TrainingRecord:
 
     `content` holds the model's canonical bytes in `flavour`, `dataset` the sha256 of the rows it was made from, and
     `sample` a few rows of its features, typed as they are served. `tags` go to the run and to the version: release
-    digest, commit, lock digest, feature service. `artefacts` are texts by file name, stored beside the model card.
+    digest, commit. `parts` are the digests of the release's behaviour; as tags `part_<name>` of the run they let
+    MLflow's own search find every run of one dataset, environment or feature service. `artefacts` are texts by file
+    name, stored beside the model card.
     """
 
     card: Card
@@ -54,6 +56,7 @@ class TrainingRecord:
     dataset: str
     sample: "pd.DataFrame"
     tags: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[str, str] = field(default_factory=dict)
     artefacts: Mapping[str, str] = field(default_factory=dict)
 
     def all_tags(self) -> dict[str, str]:
@@ -225,7 +228,7 @@ def _run(client: "MlflowClient", experiment: str, training: TrainingRecord) -> I
     from mlflow.exceptions import MlflowException
 
     name = f"{training.card.cut_off:%Y-%m-%d} {short(digest_bytes(training.content))}"
-    run = client.create_run(experiment, run_name=name, tags=training.all_tags())
+    run = client.create_run(experiment, run_name=name, tags={**training.all_tags(), **_parts(training)})
     try:
         yield run
     except BaseException:
@@ -233,6 +236,10 @@ def _run(client: "MlflowClient", experiment: str, training: TrainingRecord) -> I
             client.set_terminated(run.info.run_id, "FAILED")
         raise
     client.set_terminated(run.info.run_id)
+
+
+def _parts(training: TrainingRecord) -> dict[str, str]:
+    return {f"part_{name}": digest for name, digest in training.parts.items()}
 
 
 def _log_facts(client: "MlflowClient", run_id: str, training: TrainingRecord) -> None:

@@ -18,7 +18,8 @@ from ops_pipelines.adapters.sqlite_releases import SQLiteReleaseStore
 from ops_pipelines.core.clock import Clock
 from ops_pipelines.core.errors import OpsError
 from ops_pipelines.core.lineage import Artefact, Origin
-from ops_pipelines.core.release import Decision, Move, ReleaseStore, find_release, promote, roll_back
+from ops_pipelines.core.pointer import Decision, promote, roll_back
+from ops_pipelines.core.release import Move, ReleaseStore, find_release
 from ops_pipelines.mlops.admission import Ruling
 
 if TYPE_CHECKING:

@@ -82,7 +82,7 @@ def _settings(file: Path) -> dict[str, str] | None:
             raise ConfigError(
                 f"{file} has an unknown key {key!r} in [tool.ops]",
                 expected=f"some of {', '.join(SETTINGS)}",
-                action=near_miss(key, SETTINGS).rstrip("."),
+                action=near_miss(key, SETTINGS),
             )
     return settings
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from ops_pipelines.core.errors import DataError
 from ops_pipelines.core.fingerprint import canonical_json, digest_json, short
-from ops_pipelines.core.release import Evidence, Manifest, Move, Release, lost_race
+from ops_pipelines.core.pointer import lost_race
+from ops_pipelines.core.release import Evidence, Manifest, Move, Release
 
 _APPLICATION_ID = 0x6F707321
 """Marks the file as ours, so that no other program's database is migrated by mistake."""

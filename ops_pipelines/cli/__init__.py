@@ -1,17 +1,25 @@
 """The `ops` command. One file a family of verbs, imported when its verb is used.
 
-Every verb exits 0 when it is done, 1 when a gate said no, 2 for wrong usage, and 3 when it could not tell.
+Every verb exits 0 when it is done, 1 when a gate said no, 2 for wrong usage, and 3 when it could not tell. With --json an
+error is JSON, too. OPS_TRACEBACK=1 shows where an error that nobody expected came from.
 """
 
 import importlib
+import json
+import os
 import sys
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperArgument, TyperGroup
+
+if TYPE_CHECKING:
+    from ops_pipelines.core.errors import OpsError
 
 VERBS = {
     "demo": "demo",
     "ui": "ui",
+    "new": "new",
     "materialize": "materialize",
     "promote": "pointer",
     "rollback": "pointer",
@@ -27,15 +35,26 @@ class _LazyVerbs(TyperGroup):
     def list_commands(self, ctx: typer.Context) -> list[str]:  # noqa: ARG002
         return list(VERBS)
 
-    def get_command(self, ctx: typer.Context, cmd_name: str):  # noqa: ARG002
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # noqa: ARG002
         if cmd_name not in VERBS:
             return None
         family = importlib.import_module(f"ops_pipelines.cli.{VERBS[cmd_name]}")
-        return typer.main.get_command(family.app).commands[cmd_name]
+        return _explained(typer.main.get_command(family.app).commands[cmd_name])
+
+    def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:
+        if args[0] not in VERBS:
+            from ops_pipelines.core.errors import near_miss
+
+            ctx.fail(f"There is no verb {args[0]!r}. {near_miss(args[0], VERBS)}")
+        return super().resolve_command(ctx, args)
 
 
 app = typer.Typer(
-    cls=_LazyVerbs, name="ops", help="MLOps, LLMOps and AgentOps as one lifecycle on Dagster.", no_args_is_help=True
+    cls=_LazyVerbs,
+    name="ops",
+    help="MLOps, LLMOps and AgentOps as one lifecycle on Dagster.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
 )
 
 
@@ -45,13 +64,50 @@ def _ops() -> None:
 
 
 def main() -> None:
-    """Runs one verb; an error of ours becomes its message and an exit code, and never a traceback."""
-    from ops_pipelines.core.errors import ConfigError, NotPromotable, OpsError, ReleaseError
+    """Runs one verb; an error becomes its message and an exit code, and never a traceback."""
+    from ops_pipelines.core.errors import OpsError
 
     try:
         app()
     except OpsError as error:
+        code = exit_code_of(error)
         print(f"ops: {error}", file=sys.stderr)
-        refused = isinstance(error, NotPromotable) and error.facts.get("verdict") == "blocked"
-        wrong_usage = isinstance(error, (ConfigError, ReleaseError)) and not isinstance(error, NotPromotable)
-        sys.exit(REFUSED if refused else USAGE if wrong_usage else COULD_NOT_TELL)
+        if "--json" in sys.argv:
+            print(json.dumps(_record(error, code), indent=2, default=str))
+        sys.exit(code)
+    except Exception as error:
+        if os.environ.get("OPS_TRACEBACK"):
+            raise
+        print(
+            f"ops: {type(error).__name__}: {error}. Nobody expected this error: `ops doctor` says what is missing, and "
+            "OPS_TRACEBACK=1 before the command shows where it comes from.",
+            file=sys.stderr,
+        )
+        sys.exit(COULD_NOT_TELL)
+
+
+def exit_code_of(error: "OpsError") -> int:
+    """What a verb that ended with an error of ours exits with."""
+    from ops_pipelines.core.errors import ConfigError, LostRace, NotPromotable, ReleaseError
+
+    if isinstance(error, NotPromotable):
+        return REFUSED if error.facts.get("verdict") == "blocked" else COULD_NOT_TELL
+    if isinstance(error, (ConfigError, ReleaseError)) and not isinstance(error, LostRace):
+        return USAGE
+    return COULD_NOT_TELL
+
+
+def _record(error: "OpsError", code: int) -> dict[str, Any]:
+    parts = {"wrong": error.wrong, "expected": error.expected, "action": error.action}
+    return {"error": type(error).__name__, "exit": code, **parts, "facts": error.facts}
+
+
+def _explained(command: Any) -> Any:
+    """The command with the help of its arguments, which typer before 0.26 loses where click is 8.5 or later."""
+    for nested in getattr(command, "commands", {}).values():
+        _explained(nested)
+    for argument in command.params:
+        if isinstance(argument, TyperArgument) and argument.help is None:
+            hint = get_type_hints(command.callback, include_extras=True)[argument.name]
+            argument.help = hint.__metadata__[0].help
+    return command

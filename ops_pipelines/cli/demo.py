@@ -174,7 +174,7 @@ class Walk:
         _check(self.daemon.settle_automation())
 
     def _live(self) -> str | None:
-        from ops_pipelines.core.release import PRODUCTION, live_move
+        from ops_pipelines.core.pointer import PRODUCTION, live_move
 
         move = live_move(self.platform.releases.history(SYSTEM, PRODUCTION))
         return move.release if move else None

@@ -50,13 +50,18 @@ def vars_of(finding: Finding) -> dict[str, str]:
 
 
 def _guarded(look: "Callable[[Platform], Iterator[Finding]]", platform: "Platform") -> list[Finding]:
-    """What a look finds; what it cannot look at is a finding, too."""
+    """What a look finds; what it cannot look at is a finding, too, whatever the reason."""
     from ops_pipelines.core.errors import OpsError
 
+    found, about = [], look.__name__.strip("_")
     try:
-        return list(look(platform))
+        for finding in look(platform):
+            found.append(finding)
     except OpsError as error:
-        return [Finding(look.__name__.strip("_"), BAD, error.wrong, error.action)]
+        found.append(Finding(about, BAD, error.wrong, error.action))
+    except Exception as error:
+        found.append(Finding(about, BAD, f"{type(error).__name__}: {error}", "Restore it from a backup"))
+    return found
 
 
 def _python(_platform: "Platform") -> Iterator[Finding]:
@@ -71,8 +76,12 @@ def _packages(platform: "Platform") -> Iterator[Finding]:
 
     from packaging.requirements import Requirement
 
-    lines = platform.project.environment().decode().splitlines()
-    pins = [Requirement(line.rstrip(" \\")) for line in lines if line[:1].isalnum()]
+    try:
+        lines = platform.project.environment().decode().splitlines()
+        pins = [Requirement(line.rstrip(" \\")) for line in lines if line[:1].isalnum()]
+    except ValueError as error:  # of packaging, and of bytes that are no text
+        yield Finding("packages", BAD, f"{platform.project.lock} cannot be read: {error}", "Write it with `make lock`")
+        return
     different = []
     for pin in pins:
         if pin.marker and not pin.marker.evaluate():
@@ -133,7 +142,7 @@ def _refused(platform: "Platform") -> Iterator[Finding]:
 def _releases(platform: "Platform") -> Iterator[Finding]:
     """The chain of each pointer, and whether every part of what is live can be found and is unchanged."""
     from ops_pipelines.core.fingerprint import short
-    from ops_pipelines.core.release import PRODUCTION, check_chain, live_release
+    from ops_pipelines.core.pointer import PRODUCTION, check_chain, live_release
 
     for system in platform.systems():
         check_chain(platform.releases.history(system, PRODUCTION))

@@ -1,5 +1,7 @@
 """`ops materialize`: assets made in this process, for CI; a failed check, or one that never ran, can fail the build."""
 
+import sys
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,35 +23,72 @@ def _family() -> None:
 def materialize_selection(
     selection: Annotated[str, typer.Argument(help="Dagster's selection syntax, for instance 'key:\"flights\"+'.")],
     partition: Annotated[str | None, typer.Option(help="A partition, or a span: 2013-01-01..2013-01-29.")] = None,
-    strict: Annotated[bool, typer.Option(help="Exit 1 on any check that failed or never ran.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 on any check that failed or never ran.")] = False,
     module: Annotated[
-        str, typer.Option(help="The module whose `defs` holds the assets.")
-    ] = "ops_pipelines.definitions",
+        str | None, typer.Option(help="The module whose `defs` holds the assets; the project's own without it.")
+    ] = None,
     dry_run: DryRun = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, which it does anyway.")] = False,  # noqa: ARG001
 ) -> None:
     """Materialize a selection in process and print a JSON summary. Exit 1 where a run failed."""
-    import importlib
     import json
+
+    with redirect_stdout(sys.stderr):  # what a team's code prints would spoil the JSON
+        summary = _materialize(selection, partition, module, strict=strict, dry_run=dry_run)
+    print(json.dumps(summary, indent=2))
+    raise typer.Exit(0 if summary.get("good", True) else 1)
+
+
+def _materialize(
+    selection: str, partition: str | None, module: str | None, *, strict: bool, dry_run: bool
+) -> dict[str, Any]:
     import os
 
-    from ops_pipelines.adapters.dagster_home import prepare
+    from ops_pipelines.adapters.dagster_home import QUIET, prepare
     from ops_pipelines.adapters.project import find_project
 
-    os.environ.update(prepare(find_project()))
+    project = find_project()
+    os.environ.update(QUIET if dry_run else prepare(project))
     import dagster as dg
 
-    defs = importlib.import_module(module).defs
+    defs = _definitions(module)
     keys = _selected(defs, selection)
     partitions = _partitions(defs, keys, partition)
     if dry_run:
-        print(json.dumps({"assets": sorted(key.to_user_string() for key in keys), "partitions": partitions}, indent=2))
-        return
+        return {"assets": sorted(key.to_user_string() for key in keys), "partitions": partitions}
     with dg.DagsterInstance.get() as instance:
         runs = [_run(defs, keys, chosen, instance) for chosen in partitions]
     wrong = [check for run in runs for check in run["checks"] if check["state"] != "passed"]
-    good = all(run["success"] for run in runs) and not (strict and wrong)
-    print(json.dumps({"good": good, "runs": runs}, indent=2))
-    raise typer.Exit(0 if good else 1)
+    return {"good": all(run["success"] for run in runs) and not (strict and wrong), "runs": runs}
+
+
+def _definitions(module: str | None) -> "dg.Definitions":
+    """The `defs` of a module, also where it is a function that makes them; ConfigError where there are none."""
+    import importlib
+
+    import dagster as dg
+
+    from ops_pipelines.adapters.project import find_project
+    from ops_pipelines.cli.dg_project import make_importable, read_dg_project
+    from ops_pipelines.core.errors import ConfigError
+
+    root = find_project().root
+    make_importable(root)
+    name = module or read_dg_project(root).definitions_module
+    try:
+        found = getattr(importlib.import_module(name), "defs", None)
+    except ImportError as error:
+        raise ConfigError(
+            f"The module {name!r} cannot be imported: {error}",
+            expected="a module with Dagster's definitions in `defs`",
+            action="Check --module, and `dg check defs`",
+        ) from error
+    made = found() if callable(found) else found
+    if not isinstance(made, dg.Definitions):
+        raise ConfigError(
+            f"The module {name!r} has no definitions", expected="dagster.Definitions in `defs`", action="Check --module"
+        )
+    return made
 
 
 def _selected(defs: "dg.Definitions", selection: str) -> "list[dg.AssetKey]":
@@ -59,46 +98,85 @@ def _selected(defs: "dg.Definitions", selection: str) -> "list[dg.AssetKey]":
 
     graph = defs.resolve_asset_graph()
     known = [key.to_user_string() for key in graph.get_all_asset_keys()]
+    near = near_miss(selection.removeprefix("key:").strip('+"'), known)
     try:
         keys = dg.AssetSelection.from_string(selection).resolve(graph)
+    except dg.DagsterInvalidSubsetError:  # a bare name that no asset has; a pattern finds nothing instead
+        keys = set()
     except (dg.DagsterError, ValueError) as error:
         raise ConfigError(
-            f"The selection {selection!r} cannot be read: {error}",
-            expected="Dagster's selection syntax, for instance 'key:\"flights\"+'",
-            action=near_miss(selection, known).rstrip("."),
+            f"The selection {selection!r} cannot be read",
+            expected='Dagster\'s selection syntax, for instance \'key:"flights"+\' or \'key:"flights" or key:"weather"\'',
+            action=near if near.endswith("?") else "`dg list defs` lists the assets",
         ) from error
     if not keys:
-        name = selection.removeprefix("key:").strip('"')
-        raise ConfigError(
-            f"The selection {selection!r} names no asset",
-            expected="at least one",
-            action=near_miss(name, known).rstrip("."),
-        )
+        raise ConfigError(f"The selection {selection!r} names no asset", expected="at least one", action=near)
     return list(keys)
 
 
 def _partitions(defs: "dg.Definitions", keys: "list[dg.AssetKey]", wanted: str | None) -> list[str | None]:
+    """The partitions to run, one run each; None alone for a selection without partitions."""
     from ops_pipelines.core.errors import ConfigError
 
     graph = defs.resolve_asset_graph()
-    found = [definition for key in keys if (definition := graph.get(key).partitions_def)]
-    if not found or wanted is None:
-        if found:
-            raise ConfigError(
-                "The selection is partitioned and no partition is named",
-                expected="--partition 2013-01-01, or a span 2013-01-01..2013-01-29",
-                action="Name one",
-            )
+    found = {definition for key in keys if (definition := graph.get(key).partitions_def)}
+    if not found and wanted is None:
         return [None]
-    known = found[0].get_partition_keys()
-    first, _, last = wanted.partition("..")
-    if first not in known or (last or first) not in known:
+    if not found:
         raise ConfigError(
-            f"There is no partition {wanted!r}",
-            expected=f"partitions from {known[0]} to {known[-1]}",
-            action="Name the first day of a week",
+            f"The selection has no partitions, and {wanted!r} is named",
+            expected="no --partition for assets that are made whole",
+            action="Leave it out",
         )
-    return list(known[known.index(first) : known.index(last or first) + 1])
+    if len(found) > 1:
+        raise ConfigError(
+            "The selection's assets are partitioned in different ways",
+            expected="one calendar for all of them",
+            action="Select the assets of each one by themselves",
+        )
+    definition = found.pop()
+    known = definition.get_partition_keys()
+    if wanted is None:
+        raise ConfigError(
+            "The selection is partitioned and no partition is named",
+            expected=f"--partition {known[0]}, or a span {known[0]}..{known[-1]}",
+            action="Name one",
+        )
+    return list(_span(definition, wanted))
+
+
+def _span(definition: "dg.PartitionsDefinition[str]", wanted: str) -> list[str]:
+    from ops_pipelines.core.errors import ConfigError
+
+    known = definition.get_partition_keys()
+    first, dots, last = wanted.partition("..")
+    for name in (first, last) if dots else (first,):
+        if name not in known:
+            raise ConfigError(
+                f"There is no partition {name!r}",
+                expected=f"partitions from {known[0]} to {known[-1]}",
+                action=_nearest(definition, name),
+            )
+    span = list(known[known.index(first) : known.index(last or first) + 1])
+    if not span:
+        raise ConfigError(
+            f"The span {wanted!r} ends before it begins", expected="the earlier partition first", action="Turn it round"
+        )
+    return span
+
+
+def _nearest(definition: "dg.PartitionsDefinition[str]", name: str) -> str:
+    """The partition that a day lies in, where partitions are spans of time; else the one that is spelt most alike."""
+    import dagster as dg
+
+    from ops_pipelines.core.errors import near_miss
+
+    known = definition.get_partition_keys()
+    earlier = [key for key in known if key <= name]
+    if isinstance(definition, dg.TimeWindowPartitionsDefinition) and earlier:
+        return f"Did you mean {earlier[-1]!r}?"
+    near = near_miss(name, known)
+    return near if near.endswith("?") else "Name one of them, or two with .. between"
 
 
 def _run(defs: "dg.Definitions", keys: "list[dg.AssetKey]", partition: str | None, instance: Any) -> dict[str, Any]:

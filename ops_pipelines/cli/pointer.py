@@ -1,11 +1,15 @@
 """`ops promote`, `ops rollback`, `ops releases`: which release is live, and moving it."""
 
-import getpass
-from typing import Annotated, Any
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ops_pipelines.cli.actor import actor
 from ops_pipelines.cli.output import AsJson, DryRun, show
+
+if TYPE_CHECKING:
+    from ops_pipelines.adapters.platform import Platform
 
 app = typer.Typer()
 System = Annotated[str, typer.Argument(help="The release line, for instance flight_delay.")]
@@ -25,17 +29,17 @@ def promote_release(
     as_json: AsJson = False,
 ) -> None:
     """Make a release live, through its gate. Exit 1 where the gate says no."""
-    from ops_pipelines.adapters.platform import Platform
-    from ops_pipelines.core.release import PRODUCTION, find_release, gate_of, live_move
-    from ops_pipelines.core.verdict import name_of, reasons_of
-
-    platform = Platform.embedded()
-    if dry_run:
-        live = live_move(platform.releases.history(system, PRODUCTION))
-        verdict = gate_of(find_release(platform.releases, system, release), baseline=live.release if live else None)
-        show([{"would be": name_of(verdict), "because": "; ".join(reasons_of(verdict))}], as_json=as_json)
+    platform = _platform_with(system)
+    if not dry_run:
+        _answer(platform.promote(system, release, actor=actor(), reason=reason), as_json)
         return
-    _answer(platform.promote(system, release, actor=getpass.getuser(), reason=reason), as_json)
+    from ops_pipelines.core.pointer import promote
+    from ops_pipelines.core.release import find_release
+
+    found = find_release(platform.releases, system, release)
+    rehearsed = _Rehearsal(platform.releases)
+    move = promote(rehearsed, found, _decision(platform, reason), resolves=_resolves(platform))
+    _show_rehearsed(move, as_json)
 
 
 @app.command("rollback")
@@ -43,27 +47,76 @@ def roll_release_back(
     system: System,
     to: Annotated[str | None, typer.Option(help="A release that was live before; the last one without it.")] = None,
     reason: Annotated[str, typer.Option(help="Why, for the history.")] = "rolled back by hand",
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Put an earlier release back: no training, no deployment."""
-    from ops_pipelines.adapters.platform import Platform
+    platform = _platform_with(system)
+    if not dry_run:
+        _answer(platform.roll_back(system, to, actor=actor(), reason=reason), as_json)
+        return
+    from ops_pipelines.core.pointer import roll_back
 
-    platform = Platform.embedded()
-    _answer(platform.roll_back(system, to, actor=getpass.getuser(), reason=reason), as_json)
+    rehearsed = _Rehearsal(platform.releases)
+    move = roll_back(rehearsed, system, _decision(platform, reason), to=to, resolves=_resolves(platform))
+    _show_rehearsed(move, as_json)
 
 
 @app.command("releases")
 def list_releases(system: System, as_json: AsJson = False) -> None:
     """Every release of a system, its gate's verdict with the reasons, and which one is live."""
     from ops_pipelines.adapters.platform import Platform
-    from ops_pipelines.core.release import PRODUCTION, check_chain, live_move
+    from ops_pipelines.core.errors import near_miss
+    from ops_pipelines.core.pointer import PRODUCTION, check_chain, live_move
 
-    store = Platform.embedded().releases
-    history = store.history(system, PRODUCTION)
+    platform = Platform.embedded()
+    history = platform.releases.history(system, PRODUCTION)
     check_chain(history)
     live = live_move(history)
-    rows = [_row(release, live.release if live else None) for release in store.releases(system)]
+    rows = [_row(release, live.release if live else None) for release in platform.releases.releases(system)]
     show(rows, title=f"releases of {system}", as_json=as_json)
+    if not rows and platform.systems():
+        print(near_miss(system, platform.systems()), file=sys.stderr)
+
+
+def _platform_with(system: str) -> "Platform":
+    """The platform; ConfigError with the nearest system where this one has no release."""
+    from ops_pipelines.adapters.platform import Platform
+    from ops_pipelines.core.errors import ConfigError, near_miss
+
+    platform = Platform.embedded()
+    if not platform.releases.releases(system):
+        raise ConfigError(
+            f"{system!r} has no release",
+            expected="a system that was trained",
+            action=near_miss(system, platform.systems()),
+        )
+    return platform
+
+
+class _Rehearsal:
+    """A release store that is read and never written, so that a move meets every rule and changes nothing."""
+
+    def __init__(self, store: Any) -> None:
+        self.save = self.append = lambda *_: None
+        self.releases, self.history = store.releases, store.history
+
+
+def _decision(platform: "Platform", reason: str) -> Any:
+    from ops_pipelines.core.pointer import Decision
+
+    return Decision(actor=actor(), reason=reason, as_of=platform.clock.as_of(), at=platform.clock.wall())
+
+
+def _resolves(platform: "Platform") -> Any:
+    return lambda _name, digest: platform.objects.has(digest)
+
+
+def _show_rehearsed(move: Any, as_json: bool) -> None:
+    from ops_pipelines.core.fingerprint import short
+
+    row = {"would be live": short(move.release), "by": move.action} if move else {"live": "it is live already"}
+    show([row], as_json=as_json)
 
 
 def _row(release: Any, live: str | None) -> dict[str, Any]:
@@ -71,12 +124,13 @@ def _row(release: Any, live: str | None) -> dict[str, Any]:
     from ops_pipelines.core.verdict import name_of, reasons_of
 
     evidence = release.latest
+    loss = evidence.facts.get("metrics", {}).get("log_loss")
     return {
         "release": short(release.digest),
         "live": "live" if release.digest == live else "",
         "knows until": f"{evidence.cut_off:%Y-%m-%d}",
         "version": evidence.facts.get("model_version", ""),
-        "log loss": f"{evidence.facts.get('metrics', {}).get('log_loss', float('nan')):.4f}",
+        "log loss": "" if loss is None else f"{loss:.4f}",
         "gate": name_of(evidence.verdict),
         "because": "; ".join(reasons_of(evidence.verdict)),
     }

@@ -25,8 +25,8 @@ def _family() -> None:
 
 @app.command("ui")
 def serve_ui(
-    port: Annotated[int, typer.Option(help="Dagster's port.")] = 3000,
-    mlflow_port: Annotated[int, typer.Option(help="MLflow's port.")] = 5000,
+    port: Annotated[int, typer.Option(help="Dagster's port.", min=1, max=65535)] = 3000,
+    mlflow_port: Annotated[int, typer.Option(help="MLflow's port.", min=1, max=65535)] = 5000,
 ) -> None:
     """Serve both UIs until Ctrl-C. Automation runs only where OPS_AUTOMATION=on."""
     from ops_pipelines.adapters.dagster_home import prepare
@@ -34,8 +34,7 @@ def serve_ui(
     from ops_pipelines.adapters.project import find_project
 
     project = find_project()
-    for wanted in (port, mlflow_port):
-        _check_free(wanted)
+    _check_servable(project.root, port, mlflow_port)
     environment = prepare(project)
     os.environ.update(environment)
     registry = MLflowRegistry(project.home)
@@ -70,6 +69,8 @@ def _serve(servers: dict[str, tuple[Sequence[object], int]], root: Path, environ
     except KeyboardInterrupt:
         print("\nending both", flush=True)
     finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C would leave children behind
         _end(list(children.values()))
 
 
@@ -105,7 +106,25 @@ def _interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _check_free(port: int) -> None:
+def _check_servable(root: Path, port: int, mlflow_port: int) -> None:
+    """ConfigError where a port is taken, both are the same, or there is nothing to serve."""
+    from ops_pipelines.core.errors import ConfigError
+
+    if port == mlflow_port:
+        raise ConfigError(
+            f"Dagster and MLflow are both given port {port}", expected="two ports", action="Choose --mlflow-port"
+        )
+    if not (root / "workspace.yaml").is_file():
+        raise ConfigError(
+            f"There is no {root / 'workspace.yaml'}",
+            expected="a file that names the project's code locations",
+            action="Write `load_from:` with one python_module for each location",
+        )
+    _check_free("Dagster", port, "--port")
+    _check_free("MLflow", mlflow_port, "--mlflow-port")
+
+
+def _check_free(name: str, port: int, option: str) -> None:
     from ops_pipelines.core.errors import ConfigError
 
     with socket.socket() as attempt:
@@ -114,7 +133,7 @@ def _check_free(port: int) -> None:
             attempt.bind((HOST, port))
         except OSError as error:
             raise ConfigError(
-                f"Port {port} is taken: {error.strerror}",
+                f"{name}'s port {port} is taken: {error.strerror}",
                 expected="a free port",
-                action="End what listens there, or choose another with --port and --mlflow-port",
+                action=f"End what listens there, or choose another with {option}",
             ) from error

@@ -1,10 +1,13 @@
 """`ops why`: what made this prediction, model version, release or artefact."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ops_pipelines.cli.output import AsJson, show
+
+if TYPE_CHECKING:
+    from ops_pipelines.adapters.platform import Platform
 
 app = typer.Typer()
 
@@ -19,15 +22,19 @@ def explain(
     name: Annotated[
         str, typer.Argument(help="A prediction id, models:/SYSTEM/VERSION, ASSET@PARTITION, or a release.")
     ],
-    depth: Annotated[int, typer.Option(help="How far to walk.")] = 3,
+    depth: Annotated[int, typer.Option(help="How far to walk.", min=0)] = 3,
     as_json: AsJson = False,
 ) -> None:
-    """Walks from an output to its release, run, dataset, features and commit."""
+    """Walk from an output to its release, run, dataset, features and commit."""
+    from ops_pipelines.adapters.platform import Platform
     from ops_pipelines.core.lineage import walk
-    from ops_pipelines.mlops.provenance import locate, resolvers
+    from ops_pipelines.mlops.provenance import ARTEFACT, locate, resolvers
 
-    sources = _sources()
-    kind, found = locate(name, sources)
+    platform = Platform.embedded()
+    sources = _sources(platform)
+    kind, found = locate(_in_full(name, platform), sources)
+    if kind == ARTEFACT and sources.artefact(found) is None:
+        raise _never_written(found, platform)
     rows: list[dict[str, Any]] = [
         {
             "what": ("  " * level if not as_json else "") + node.kind,
@@ -41,14 +48,33 @@ def explain(
     show(rows, title=f"why {name}", as_json=as_json)
 
 
-def _sources() -> Any:
-    from ops_pipelines.adapters.platform import Platform
+def _sources(platform: "Platform") -> Any:
+    """Where the walk looks; what was refused explains itself where nothing was accepted."""
     from ops_pipelines.mlops.provenance import Sources
 
-    platform = Platform.embedded()
     return Sources(
         releases=platform.releases,
-        artefact=platform.good,
+        artefact=lambda address: platform.good(address) or platform.latest(address),
         prediction=platform.prediction,
         systems=platform.systems(),
+    )
+
+
+def _in_full(name: str, platform: "Platform") -> str:
+    """The name, with the partition of an asset that has none."""
+    from ops_pipelines.core.lineage import address
+
+    return address(name) if platform.lake.is_static(name) else name
+
+
+def _never_written(address: str, platform: "Platform") -> Exception:
+    from ops_pipelines.core.errors import ConfigError, near_miss
+
+    files = platform.lake.root.rglob("*.parquet")
+    written = {f"{f.parent.parent.relative_to(platform.lake.root).as_posix()}@{f.parent.name}" for f in files}
+    near = near_miss(address, written)
+    return ConfigError(
+        f"{address} was never written",
+        expected="ASSET@PARTITION of something in the lake",
+        action=near if near.endswith("?") else "`ops materialize` writes it",
     )

@@ -1,4 +1,6 @@
-"""The conditions of the house: the only eager one, and the one for assets that nothing upstream wakes."""
+"""When things start by themselves: the only eager condition, the one for assets that nothing wakes, and the switch."""
+
+import os
 
 import dagster as dg
 
@@ -23,3 +25,12 @@ def first_or_changed() -> dg.AutomationCondition:
     Dagster's `on_missing` asks for a change from made to missing, which an asset that never was has not had.
     """
     return ((A.initial_evaluation() & A.missing()) | A.code_version_changed()).with_label("first_or_changed")
+
+
+def sensor_status() -> dg.DefaultSensorStatus:
+    """How every sensor of the house is declared: stopped, unless OPS_AUTOMATION is `on`.
+
+    A fresh clone does nothing by itself.
+    """
+    wanted = os.environ.get("OPS_AUTOMATION", "off").lower() == "on"
+    return dg.DefaultSensorStatus.RUNNING if wanted else dg.DefaultSensorStatus.STOPPED

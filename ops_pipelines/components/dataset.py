@@ -18,15 +18,8 @@ from ops_pipelines.core.fingerprint import digest_json, digest_table
 from ops_pipelines.core.lineage import address
 from ops_pipelines.core.verdict import Passed
 from ops_pipelines.mlops.admission import Admission, admit, apply_ruling
-from ops_pipelines.mlops.dataset import (
-    DatasetSpec,
-    Summary,
-    conform,
-    declared_columns,
-    judge_partition,
-    key_of,
-    summarize,
-)
+from ops_pipelines.mlops.dataset import DatasetSpec, conform, declared_columns, key_of
+from ops_pipelines.mlops.dataset_quality import Summary, judge_partition, summarize
 from ops_pipelines.mlops.training import import_function
 
 if TYPE_CHECKING:
@@ -110,7 +103,8 @@ class Dataset(OpsComponent):
         verdict = judge_partition(table, spec, window=window, last_good=_last_good(platform, self.name, week))
         digest = digest_table(table, key=spec.key)
         ruled = apply_ruling(verdict, digest, platform.ruling(address(self.name, week)))
-        return Product(table, digest, ruled, admission.inputs, facts={"summary": summarize(table).to_json()})
+        facts = {"summary": summarize(table).to_json(), "excluded": dict(admission.excluded)}
+        return Product(table, digest, ruled, admission.inputs, facts=facts)
 
     def _admit(
         self, platform: Platform, weeks: dg.TimeWindowPartitionsDefinition | None, week: str | None

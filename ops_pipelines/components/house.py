@@ -4,7 +4,6 @@ Resources, the executor, automation and who owns what nobody claimed. Each code 
 `furnish`, so that they cannot differ.
 """
 
-import os
 import warnings
 from types import ModuleType
 
@@ -13,6 +12,7 @@ import dagster as dg
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.project import find_project
 from ops_pipelines.components.arrivals import arrivals
+from ops_pipelines.components.conditions import sensor_status
 from ops_pipelines.components.dataset import ARRIVES
 
 
@@ -26,10 +26,7 @@ def load_tree(module: ModuleType) -> dg.Definitions:
 
 
 def furnish(tree: dg.Definitions, platform: Platform | None = None) -> dg.Definitions:
-    """A tree with the platform as its resource, in-process steps, automation, and owners.
-
-    Automation is declared stopped unless OPS_AUTOMATION is `on`, so that a fresh clone does nothing by itself.
-    """
+    """A tree with the platform as its resource, in-process steps, automation, and owners."""
     merged = dg.Definitions.merge(
         tree,
         _weekly_arrivals(tree),
@@ -62,9 +59,11 @@ def _automation(tree: dg.Definitions) -> list[dg.AutomationConditionSensorDefini
     """The sensor that evaluates the tree's conditions; none for a tree without assets, whose ticks would cost time."""
     if not tree.assets:
         return []
-    wanted = os.environ.get("OPS_AUTOMATION", "off").lower() == "on"
-    status = dg.DefaultSensorStatus.RUNNING if wanted else dg.DefaultSensorStatus.STOPPED
-    return [dg.AutomationConditionSensorDefinition("automation", target=dg.AssetSelection.all(), default_status=status)]
+    return [
+        dg.AutomationConditionSensorDefinition(
+            "automation", target=dg.AssetSelection.all(), default_status=sensor_status()
+        )
+    ]
 
 
 def _owned(spec: dg.AssetSpec) -> dg.AssetSpec:

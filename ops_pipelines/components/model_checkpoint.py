@@ -1,6 +1,7 @@
 """A checkpoint: fitted, judged against what is live, stored by content, and described for people."""
 
-from dataclasses import asdict, dataclass, field
+import json
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +12,16 @@ from ops_pipelines.adapters.mlflow_registry import TrainingRecord
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.components.calendar import window_of
 from ops_pipelines.components.code import source_of
-from ops_pipelines.components.feature_inputs import applied_service
 from ops_pipelines.components.model_predictions import predictor_of
 from ops_pipelines.components.publishing import Product
-from ops_pipelines.core.fingerprint import canonical_json
+from ops_pipelines.core.fingerprint import canonical_json, short
 from ops_pipelines.core.gate import Judgement, decide
-from ops_pipelines.core.release import PRODUCTION, Evidence, Manifest, Release, live_release
+from ops_pipelines.core.pointer import PRODUCTION, live_release
+from ops_pipelines.core.release import Evidence, Manifest, Release
 from ops_pipelines.core.verdict import NotEvaluated, Verdict
 from ops_pipelines.mlops.checkpoint import Card, check_features, judge_repeatability
 from ops_pipelines.mlops.evaluation import compare, judge_challenger, metrics
+from ops_pipelines.mlops.feature_set import FeatureService
 from ops_pipelines.mlops.training import ASKED_AT, KNOWN_AT, LABEL, Split, fit, import_function, split_by_time
 
 if TYPE_CHECKING:
@@ -33,6 +35,15 @@ class CheckpointConfig(dg.Config):
 
     train: str | None = None
     params: dict[str, Any] = {}  # noqa: RUF012 - Dagster reads the class's own default
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """The rows to fit and to judge on, the digest of the training set, and that of the features it was joined with."""
+
+    split: Split
+    dataset: str
+    features: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +67,21 @@ class Judged:
 
 def make_checkpoint(model: "Model", platform: Platform, week: str, config: CheckpointConfig, *, run_id: str) -> Product:
     """Fit, judge, store and record the checkpoint of a cut-off week."""
-    split = _split(model, platform, week)
-    fitted = _fit(model, config, split)
-    manifest = _manifest(model, platform, week, fitted)
-    judged = _judge(model, platform, manifest, fitted, split)
-    card = _card(model, week, manifest, fitted, judged, split)
+    material = _read(model, platform, week)
+    fitted = _fit(model, config, material.split)
+    manifest = _manifest(model, platform, material, fitted)
+    judged = _judge(model, platform, manifest, fitted, material.split)
+    card = _card(model, week, manifest, fitted, judged, material.split)
     commit = platform.project.commit()
     version = platform.registry.record(
         TrainingRecord(
             card=card,
             flavour=model.flavour,
             content=fitted.content,
-            dataset=manifest.behaviour["dataset"],
-            sample=split.holdout.features.head(3),
-            tags={"release": manifest.digest, "commit": commit, "dagster_run": run_id, **_parts(manifest)},
+            dataset=material.dataset,
+            sample=material.split.holdout.features.head(3),
+            tags={"release": manifest.digest, "commit": commit, "dagster_run": run_id},
+            parts=manifest.behaviour,
         )
     )
     facts = {
@@ -87,18 +99,22 @@ def make_checkpoint(model: "Model", platform: Platform, week: str, config: Check
     return _product(model, week, manifest, judged, facts, card)
 
 
-def _split(model: "Model", platform: Platform, week: str) -> Split:
-    service, _ = applied_service(platform, model.features)
-    frame = platform.lake.read(f"{model.name}/training_set", week).to_pandas()
+def _read(model: "Model", platform: Platform, week: str) -> Material:
+    """The training set of a week, split, with the feature definitions that it was joined with and no later ones."""
+    key = f"{model.name}/training_set"
+    made = platform.lake.accepted(key, week)
+    features = made.inputs[f"{model.features}/definitions@-"]
+    service = FeatureService.from_json(json.loads(platform.objects.get(features)))
     renamed = {model.entities.asked_at: ASKED_AT, model.labels.column: LABEL, model.labels.known_at: KNOWN_AT}
     cut_off = window_of(model.weeks(), week).end
-    return split_by_time(
-        frame.rename(columns=renamed),
+    split = split_by_time(
+        platform.lake.read(key, week).to_pandas().rename(columns=renamed),
         features=service.features,
         slices=tuple(model.slices),
         holdout_from=cut_off - timedelta(weeks=model.holdout_weeks),
         cut_off=cut_off,
     )
+    return Material(split, made.digest, features)
 
 
 def _fit(model: "Model", config: CheckpointConfig, split: Split) -> Fitted:
@@ -117,17 +133,15 @@ def _fit(model: "Model", config: CheckpointConfig, split: Split) -> Fitted:
     return Fitted(first, content, recipe, judge_repeatability(content, flavour.dump(second)))
 
 
-def _manifest(model: "Model", platform: Platform, week: str, fitted: Fitted) -> Manifest:
+def _manifest(model: "Model", platform: Platform, material: Material, fitted: Fitted) -> Manifest:
     """Everything that decides what this model answers, kept by content so that each digest resolves."""
-    training_set = platform.lake.good(f"{model.name}/training_set", week)
-    service, _ = applied_service(platform, model.features)
     put = platform.objects.put
     return Manifest(
         system=model.name,
         behaviour={
             "model": put(fitted.content),
-            "dataset": training_set.facts["manifest"] if training_set else "",
-            "features": put(canonical_json(service.to_json())),
+            "dataset": material.dataset,
+            "features": material.features,
             "recipe": put(canonical_json(fitted.recipe)),
             "code": put(source_of(fitted.recipe["train"])),
             "environment": put(platform.project.environment()),
@@ -173,11 +187,6 @@ def _baseline_scores(platform: Platform, champion: Release | None, split: Split)
     return predict(pa.Table.from_pandas(split.holdout.features, preserve_index=False))
 
 
-def _parts(manifest: Manifest) -> dict[str, str]:
-    """The behaviour as tags, so that MLflow's own search finds every version with one environment or feature service."""
-    return {f"part_{name}": digest for name, digest in manifest.behaviour.items()}
-
-
 def _card(model: "Model", week: str, manifest: Manifest, fitted: Fitted, judged: Judged, split: Split) -> Card:
     return Card(
         system=model.name,
@@ -206,9 +215,9 @@ def _product(
         inputs={f"{model.name}/training_set@{week}": manifest.behaviour["dataset"]},
         facts=facts,
         shown={
-            "release": manifest.digest,
-            "behaviour": dg.MetadataValue.json(asdict(manifest)["behaviour"]),
             "card": dg.MetadataValue.md(card.to_markdown()),
+            "release": short(manifest.digest),
+            "model version": f"models:/{model.name}/{facts['model_version']}",
             **{name: value for name, value in judged.metrics.items() if value is not None},
         },
     )

@@ -9,10 +9,12 @@ import dagster as dg
 from ops_pipelines.adapters.flavours import flavour_named
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.components.calendar import window_of
+from ops_pipelines.components.conditions import sensor_status
 from ops_pipelines.components.model_training_set import gather
 from ops_pipelines.components.publishing import Product
 from ops_pipelines.core.fingerprint import digest_json, digest_table, short
-from ops_pipelines.core.release import PRODUCTION, Release, live_move
+from ops_pipelines.core.pointer import PRODUCTION, live_move
+from ops_pipelines.core.release import Release
 from ops_pipelines.core.verdict import NotEvaluated, Passed, Verdict
 from ops_pipelines.mlops.feature_set import FeatureService
 from ops_pipelines.mlops.scoring import judge_scores, release_for, score
@@ -82,7 +84,7 @@ def scoring_sensor(model: "Model", job: Any) -> dg.SensorDefinition:
     """
     watched = dg.AssetKey([model.features, "online"])
 
-    @dg.sensor(name=f"score_{model.name}", job=job, minimum_interval_seconds=30)
+    @dg.sensor(name=f"score_{model.name}", job=job, minimum_interval_seconds=30, default_status=sensor_status())
     def sensor(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]) -> dg.SensorResult:
         after = int(context.cursor) if context.cursor else None
         records = context.instance.fetch_materializations(

@@ -44,13 +44,13 @@ def publish(
     platform.lake.publish(product.table, artefact)
     return dg.MaterializeResult(
         metadata={
+            "verdict": name_of(product.verdict),
+            **({"reasons": dg.MetadataValue.md(_listed(product.verdict))} if reasons_of(product.verdict) else {}),
+            **product.shown,
             "rows": product.table.num_rows,
             "digest": short(product.digest),
-            "verdict": name_of(product.verdict),
-            "reasons": dg.MetadataValue.json(list(reasons_of(product.verdict))),
-            "inputs": dg.MetadataValue.json({name: short(digest) for name, digest in product.inputs.items()}),
             "commit": artefact.origin.commit,
-            **product.shown,
+            "inputs": dg.MetadataValue.json({name: short(digest) for name, digest in product.inputs.items()}),
         },
         data_version=dg.DataVersion(product.digest),
         check_results=[gate_result(check, product.verdict)],
@@ -64,13 +64,22 @@ def gate_spec(check: str, key: dg.AssetKey, partitions: dg.PartitionsDefinition[
 
 def gate_result(check: str, verdict: Verdict) -> dg.AssetCheckResult:
     """A verdict as a check's result: only Passed passes, and the reasons stand in the metadata."""
+    reasons = reasons_of(verdict)
     return dg.AssetCheckResult(
         passed=isinstance(verdict, Passed),
         check_name=check,
         severity=dg.AssetCheckSeverity.ERROR,
-        description="; ".join(reasons_of(verdict)) or None,
-        metadata={"verdict": name_of(verdict), "evidence": dg.MetadataValue.json(dict(verdict.evidence))},
+        description=reasons[0] + (f" (and {len(reasons) - 1} more)" if reasons[1:] else "") if reasons else None,
+        metadata={
+            "verdict": name_of(verdict),
+            **({"reasons": dg.MetadataValue.md(_listed(verdict))} if reasons else {}),
+            "evidence": dg.MetadataValue.json(dict(verdict.evidence)),
+        },
     )
+
+
+def _listed(verdict: Verdict) -> str:
+    return "\n".join(f"- {reason}" for reason in reasons_of(verdict))
 
 
 def _code_version(context: dg.AssetExecutionContext) -> str:

@@ -1,10 +1,36 @@
-"""What `dg scaffold defs ops_pipelines.components.<Component> NAME` writes: a folder that loads, to be filled in."""
+"""What `dg scaffold defs ops_pipelines.components.<Component> NAME` and `ops new` write: a folder that loads, to fill in.
+
+The folder may lie in any project's defs: import paths are made from where it lies and not from the name of this package.
+"""
 
 from pathlib import Path
-from textwrap import dedent
+from textwrap import dedent, indent
 from typing import Any
 
 import dagster as dg
+
+from ops_pipelines.core.errors import ConfigError
+
+
+def module_of(folder: Path, project_root: Path | None) -> str:
+    """The import path of a folder in a project, whose packages lie in src/ or, where there is none, in its root.
+
+    Without a root it is the nearest folder upwards that has a pyproject.toml. ConfigError for a folder outside.
+    """
+    folder = folder.resolve()
+    root = project_root.resolve() if project_root else _root_around(folder)
+    base = root / "src" if (root / "src").is_dir() else root
+    if not folder.is_relative_to(base) or folder == base:
+        raise ConfigError(
+            f"{folder} cannot be imported",
+            expected=f"a folder inside {base}",
+            action="Check [tool.dg.project] defs_module in pyproject.toml",
+        )
+    return ".".join(folder.relative_to(base).parts)
+
+
+def _root_around(folder: Path) -> Path:
+    return next((above for above in folder.parents if (above / "pyproject.toml").is_file()), folder.parent)
 
 
 class _OpsScaffolder(dg.Scaffolder[Any]):
@@ -15,14 +41,15 @@ class _OpsScaffolder(dg.Scaffolder[Any]):
 
     def scaffold(self, request: dg.ScaffoldRequest[Any]) -> None:
         folder = Path(request.target_path)
+        module = module_of(folder, request.project_root)
+        name = folder.name.replace("-", "_")  # dg takes a hyphen, and an asset's key does not
         folder.mkdir(parents=True, exist_ok=True)
-        module = ".".join(("ops_pipelines", *folder.parts[folder.parts.index("defs") :]))
-        attributes = dedent(self.yaml).format(name=folder.name, module=module)
+        attributes = indent(dedent(self.yaml).format(name=name, module=module), "  ")
         (folder / "defs.yaml").write_text(f"type: {request.type_name}\nattributes:\n{attributes}")
         if self.code:
-            name, text = self.code
+            file, text = self.code
             (folder / "__init__.py").touch()
-            (folder / name).write_text(dedent(text).format(name=folder.name))
+            (folder / file).write_text(dedent(text).format(name=name))
 
 
 class DatasetScaffolder(_OpsScaffolder):
@@ -61,8 +88,9 @@ class FeatureSetScaffolder(_OpsScaffolder):
 
     yaml = """\
       name: {name}
-      service: flight_delay
+      service: flight_delay # a FeatureService of feature_repo/
       weekly: {{start: "2013-01-01", end: "2013-12-31"}}
+      datasets: [flights, weather, aircraft, carrier_delays, route_delays, origin_delays] # what the service's views read
     """
 
 

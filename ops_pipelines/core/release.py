@@ -1,26 +1,22 @@
-"""What a system is, and which of its releases is live.
+"""What a system is, and what a store keeps of it: its releases and the moves of its pointers.
 
 A **manifest** names by digest everything that decides what a system does; its own digest is over that behaviour alone,
 so the same parts give the same release on any machine. **Evidence** says how it came about and why it may ship; it has a
-digest of its own and is appended. The **pointer** of (system, environment) is the last row of an append-only chain of
-moves: each row carries the hash of the one before, so appending is a compare-and-swap and history cannot be edited
-unseen. A rollback is one more move, to a release that was live before.
+digest of its own and is appended. Which release is live, and who may change that, is `core.pointer`.
 
 A ReleaseStore must guarantee three things, which `ops_pipelines.testing.release_store` checks: what was saved is
 returned unchanged, moves come back in order, and of two appends after the same row one raises LostRace.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
 from ops_pipelines.core.clock import utc
-from ops_pipelines.core.errors import LostRace, NotPromotable, ReleaseError, near_miss
+from ops_pipelines.core.errors import ReleaseError, near_miss
 from ops_pipelines.core.fingerprint import digest_json, short
-from ops_pipelines.core.verdict import NotEvaluated, Verdict, name_of, reasons_of, verdict_from_json, verdict_to_json
-
-PRODUCTION = "production"
+from ops_pipelines.core.verdict import Verdict, verdict_from_json, verdict_to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,17 +132,6 @@ class Move:
         return cls(**{**record, **instants})
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """Who moves a pointer, why, at which logical instant, and when by the wall clock."""
-
-    actor: str
-    reason: str
-    as_of: datetime
-    at: datetime
-    environment: str = PRODUCTION
-
-
 class ReleaseStore(Protocol):
     """Where manifests, evidence and moves are kept."""
 
@@ -175,169 +160,4 @@ def find_release(store: ReleaseStore, system: str, digest: str) -> Release:
         action=f"{near_miss(digest, [short(release.digest) for release in known])} `ops releases {system}` lists them",
         system=system,
         digest=digest,
-    )
-
-
-def live_move(history: Sequence[Move], as_of: datetime | None = None) -> Move | None:
-    """The move that was in force at an instant (now, without one); None where nothing was live then."""
-    past = [move for move in history if as_of is None or move.as_of <= as_of]
-    return past[-1] if past else None
-
-
-def live_release(store: ReleaseStore, system: str, environment: str, as_of: datetime | None = None) -> Release | None:
-    """The release that was live at an instant (now, without one); None where nothing was live then."""
-    move = live_move(store.history(system, environment), as_of)
-    return find_release(store, system, move.release) if move else None
-
-
-def promote(
-    store: ReleaseStore, release: Release, decision: Decision, *, resolves: Callable[[str, str], bool]
-) -> Move | None:
-    """Make a release the live one: pre-flight, gate, swap. The move, or None where it is live already.
-
-    `resolves(name, digest)` says whether a part of the behaviour can be found; one that cannot stops the promotion. The
-    gate's verdict has to be Passed and has to compare with the release that is live now; the evidence that counts is the
-    store's. Raises NotPromotable with the reasons, and LostRace where another promotion came first.
-    """
-    release = find_release(store, release.manifest.system, release.digest)
-    history = store.history(release.manifest.system, decision.environment)
-    live = live_move(history)
-    if live and live.release == release.digest:
-        return None
-    absent = [
-        f"{name} {short(digest)}" for name, digest in release.manifest.behaviour.items() if not resolves(name, digest)
-    ]
-    if absent:
-        raise _not_promotable(release, [f"its {part} cannot be found" for part in absent], "Train or publish it again")
-    baseline = live.release if live else None
-    verdict = gate_of(release, baseline=baseline)
-    if reasons_of(verdict):
-        action = f"See `ops releases {release.manifest.system}`"
-        raise _not_promotable(release, list(reasons_of(verdict)), action, verdict=verdict)
-    evidence = _judged_against(release, baseline)[-1].digest
-    return _append(store, history, release, decision, action="promote", evidence=evidence)
-
-
-def gate_of(release: Release, *, baseline: str | None) -> Verdict:
-    """A release's own gate verdict, or NotEvaluated where it was compared with another release than `baseline`."""
-    if judged := _judged_against(release, baseline):
-        return judged[-1].verdict
-    known = release.latest.baseline
-    return NotEvaluated(
-        f"the gate compared it with {short(known) if known else 'no champion'}, and live now is "
-        f"{short(baseline) if baseline else 'nothing'}: gate it again"
-    )
-
-
-def roll_back(
-    store: ReleaseStore, system: str, decision: Decision, *, to: str | None = None, resolves: Callable[[str, str], bool]
-) -> Move:
-    """Put an earlier release back: the same swap, without training. The move.
-
-    Without `to` it is the release that was live before the present one. A release that never was live cannot be rolled
-    back to: promote it. Raises ReleaseError where there is nothing to go back to.
-    """
-    history = store.history(system, decision.environment)
-    wanted = to or (_live_before(history) if history else "")
-    if not wanted:
-        raise ReleaseError(
-            f"{system!r} has no earlier release in {decision.environment!r} to roll back to",
-            expected="a release that was live before the present one",
-            action=f"`ops releases {system}` lists what there is; name one with --to",
-            system=system,
-        )
-    target = find_release(store, system, wanted)
-    past = list(dict.fromkeys(move.release for move in history if move.release != history[-1].release))
-    if target.digest not in past:
-        raise ReleaseError(
-            f"Release {short(target.digest)} of {system!r} was never live in {decision.environment!r}, or is live now",
-            expected=f"one of {', '.join(map(short, past)) or 'none'}",
-            action=f"Promote it instead: `ops promote {system} {short(target.digest)}`",
-            system=system,
-        )
-    absent = [name for name, digest in target.manifest.behaviour.items() if not resolves(name, digest)]
-    if absent:
-        raise _not_promotable(target, [f"its {name} cannot be found" for name in absent], "Choose another release")
-    evidence = next(move.evidence for move in reversed(history) if move.release == target.digest)
-    return _append(store, history, target, decision, action="rollback", evidence=evidence)
-
-
-def check_chain(history: Sequence[Move]) -> None:
-    """Raises ReleaseError at the first move whose hash of the row before does not hold."""
-    for before, move in zip([None, *history], history, strict=False):
-        if move.previous != (before.hash if before else "") or move.sequence != (before.sequence + 1 if before else 1):
-            raise ReleaseError(
-                f"Move {move.sequence} of {move.system!r} in {move.environment!r} does not follow the row before it",
-                expected="an unbroken chain of hashes",
-                action="Restore control.db from a backup; somebody edited its history",
-                sequence=move.sequence,
-            )
-
-
-def _live_before(history: Sequence[Move]) -> str:
-    """The release below the live one on the pile of promotions, from which each rollback takes; empty for none.
-
-    A second rollback so goes further back, and never to the release that the first one left.
-    """
-    standing: list[str] = []
-    for move in history:
-        if move.action == "rollback" and move.release in standing:
-            while standing[-1] != move.release:
-                standing.pop()
-        else:
-            standing.append(move.release)
-    return standing[-2] if len(standing) > 1 else ""
-
-
-def _judged_against(release: Release, baseline: str | None) -> list[Evidence]:
-    return [evidence for evidence in release.evidence if evidence.baseline == baseline]
-
-
-def _append(
-    store: ReleaseStore, history: Sequence[Move], release: Release, decision: Decision, *, action: str, evidence: str
-) -> Move:
-    last = history[-1] if history else None
-    if last and decision.as_of < last.as_of:
-        raise ReleaseError(
-            f"The clock went back: the pointer of {last.system!r} last moved as of {last.as_of}, this move is as of "
-            f"{decision.as_of}",
-            expected="an instant that is not before the last move, or past weeks would change their release",
-            action="Set the clock forward, or remove the demo's position file in OPS_HOME",
-        )
-    move = Move(
-        system=release.manifest.system,
-        environment=decision.environment,
-        sequence=last.sequence + 1 if last else 1,
-        release=release.digest,
-        evidence=evidence,
-        action=action,
-        actor=decision.actor,
-        reason=decision.reason,
-        as_of=decision.as_of,
-        at=decision.at,
-        previous=last.hash if last else "",
-    )
-    store.append(move)
-    return move
-
-
-def lost_race(move: Move) -> LostRace:
-    """The error that every store raises for a move that came second."""
-    return LostRace(
-        f"The pointer of {move.system!r} in {move.environment!r} moved while {short(move.release)} was being promoted",
-        expected="that nobody else promotes at the same time",
-        action=f"Look at `ops releases {move.system}` and decide again",
-        system=move.system,
-    )
-
-
-def _not_promotable(
-    release: Release, reasons: list[str], action: str, *, verdict: Verdict | None = None
-) -> NotPromotable:
-    return NotPromotable(
-        f"Release {short(release.digest)} of {release.manifest.system!r} cannot go live: {'; '.join(reasons)}",
-        expected="a release whose parts are all there and whose gate passed against what is live",
-        action=action,
-        reasons=reasons,
-        verdict=name_of(verdict or release.latest.verdict),
     )

@@ -10,6 +10,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from ops_pipelines.core.errors import ConfigError
 from ops_pipelines.core.statistics import clustered_mean
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, Verdict
 
@@ -22,12 +23,28 @@ if TYPE_CHECKING:
 class GateRule:
     """What the gate asks: the confidence of the bound, the rows a slice needs to be judged, and by how much it may lose.
 
-    `slice_margin` is in nats of log loss.
+    `slice_margin` is in nats of log loss. ConfigError for a confidence that is not between 0.5 and 1, for fewer rows
+    than one, and for a negative margin.
     """
 
     confidence: float = 0.95
     min_rows: int = 200
     slice_margin: float = 0.02
+
+    def __post_init__(self) -> None:
+        allowed = (
+            ("confidence", 0.5 < self.confidence < 1, "more than 0.5 and less than 1"),
+            ("min_rows", self.min_rows >= 1, "at least 1"),
+            ("slice_margin", self.slice_margin >= 0, "nats of log loss, 0 or more"),
+        )
+        for name, good, expected in allowed:
+            if not good:
+                raise ConfigError(
+                    f"The gate's {name} is {getattr(self, name)}",
+                    expected=expected,
+                    action=f"Set {name} under `gate` in the model's YAML",
+                    setting=name,
+                )
 
 
 @dataclass(frozen=True, slots=True)

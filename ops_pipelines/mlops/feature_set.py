@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from ops_pipelines.core.errors import DataError, near_miss
+from ops_pipelines.core.errors import ConfigError, DataError, near_miss
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -93,16 +93,30 @@ def join_features(
 
     `sources` names the Parquet files of each table of the service. Of several rows with one key and one instant the
     greatest wins, so that the answer does not depend on the order of files.
-    Raises DataError where a join key or `asked_at` is not a column, where `asked_at` is missing in a row, and where a
-    table has no file.
+    Raises ConfigError where a feature has the name of a column of the rows; DataError where a join key or `asked_at` is
+    not a column, where `asked_at` is missing in a row, and where a table has no file.
     """
     import duckdb
 
+    _check_names(entities.column_names, service)
     _check_request(entities, asked_at, service, sources)
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.register("entities", _numbered(entities))
         return connection.sql(_join_sql(entities.column_names, asked_at, service, sources)).to_arrow_table()
+
+
+def _check_names(columns: Sequence[str], service: FeatureService) -> None:
+    for table in service.tables:
+        for feature in table.features:
+            if feature in columns:
+                raise ConfigError(
+                    f"Feature {feature!r} of view {table.name!r} has the name of column {feature!r} of the rows to score",
+                    expected="names that differ, since a joined row holds them side by side",
+                    action="Rename the feature, or leave the column out of the rows",
+                    feature=feature,
+                    view=table.name,
+                )
 
 
 def _check_request(
@@ -114,7 +128,7 @@ def _check_request(
             raise DataError(
                 f"The rows to score have no column {column!r}, which the feature service {service.name!r} joins on",
                 expected=f"the columns {', '.join(needed)}",
-                action=near_miss(column, entities.column_names).rstrip("."),
+                action=near_miss(column, entities.column_names),
                 column=column,
             )
     if entities.column(asked_at).null_count:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from ops_pipelines.core.errors import NotPromotable, ReleaseError
 from ops_pipelines.core.fingerprint import short
-from ops_pipelines.core.release import Release, ReleaseStore, find_release, live_release
+from ops_pipelines.core.pointer import live_release
+from ops_pipelines.core.release import Release, ReleaseStore, find_release
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, Verdict
 
 if TYPE_CHECKING:

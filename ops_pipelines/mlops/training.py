@@ -126,7 +126,7 @@ def import_function(path: str, *, what: str) -> Callable[..., Any]:
         raise ConfigError(
             f"The {what} {path!r} does not exist: {module_name} has no function {name!r}",
             expected="the name of a function",
-            action=near_miss(name, [n for n in vars(module) if callable(getattr(module, n))]).rstrip("."),
+            action=near_miss(name, [n for n in vars(module) if callable(getattr(module, n))]),
         )
     return found  # type: ignore[no-any-return]
 

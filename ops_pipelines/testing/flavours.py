@@ -99,7 +99,7 @@ class LogisticFlavour:
                 raise SchemaMismatch(
                     f"The column {name!r} is missing, which the model was fitted on",
                     expected=f"the columns {', '.join(fitted.columns)}",
-                    action=near_miss(name, map(str, features.columns)).rstrip("."),
+                    action=near_miss(name, map(str, features.columns)),
                     column=name,
                 )
         values = features[list(fitted.columns)].to_numpy(dtype=float, na_value=np.nan)

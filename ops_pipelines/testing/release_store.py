@@ -19,16 +19,8 @@ import pytest
 
 from ops_pipelines.core.errors import LostRace
 from ops_pipelines.core.fingerprint import canonical_json, digest_bytes
-from ops_pipelines.core.release import (
-    PRODUCTION,
-    Evidence,
-    Manifest,
-    Move,
-    Release,
-    ReleaseStore,
-    check_chain,
-    lost_race,
-)
+from ops_pipelines.core.pointer import PRODUCTION, check_chain, lost_race
+from ops_pipelines.core.release import Evidence, Manifest, Move, Release, ReleaseStore
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, Verdict
 
 NEW_YEAR = datetime(2013, 1, 1, tzinfo=UTC)

@@ -9,7 +9,8 @@ import pytest
 
 from ops_pipelines.adapters.sqlite_releases import SQLiteReleaseStore
 from ops_pipelines.core.errors import DataError, LostRace
-from ops_pipelines.core.release import PRODUCTION, Release, check_chain
+from ops_pipelines.core.pointer import PRODUCTION, check_chain
+from ops_pipelines.core.release import Release
 from ops_pipelines.testing.release_store import (
     InMemoryReleaseStore,
     ReleaseStoreConformance,
@@ -24,7 +25,8 @@ from datetime import datetime
 from pathlib import Path
 from ops_pipelines.adapters.sqlite_releases import SQLiteReleaseStore
 from ops_pipelines.core.errors import ReleaseError
-from ops_pipelines.core.release import Decision, Release, live_release, promote
+from ops_pipelines.core.pointer import Decision, live_release, promote
+from ops_pipelines.core.release import Release
 from ops_pipelines.testing.release_store import NEW_YEAR, evidence_against, manifest_of
 
 store, me = SQLiteReleaseStore(Path(sys.argv[1])), sys.argv[2]

@@ -1,34 +1,10 @@
 from dataclasses import replace
-from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from ops_pipelines.core.errors import LostRace, NotPromotable, ReleaseError
-from ops_pipelines.core.release import (
-    PRODUCTION,
-    Decision,
-    Manifest,
-    Move,
-    Release,
-    check_chain,
-    find_release,
-    gate_of,
-    live_move,
-    live_release,
-    promote,
-    roll_back,
-)
-from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed
-from ops_pipelines.testing.release_store import (
-    NEW_YEAR,
-    InMemoryReleaseStore,
-    evidence_against,
-    manifest_of,
-    move_after,
-)
+from ops_pipelines.core.errors import ReleaseError
+from ops_pipelines.core.release import Manifest, Move, Release, find_release
+from ops_pipelines.testing.release_store import InMemoryReleaseStore, evidence_against, manifest_of, move_after
 
 SYSTEM = "flight_delay"
 
@@ -38,34 +14,9 @@ def store() -> InMemoryReleaseStore:
     return InMemoryReleaseStore()
 
 
-def everything_resolves(name: str, digest: str) -> bool:
-    return True
-
-
-def decision(as_of: datetime = NEW_YEAR, environment: str = PRODUCTION) -> Decision:
-    return Decision("ada", "it is better", as_of, NEW_YEAR, environment)
-
-
-def saved(store: InMemoryReleaseStore, model: str, *, baseline: str | None = None, **evidence) -> Release:
-    store.save(manifest_of(model), evidence_against(baseline, **evidence))
+def saved(store: InMemoryReleaseStore, model: str) -> Release:
+    store.save(manifest_of(model), evidence_against(None))
     return find_release(store, SYSTEM, manifest_of(model).digest)
-
-
-def go_live(store: InMemoryReleaseStore, *models: str, as_of: datetime = NEW_YEAR) -> list[str]:
-    """Promotes models one after another, each gated against what is live; the digests of their releases."""
-    for model in models:
-        live = live_release(store, SYSTEM, PRODUCTION)
-        release = saved(store, model, baseline=live.digest if live else None)
-        promote(store, release, decision(as_of), resolves=everything_resolves)
-    return [manifest_of(model).digest for model in models]
-
-
-def back(store: InMemoryReleaseStore, to: str | None = None, as_of: datetime = NEW_YEAR) -> Move:
-    return roll_back(store, SYSTEM, decision(as_of), to=to, resolves=everything_resolves)
-
-
-def live(store: InMemoryReleaseStore) -> str:
-    return live_release(store, SYSTEM, PRODUCTION).digest
 
 
 def test_a_release_is_its_behaviour_and_not_how_it_came_about() -> None:
@@ -88,171 +39,6 @@ def test_anything_that_decides_behaviour_moves_the_digest(changed) -> None:
     assert replace(manifest, **changed).digest != manifest.digest
 
 
-def test_promotes_a_release_whose_gate_passed(store) -> None:
-    release = saved(store, "a")
-    move = promote(store, release, decision(), resolves=everything_resolves)
-    assert store.history(SYSTEM, PRODUCTION) == (move,)
-    assert (move.release, move.evidence, move.sequence, move.previous) == (
-        release.digest,
-        release.latest.digest,
-        1,
-        "",
-    )
-
-
-def test_promoting_what_is_live_moves_nothing(store) -> None:
-    go_live(store, "a")
-    assert promote(store, saved(store, "a"), decision(), resolves=everything_resolves) is None
-    assert len(store.history(SYSTEM, PRODUCTION)) == 1
-
-
-@pytest.mark.parametrize("verdict", [Blocked(("slice EWR got worse",)), NotEvaluated("the holdout has one day")])
-def test_a_gate_that_did_not_pass_keeps_a_release_out(store, verdict) -> None:
-    release = saved(store, "a", verdict=verdict)
-    with pytest.raises(NotPromotable, match=r"slice EWR got worse|not evaluated: the holdout has one day"):
-        promote(store, release, decision(), resolves=everything_resolves)
-    assert store.history(SYSTEM, PRODUCTION) == ()
-
-
-def test_a_promotion_judged_against_another_baseline_is_refused(store) -> None:
-    late = saved(store, "late", baseline=None)
-    go_live(store, "a")
-    with pytest.raises(NotPromotable, match=r"the gate compared it with no champion.*gate it again") as refused:
-        promote(store, late, decision(), resolves=everything_resolves)
-    assert refused.value.facts["verdict"] == "not evaluated"
-
-
-def test_a_release_that_is_gated_again_against_what_is_live_may_go_live(store) -> None:
-    saved(store, "late", baseline=None)
-    (first,) = go_live(store, "a")
-    move = promote(store, saved(store, "late", baseline=first), decision(), resolves=everything_resolves)
-    assert live(store) == move.release == manifest_of("late").digest
-
-
-def test_the_move_names_the_evidence_that_opened_the_gate(store) -> None:
-    (first,) = go_live(store, "a")
-    opened = evidence_against(first)
-    saved(store, "b", baseline=first)
-    release = saved(store, "b", baseline="cd" * 32, run="later, against another")
-    assert promote(store, release, decision(), resolves=everything_resolves).evidence == opened.digest
-
-
-def test_the_last_verdict_against_a_baseline_counts(store) -> None:
-    saved(store, "a", run="run-1")
-    release = saved(store, "a", run="run-2", verdict=Blocked(("worse",)))
-    assert gate_of(release, baseline=None) == Blocked(("worse",))
-
-
-def test_the_stores_evidence_counts_and_not_the_callers(store) -> None:
-    saved(store, "a", verdict=Blocked(("worse",)))
-    forged = Release(manifest_of("a"), (evidence_against(None),))
-    with pytest.raises(NotPromotable, match="worse"):
-        promote(store, forged, decision(), resolves=everything_resolves)
-
-
-def test_a_release_that_was_never_saved_cannot_go_live(store) -> None:
-    with pytest.raises(ReleaseError, match="No release"):
-        promote(store, Release(manifest_of("a"), (evidence_against(None),)), decision(), resolves=everything_resolves)
-
-
-def test_a_part_that_cannot_be_found_keeps_a_release_out(store) -> None:
-    with pytest.raises(NotPromotable, match=r"its model .* cannot be found"):
-        promote(store, saved(store, "a"), decision(), resolves=lambda name, digest: name != "model")
-
-
-def test_the_second_of_two_promotions_at_once_loses() -> None:
-    class Meddler(InMemoryReleaseStore):
-        """Lets somebody else promote between the reading of the history and the append."""
-
-        def append(self, move: Move) -> None:
-            if not self.history(SYSTEM, PRODUCTION):
-                super().append(move_after(None, "somebody else's"))
-            super().append(move)
-
-    meddler = Meddler()
-    with pytest.raises(LostRace, match="moved while"):
-        promote(meddler, saved(meddler, "a"), decision(), resolves=everything_resolves)
-
-
-def test_environments_are_promoted_one_by_one(store) -> None:
-    promote(store, saved(store, "a"), decision(environment="staging"), resolves=everything_resolves)
-    assert live_release(store, SYSTEM, PRODUCTION) is None
-    assert live_release(store, SYSTEM, "staging").digest == manifest_of("a").digest
-
-
-def test_a_clock_that_goes_back_is_refused(store) -> None:
-    go_live(store, "a", as_of=NEW_YEAR + timedelta(days=7))
-    with pytest.raises(ReleaseError, match="The clock went back"):
-        go_live(store, "b", as_of=NEW_YEAR)
-
-
-def test_what_was_live_at_an_instant_stays_so_after_a_promotion(store) -> None:
-    week = timedelta(days=7)
-    first, second = (*go_live(store, "a", as_of=NEW_YEAR), *go_live(store, "b", as_of=NEW_YEAR + week))
-    history = store.history(SYSTEM, PRODUCTION)
-    assert live_move(history, NEW_YEAR - timedelta(microseconds=1)) is None
-    assert live_move(history, NEW_YEAR).release == first
-    assert live_move(history, NEW_YEAR + week - timedelta(microseconds=1)).release == first
-    assert live_move(history, NEW_YEAR + week).release == live_move(history).release == second
-
-
-def test_a_rollback_puts_back_what_was_live_before_with_its_evidence(store) -> None:
-    first, _ = go_live(store, "a", "b")
-    move = back(store)
-    assert (live(store), move.action) == (first, "rollback")
-    assert move.evidence == store.history(SYSTEM, PRODUCTION)[0].evidence
-
-
-def test_a_rollback_after_a_rollback_goes_further_back(store) -> None:
-    first, second, _ = go_live(store, "a", "b", "c")
-    assert [back(store).release, back(store).release] == [second, first]
-    with pytest.raises(ReleaseError, match="no earlier release"):
-        back(store)
-
-
-def test_rollbacks_never_go_to_and_fro_where_a_release_was_promoted_twice(store) -> None:
-    first, second, _ = go_live(store, "a", "b", "a")
-    assert [back(store).release, back(store).release] == [second, first]
-    with pytest.raises(ReleaseError, match="no earlier release"):
-        back(store)
-
-
-def test_a_promotion_after_a_rollback_is_rolled_back_to_what_it_replaced(store) -> None:
-    first, _ = go_live(store, "a", "b")
-    back(store)
-    go_live(store, "c")
-    assert back(store).release == first
-
-
-def test_a_rollback_to_a_named_release_takes_the_first_digits(store) -> None:
-    first, *_ = go_live(store, "a", "b", "c")
-    assert back(store, to=first[:8]).release == first
-
-
-def test_a_release_that_was_never_live_is_promoted_and_not_rolled_back_to(store) -> None:
-    go_live(store, "a", "b")
-    never = saved(store, "never")
-    with pytest.raises(ReleaseError, match=r"never live.*Promote it instead"):
-        back(store, to=never.digest)
-
-
-def test_a_rollback_to_what_is_live_is_refused(store) -> None:
-    _, second = go_live(store, "a", "b")
-    with pytest.raises(ReleaseError, match="or is live now"):
-        back(store, to=second)
-
-
-def test_nothing_can_be_rolled_back_where_nothing_was_promoted(store) -> None:
-    with pytest.raises(ReleaseError, match="no earlier release"):
-        back(store)
-
-
-def test_a_rollback_to_a_release_whose_parts_are_gone_is_refused(store) -> None:
-    go_live(store, "a", "b")
-    with pytest.raises(NotPromotable, match="its model cannot be found"):
-        roll_back(store, SYSTEM, decision(), resolves=lambda name, digest: False)
-
-
 def test_finding_a_release_needs_the_digits_of_exactly_one(store) -> None:
     release = saved(store, "a")
     assert find_release(store, SYSTEM, release.digest[:6]) == release
@@ -268,73 +54,6 @@ def test_an_ambiguous_digest_is_refused(store) -> None:
         find_release(store, SYSTEM, shared)
 
 
-@pytest.mark.parametrize("changed", [{"actor": "mallory"}, {"release": "b"}, {"as_of": NEW_YEAR + timedelta(1)}])
-def test_an_edited_row_breaks_the_chain(changed) -> None:
-    first = move_after(None, "a")
-    second = move_after(first, "b")
-    check_chain([first, second])
-    with pytest.raises(ReleaseError, match=r"Move 2 .* does not follow"):
-        check_chain([replace(first, **changed), second])
-
-
-def test_a_removed_row_breaks_the_chain() -> None:
-    first = move_after(None, "a")
-    second = move_after(first, "b")
-    for history in ([second], [first, move_after(second, "c")]):
-        with pytest.raises(ReleaseError, match="does not follow"):
-            check_chain(history)
-
-
 def test_a_move_survives_json() -> None:
     move = move_after(move_after(None, "a"), "b")
     assert Move.from_json(move.to_json()) == move
-
-
-class Pointer(RuleBasedStateMachine):
-    """People who promote and roll back in any order, beside a model that is a pile of releases."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.store, self.pile, self.as_of = InMemoryReleaseStore(), [], NEW_YEAR
-
-    @rule(model=st.sampled_from("abcd"), days=st.integers(0, 3))
-    def somebody_promotes(self, model: str, days: int) -> None:
-        self.as_of += timedelta(days=days)
-        (digest,) = go_live(self.store, model, as_of=self.as_of)
-        if self.pile[-1:] != [digest]:
-            self.pile.append(digest)
-
-    @rule(model=st.sampled_from("abcd"), verdict=st.sampled_from([Blocked(("worse",)), NotEvaluated("no rows")]))
-    def somebody_promotes_what_did_not_pass(self, model: str, verdict) -> None:
-        before = self.store.history(SYSTEM, PRODUCTION)
-        baseline = before[-1].release if before else None
-        release = saved(self.store, f"bad {model}", baseline=baseline, verdict=verdict)
-        with pytest.raises(NotPromotable):
-            promote(self.store, release, decision(self.as_of), resolves=everything_resolves)
-        assert self.store.history(SYSTEM, PRODUCTION) == before
-
-    @precondition(lambda self: len(self.pile) > 1)
-    @rule()
-    def somebody_rolls_back(self) -> None:
-        self.pile.pop()
-        assert back(self.store, as_of=self.as_of).release == self.pile[-1]
-
-    @precondition(lambda self: len(self.pile) < 2)
-    @rule()
-    def somebody_rolls_back_too_far(self) -> None:
-        with pytest.raises(ReleaseError):
-            back(self.store, as_of=self.as_of)
-
-    @invariant()
-    def what_is_live_is_a_saved_release_whose_gate_passed(self) -> None:
-        history = self.store.history(SYSTEM, PRODUCTION)
-        check_chain(history)
-        assert [history[-1].release] == self.pile[-1:] if history else not self.pile
-        if history:
-            release = find_release(self.store, SYSTEM, history[-1].release)
-            gated = {evidence.digest: evidence.verdict for evidence in release.evidence}
-            assert isinstance(gated[history[-1].evidence], Passed)
-
-
-TestPointer = Pointer.TestCase
-TestPointer.settings = settings(max_examples=15, stateful_step_count=12, deadline=None)

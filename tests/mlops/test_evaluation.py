@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ops_pipelines.core.errors import ConfigError
 from ops_pipelines.core.fingerprint import canonical_json
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, reasons_of
 from ops_pipelines.mlops.evaluation import (
@@ -33,6 +34,28 @@ def compared(champion, challenger, *, days=None, origins=None, rule: GateRule = 
         slices=pd.DataFrame({} if origins is None else {"origin": origins}, index=range(rows)),
         rule=rule,
     )
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "expected"),
+    [
+        ("confidence", 0.5, "more than 0.5 and less than 1"),
+        ("confidence", 1.0, "more than 0.5 and less than 1"),
+        ("confidence", math.nan, "more than 0.5 and less than 1"),
+        ("min_rows", 0, "at least 1"),
+        ("slice_margin", -0.001, "nats of log loss, 0 or more"),
+        ("slice_margin", math.nan, "nats of log loss, 0 or more"),
+    ],
+)
+def test_a_rule_that_could_not_judge_is_refused(setting: str, value: float, expected: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        GateRule(**{setting: value})
+    hint = f"Set {setting} under `gate` in the model's YAML."
+    assert str(refused.value) == f"The gate's {setting} is {value}. Expected: {expected}. {hint}"
+
+
+def test_a_rule_may_ask_for_little() -> None:
+    assert GateRule(confidence=0.51, min_rows=1, slice_margin=0).min_rows == 1
 
 
 def test_log_loss_by_hand() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ops_pipelines.core.errors import DataError
+from ops_pipelines.core.errors import ConfigError, DataError
 from ops_pipelines.mlops.feature_set import FeatureService, FeatureTable, earliest_needed, join_features
 
 NOON = datetime(2013, 3, 12, 12, tzinfo=UTC)
@@ -161,6 +161,13 @@ def test_no_rows_asked_gives_no_rows_with_the_features_columns(tmp_path: Path) -
 def test_rows_that_cannot_be_joined_are_refused(entities: pa.Table, message: str) -> None:
     with pytest.raises(DataError, match=message):
         winds(entities, "never read")
+
+
+def test_a_feature_named_like_a_column_of_the_rows_is_refused() -> None:
+    message = "Feature 'wind' of view 'weather' has the name of column 'wind' of the rows"
+    with pytest.raises(ConfigError, match=message) as refused:
+        winds(asked([("EWR", NOON)], wind=[5.0]), "never read")
+    assert refused.value.facts == {"feature": "wind", "view": "weather"}
 
 
 def test_a_table_without_a_file_is_refused_by_the_name_of_its_dataset() -> None:

@@ -5,7 +5,8 @@ import pyarrow as pa
 import pytest
 
 from ops_pipelines.core.errors import NotPromotable, ReleaseError
-from ops_pipelines.core.release import PRODUCTION, Decision, Release, find_release, live_release, promote
+from ops_pipelines.core.pointer import PRODUCTION, Decision, live_release, promote
+from ops_pipelines.core.release import Release, find_release
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed
 from ops_pipelines.mlops.scoring import judge_scores, release_for, score
 from ops_pipelines.testing.release_store import NEW_YEAR, InMemoryReleaseStore, evidence_against, manifest_of

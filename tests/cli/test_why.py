@@ -1,0 +1,60 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from ops_pipelines.core.release import Evidence, Manifest
+from ops_pipelines.core.verdict import Blocked, Passed
+
+
+def test_an_unknown_name_is_wrong_usage_and_says_what_can_be_named(ops):
+    said = ops("why", "deadbeef")
+    assert said.code == 2
+    assert "models:/<system>/<version>" in said.err
+
+
+def test_a_release_is_found_by_its_first_digits(ops, home):
+    first = home.release("first")
+    (row,) = ops("why", first[:8], "--json").json()
+    assert (row["what"], row["id"], row["facts"]["gate"]) == ("release", f"flight_delay/{first}", "passed")
+
+
+def test_a_model_version_is_made_by_its_release(ops, home):
+    facts = {"model_version": "3", "mlflow_run": "r", "training_set": None}
+    evidence = Evidence(Passed(), None, datetime(2013, 2, 5, tzinfo=UTC), facts)
+    home.platform.releases.save(Manifest("flight_delay", {"model": "ab" * 32}), evidence)
+    rows = ops("why", "models:/flight_delay/3", "--json").json()
+    assert [(row["depth"], row["what"]) for row in rows] == [(0, "model version"), (1, "release")]
+    assert len(ops("why", "models:/flight_delay/3", "--depth", "0", "--json").json()) == 1
+
+
+def test_an_unknown_model_version_is_answered_with_the_known_ones(ops, home):
+    home.release("first")
+    said = ops("why", "models:/flight_delay/7")
+    assert said.code == 2
+    assert "no model version '7'" in said.err
+
+
+@pytest.mark.parametrize("name", ["aircraft", "aircraft@-"])
+def test_a_whole_dataset_needs_no_partition(ops, home, name):
+    home.publish("aircraft", "-")
+    (row,) = ops("why", name, "--json").json()
+    assert (row["id"], row["facts"]["verdict"]) == ("aircraft@-", "passed")
+
+
+def test_refused_content_is_explained_where_nothing_was_accepted(ops, home):
+    home.publish("flight_delay/checkpoint", "2013-02-05", Blocked(("worse",)))
+    (row,) = ops("why", "flight_delay/checkpoint@2013-02-05", "--json").json()
+    assert row["facts"]["verdict"] == "blocked"
+
+
+def test_a_partition_that_was_never_written_is_answered_with_the_nearest(ops, home):
+    home.publish("flights", "2013-02-05")
+    said = ops("why", "flights@2013-02-06")
+    assert said.code == 2
+    assert "Did you mean 'flights@2013-02-05'?" in said.err
+
+
+def test_a_prediction_that_is_not_there_says_so(ops):
+    said = ops("why", "flight_delay/2013-02-05/UA1-EWR/0f3a")
+    assert said.code == 3
+    assert "There is no prediction" in said.err

@@ -1,0 +1,111 @@
+"""The README does what it says: its blocks run, in their order, in a copy of the project."""
+
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def commands() -> list[str]:
+    lines = [line for block in blocks("console") for line in block.splitlines()]
+    return [line.removeprefix("$ ").split("  #")[0].strip() for line in lines if line.startswith("$ ")]
+
+
+def test_the_training_function_of_the_readme_fits_a_model_that_the_flavour_takes():
+    from ops_pipelines.adapters.flavours import flavour_named
+    from ops_pipelines.testing.flavours import example_rows
+
+    (code,) = blocks("python")
+    module: dict[str, object] = {}
+    exec(compile(code, "README.md", "exec"), module)
+    booster = module["train"](example_rows(400, seed=1), {}, 0)
+    assert flavour_named("lightgbm").dump(booster)
+
+
+def test_the_map_names_every_room_and_the_table_every_dependency():
+    import tomllib
+
+    from packaging.requirements import Requirement
+
+    rooms = [folder.name for folder in (ROOT / "ops_pipelines").iterdir() if (folder / "__init__.py").is_file()]
+    assert [room for room in rooms if f"`ops_pipelines/{room}/`" not in README] == []
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    table = README[README.index("## Dependencies") :]
+    names = set(re.findall(r"[\w.-]+", table))
+    assert [line for line in wanted if Requirement(line).name not in names] == []
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tracked files in another folder, with this environment's packages."""
+    folder = tmp_path_factory.mktemp("readme") / "ops_pipelines"
+    folder.mkdir()
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, listed.split("\0")):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, folder / name)
+    (folder / ".venv").symlink_to(Path(sys.prefix))
+    git = ["git", "-c", "user.name=reader", "-c", "user.email=reader@localhost"]
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "a clone"]):
+        subprocess.run([*git, *words], cwd=folder, check=True)
+    return folder
+
+
+def run(command: str, clone: Path) -> subprocess.CompletedProcess[str]:
+    """A command as a reader types it; `make` must not install again, since the environment is shared."""
+    words = shlex.split(command)
+    if words[0] == "make":
+        words[1:1] = ["-o", "install", "-o", ".venv/installed"]
+    environment = {**os.environ, "PYTHONPATH": str(clone), "OPS_HOME": str(clone / ".ops")}
+    if command == "make ui":
+        return serve(words, clone, environment)
+    return subprocess.run(words, cwd=clone, env=environment, capture_output=True, text=True, timeout=400, check=False)
+
+
+def serve(words: list[str], clone: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Start, wait until both answer, and press Ctrl-C."""
+    log = clone / "ui.log"
+    with log.open("w") as output:
+        child = subprocess.Popen(
+            words, cwd=clone, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        give_up = time.monotonic() + 120
+        while "Ctrl-C ends both" not in log.read_text() and child.poll() is None and time.monotonic() < give_up:
+            time.sleep(0.5)
+        os.killpg(child.pid, signal.SIGINT)
+        code = child.wait(60)
+    said = log.read_text()
+    # make itself reports the interrupt that it was sent, whatever its command answered
+    return subprocess.CompletedProcess(words, 0 if "Ctrl-C ends both" in said else code, said, "")
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_the_commands_of_the_readme_run_in_their_order(clone: Path):
+    said = {}
+    for command in commands():
+        done = run(command, clone)
+        assert done.returncode == 0, f"{command}: {done.stdout[-2000:]} {done.stderr[-2000:]}"
+        said[command] = done.stdout
+    story = said["make demo"]
+    assert re.search(r"promoted: log loss 0\.\d+ against 0\.\d+ on [\d,]+ flights, gain 0\.\d+ \[", story)
+    assert re.search(r"flipped labels .*refused: .*lower bound", story)
+    assert "is live again" in story
+    assert "the same scores, by the release of that week" in story
+    assert int(re.search(r"It took (\d+) seconds", story).group(1)) > 0
+    assert all(word in said[".venv/bin/ops why models:/flight_delay/2"] for word in ("run ", "commit ", "dataset ", "features "))
