@@ -1,7 +1,7 @@
 """How runs are launched, and how they ended, in a Dagster instance that this process drives itself."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,7 +114,14 @@ def _failure(instance: DagsterInstance, run: DagsterRun) -> str | None:
 
 
 def root_cause(error: SerializableErrorInfo) -> str:
-    """The message of the error that began a chain."""
-    while error.cause:
+    """The message of the error that began a chain, or of the first of ours, which says what to do about the rest."""
+    ours = set(_names(OpsError))
+    while error.cause and error.cls_name not in ours:
         error = error.cause
     return error.message.strip()
+
+
+def _names(error: type[Exception]) -> Iterator[str]:
+    yield error.__name__
+    for narrower in error.__subclasses__():
+        yield from _names(narrower)

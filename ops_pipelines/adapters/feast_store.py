@@ -10,7 +10,7 @@ writes is then the latest value there is. A row that a correction takes away sta
 
 import contextlib
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,8 +81,11 @@ class FeastStore:
         with self._opened() as store:
             return _watermark(store, view)
 
-    def refresh(self, service_name: str, window: Window) -> tuple[ViewRefresh, ...]:
+    def refresh(self, service_name: str, window: Window, *, unchanged: Collection[str] = ()) -> tuple[ViewRefresh, ...]:
         """Bring a window's values online, for each view of a service; newer values that are there already stay.
+
+        `unchanged` names datasets that hold what they held when they were last loaded: a view that counts for ever over
+        one of them is left as it is.
 
         Raises NoAcceptedData where a view's dataset has no file, SchemaMismatch where a file lacks a column or its
         timestamps are not microseconds in UTC, and DataError where Feast cannot load it.
@@ -91,7 +94,12 @@ class FeastStore:
             service = self._service(store, service_name)
             for table in service.tables:
                 _check_files(table, self.project)
-            return tuple(_refresh_view(store, table, window) for table in service.tables)
+            due = [
+                table
+                for table in service.tables
+                if table.ttl or table.dataset not in unchanged or _watermark(store, table.name) is None
+            ]
+            return tuple(_refresh_view(store, table, window) for table in due)
 
     def online(
         self, service_name: str, rows: Sequence[Mapping[str, Any]], *, asked_at: datetime

@@ -6,16 +6,36 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from ops_pipelines.adapters.mlflow_registry import MLflowRegistry
 
 app = typer.Typer()
 HOST = "127.0.0.1"
 _READY_SECONDS, _GRACE_SECONDS = 120.0, 15.0
+QUIETER = {
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # several processes that import all of MLflow, for nothing we use
+    "PYTHONWARNINGS": "ignore:Function `dev_command` is superseded,ignore:starlette.middleware.wsgi is deprecated",
+}
+"""What the two servers would do and say otherwise, and nobody here needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One process to start: its name, where it will listen, its command, what ends it, and what has to be done before."""
+
+    name: str
+    port: int
+    command: Sequence[object]
+    stop: signal.Signals = signal.SIGINT
+    before: Callable[[], None] = lambda: None
 
 
 @app.callback()
@@ -35,12 +55,9 @@ def serve_ui(
 
     project = find_project()
     _check_servable(project.root, port, mlflow_port)
-    environment = prepare(project)
+    environment = prepare(project) | QUIETER
     os.environ.update(environment)
     registry = MLflowRegistry(project.home)
-    if not registry.database.exists():
-        print("making MLflow's database (once, some seconds)", flush=True)
-        registry.create()
     tools = Path(sys.executable).parent
     dagster = [tools / "dagster", "dev", "-w", "workspace.yaml", "-h", HOST, "-p", port]
     mlflow = [tools / "mlflow", "server", "--backend-store-uri", registry.uri, "--host", HOST]
@@ -48,18 +65,29 @@ def serve_ui(
     # A signal handler set by the shell that starts us in the background would leave Ctrl-C ignored; ours is explicit.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
-    _serve({"Dagster": (dagster, port), "MLflow": (mlflow, mlflow_port)}, project.root, environment)
+    servers = [
+        Server("Dagster", port, dagster),
+        Server("MLflow", mlflow_port, mlflow, stop=signal.SIGTERM, before=lambda: _create_database(registry)),
+    ]
+    _serve(servers, project.root, environment)
 
 
-def _serve(servers: dict[str, tuple[Sequence[object], int]], root: Path, environment: dict[str, str]) -> None:
+def _create_database(registry: "MLflowRegistry") -> None:
+    if not registry.database.exists():
+        print("making MLflow's database (once, some seconds)", flush=True)
+        registry.create()
+
+
+def _serve(servers: Sequence[Server], root: Path, environment: dict[str, str]) -> None:
     """Start them all, say when each answers, and end them all when one ends or somebody says so."""
     children: dict[str, subprocess.Popen[bytes]] = {}
     try:
-        for name, (command, _) in servers.items():
-            words = [str(word) for word in command]
-            children[name] = subprocess.Popen(words, cwd=root, env=environment, start_new_session=True)
-        for name, (_, port) in servers.items():
-            _wait_until_ready(name, children[name], port)
+        for server in servers:
+            server.before()
+            words = [str(word) for word in server.command]
+            children[server.name] = subprocess.Popen(words, cwd=root, env=environment, start_new_session=True)
+        for server in servers:
+            _wait_until_ready(server.name, children[server.name], server.port)
         print("Ctrl-C ends both.", flush=True)
         while all(child.poll() is None for child in children.values()):
             time.sleep(0.5)
@@ -71,7 +99,7 @@ def _serve(servers: dict[str, tuple[Sequence[object], int]], root: Path, environ
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C would leave children behind
-        _end(list(children.values()))
+        _end([(children[server.name], server.stop) for server in servers if server.name in children])
 
 
 def _wait_until_ready(name: str, child: "subprocess.Popen[bytes]", port: int) -> None:
@@ -85,12 +113,12 @@ def _wait_until_ready(name: str, child: "subprocess.Popen[bytes]", port: int) ->
         time.sleep(0.3)
 
 
-def _end(children: Sequence["subprocess.Popen[bytes]"]) -> None:
+def _end(children: Sequence[tuple["subprocess.Popen[bytes]", signal.Signals]]) -> None:
     """Ask each child's whole group to end, wait, and end what is still there."""
-    for child in children:
-        _signal(child, signal.SIGINT)
+    for child, stop in children:
+        _signal(child, stop)
     give_up = time.monotonic() + _GRACE_SECONDS
-    for child in children:
+    for child, _ in children:
         with suppress(subprocess.TimeoutExpired):
             child.wait(max(0.1, give_up - time.monotonic()))
         _signal(child, signal.SIGKILL)  # the group's stragglers, and the child itself where it did not listen

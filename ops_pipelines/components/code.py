@@ -22,13 +22,13 @@ def code_version(*paths: str) -> str:
 def source_of(path: str) -> bytes:
     """The Python files of the folder around a `module:function`, by name, as canonical JSON."""
     folder = _source(path.partition(":")[0]).parent
-    return canonical_json({file.name: file.read_text() for file in sorted(folder.glob("*.py"))})
+    return canonical_json({file.name: file.read_text(encoding="utf-8") for file in sorted(folder.glob("*.py"))})
 
 
 def _source(module: str) -> Path:
     try:
         spec = importlib.util.find_spec(module)
-    except ModuleNotFoundError:
+    except (ImportError, ValueError):  # a parent that cannot be imported, or no name at all
         spec = None
     if spec is None or not spec.origin:
         raise ConfigError(

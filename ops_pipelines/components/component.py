@@ -1,11 +1,12 @@
 """What all our components share: unknown YAML keys are answered with the nearest known one."""
 
+from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 import dagster as dg
 from pydantic import BaseModel, ModelWrapValidatorHandler, ValidationError, create_model, model_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import InitErrorDetails
 
 from ops_pipelines.core.errors import near_miss
 
@@ -32,16 +33,44 @@ class _NearMisses(BaseModel):
             return handler(data)
         except ValidationError as error:
             raise ValidationError.from_exception_data(
-                error.title, [_explained(details, list(cls.model_fields)) for details in error.errors()]
+                error.title, [_explained(details, cls) for details in error.errors()]
             ) from None
 
 
-def _explained(details: Any, known: list[str]) -> InitErrorDetails:
-    message = details["msg"]
-    if details["type"] == "extra_forbidden" and len(details["loc"]) == 1:
-        message = f"Unknown key {details['loc'][0]!r}. {near_miss(str(details['loc'][0]), known)}"
-    return InitErrorDetails(
-        type=PydanticCustomError(details["type"], message.replace("{", "{{").replace("}", "}}")),
-        loc=details["loc"],
-        input=details["input"],
+def _explained(details: Any, model: type[BaseModel]) -> InitErrorDetails:
+    """An error as it was, or with the nearest key.
+
+    Dagster builds each error again from its type and context to add file and line, so a message of our own has to
+    travel in the context of a type that prints it.
+    """
+    kept = InitErrorDetails(
+        type=details["type"], loc=details["loc"], input=details["input"], ctx=details.get("ctx", {})
     )
+    *path, key = details["loc"] or [""]
+    known = _keys_at(model, path) if details["type"] == "extra_forbidden" else []
+    if not known:
+        return kept
+    message = f"Unknown key {key!r}. {near_miss(str(key), known)}"
+    return {**kept, "type": "value_error", "ctx": {"error": ValueError(message)}}
+
+
+def _keys_at(model: type[BaseModel], path: Sequence[Any]) -> list[str]:
+    """The keys of the model that a path of fields (each followed by the name of its model) leads to; empty for none."""
+    choices = {model.__name__: model}
+    here = model
+    for step in path:
+        if step in choices:
+            here = choices[step]
+        elif step in here.model_fields:
+            choices = {found.__name__: found for found in _models_in(here.model_fields[step].annotation)}
+            here = next(iter(choices.values()), here)
+        else:
+            return []
+    return list(here.model_fields)
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)

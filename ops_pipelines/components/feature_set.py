@@ -1,5 +1,7 @@
 """The FeatureSet component: a feature service of feature_repo/, applied, and kept fresh in the online store."""
 
+from collections.abc import Mapping
+
 import dagster as dg
 from pydantic import Field
 
@@ -13,6 +15,7 @@ from ops_pipelines.components.publishing import Product, gate_spec, publish
 from ops_pipelines.components.scaffolding import FeatureSetScaffolder
 from ops_pipelines.core.errors import ConfigError
 from ops_pipelines.core.fingerprint import canonical_json, digest_files, digest_json
+from ops_pipelines.core.lineage import address
 from ops_pipelines.core.verdict import Passed
 from ops_pipelines.mlops.admission import admit
 from ops_pipelines.mlops.feature_set import FeatureService
@@ -102,11 +105,24 @@ class FeatureSet(OpsComponent):
         admission = admit(wanted, latest=platform.latest, ruling=platform.ruling)
         inputs = {f"{self.name}/definitions@-": definitions, **admission.inputs}
         passed = isinstance(admission.verdict, Passed)
-        refreshed = platform.features.refresh(self.service, window_of(weeks, week)) if passed else ()
+        unchanged = self._unchanged(platform, inputs)
+        window = window_of(weeks, week)
+        refreshed = platform.features.refresh(self.service, window, unchanged=unchanged) if passed else ()
         rows = [
             {"view": view.view, "dataset": view.dataset, "start": view.start, "end": view.end} for view in refreshed
         ]
         return Product(pa.Table.from_pylist(rows), digest_json(inputs), admission.verdict, inputs)
+
+    def _unchanged(self, platform: Platform, inputs: Mapping[str, str]) -> list[str]:
+        """Whole datasets that the latest refresh brought online as they are now, by the same definitions."""
+        key = f"{self.name}/online"
+        done = [made for week in platform.lake.partitions(key) if (made := platform.lake.good(key, week))]
+        last = max(done, key=lambda made: made.origin.at, default=None)
+        definitions = f"{self.name}/definitions@-"
+        if last is None or last.inputs[definitions] != inputs[definitions]:
+            return []
+        whole = [address(dataset) for dataset in self.datasets if address(dataset) in inputs]
+        return [found.partition("@")[0] for found in whole if last.inputs.get(found) == inputs[found]]
 
     def _check_datasets(self, service: FeatureService) -> None:
         read = sorted({table.dataset for table in service.tables})

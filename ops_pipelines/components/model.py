@@ -127,7 +127,7 @@ class Model(OpsComponent):
             "gate",
             deps=[self.key("training_set")],
             code_version=code_version(self.train),
-            kinds={self.flavour, "mlflow"},
+            kinds={self.flavour.rpartition(":")[2].lower(), "mlflow"},  # a kind may hold no colon
             description=f"{self.description or self.name}. Judged on later rows against the release that is live.",
         )
         def checkpoint(

@@ -67,8 +67,8 @@ def make_training_set(model: "Model", platform: Platform, week: str) -> Product:
     labels = platform.read_all(address for address in labelled if address in vectors.inputs)
     table = _with_labels(model, vectors.table, labels)
     manifest = {"rows": digest_table(table, key=[model.entities.key]), "inputs": inputs, "excluded": vectors.excluded}
-    facts = {"manifest": platform.objects.put(canonical_json(manifest)), "excluded": dict(vectors.excluded)}
-    return Product(table, digest_json(manifest), vectors.verdict, inputs, facts=facts)
+    digest = platform.objects.put(canonical_json(manifest))
+    return Product(table, digest, vectors.verdict, inputs, facts={"excluded": dict(vectors.excluded)})
 
 
 def _with_labels(model: "Model", vectors: "pa.Table", labels: "pa.Table") -> "pa.Table":

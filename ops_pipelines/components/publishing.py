@@ -34,7 +34,7 @@ def publish(
     key = "/".join(context.asset_key.path)
     artefact = Artefact(
         key=key,
-        partition=context.partition_key if context.has_partition_key else STATIC,
+        partition=_partition(context),
         digest=product.digest,
         verdict=product.verdict,
         inputs=product.inputs,
@@ -80,6 +80,12 @@ def gate_result(check: str, verdict: Verdict) -> dg.AssetCheckResult:
 
 def _listed(verdict: Verdict) -> str:
     return "\n".join(f"- {reason}" for reason in reasons_of(verdict))
+
+
+def _partition(context: dg.AssetExecutionContext) -> str:
+    """The asset's own partition: a run for one week may also make assets that have none."""
+    partitioned = context.assets_def.specs_by_key[context.asset_key].partitions_def
+    return context.partition_key if partitioned else STATIC
 
 
 def _code_version(context: dg.AssetExecutionContext) -> str:

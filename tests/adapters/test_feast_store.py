@@ -70,6 +70,17 @@ def test_a_correction_is_seen_where_nothing_newer_is_known(store, write_readings
     assert level(store, "b", at(3)) == -2.0
 
 
+def test_what_counts_for_ever_is_loaded_once_while_its_dataset_is_unchanged(store):
+    first = store.refresh("monitor", week(1), unchanged=["places"])
+    second = store.refresh("monitor", week(2), unchanged=["places"])
+    third = store.refresh("monitor", week(3))
+    assert [[view.view for view in views] for views in (first, second, third)] == [
+        ["places", "readings"],
+        ["readings"],
+        ["places", "readings"],
+    ]
+
+
 def test_a_refresh_takes_nothing_from_after_its_window(store):
     store.refresh("levels", week(2))
     assert level(store, "a", at(3)) == 2.0

@@ -23,6 +23,8 @@ from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.project import find_project
 from ops_pipelines.mlops.admission import Ruling
 
+collect_ignore = ["city"]  # a project that test_model.py copies
+
 WEEKS = ("2013-01-01", "2013-01-08", "2013-01-15", "2013-01-22")
 GOOD, BAD = (1.0, 2.0, 3.0), (1.0, 2.0, 900.0)
 
@@ -169,7 +171,7 @@ def shop_code(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.syspath_prepend(root)
         patch.chdir(root)
         find_project.cache_clear()
-        with InProcessDaemon(root / "home", {name: f"{name}_location" for name in TREES}):
+        with InProcessDaemon(root / "empty_home", {name: f"{name}_location" for name in TREES}):
             pass
         yield root
     find_project.cache_clear()
@@ -181,7 +183,7 @@ def baseline(shop_code: Path) -> Callable[..., Path]:
 
     @cache
     def taken(*locations: str) -> Path:
-        home = shutil.copytree(shop_code / "home", shop_code / "-".join(locations))
+        home = shutil.copytree(shop_code / "empty_home", shop_code / "homes" / "-".join(locations))
         with InProcessDaemon(home, {name: f"{name}_location" for name in locations}) as daemon:
             daemon.start_sensors(name="automation")
             daemon.tick_automation()

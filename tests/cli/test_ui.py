@@ -1,0 +1,105 @@
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def free_ports() -> tuple[int, int]:
+    with socket.create_server(("127.0.0.1", 0)) as first, socket.create_server(("127.0.0.1", 0)) as second:
+        return first.getsockname()[1], second.getsockname()[1]
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as attempt:
+        return attempt.connect_ex(("127.0.0.1", port)) != 0
+
+
+def answers(port: int) -> bool:
+    with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as page:
+        return page.status == 200
+    return False
+
+
+def descendants(parent: int) -> set[int]:
+    """The processes below one, by `ps`, whatever session they are in."""
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    pairs = [tuple(map(int, line.split())) for line in listed.splitlines()]
+    found, open_ = set(), {parent}
+    while open_:
+        open_ = {pid for pid, above in pairs if above in open_}
+        found |= open_
+    return found
+
+
+def alive(pid: int) -> bool:
+    listed = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    return bool(listed.strip()) and not listed.strip().startswith("Z")
+
+
+@pytest.mark.parametrize("taken", ["--port", "--mlflow-port"])
+def test_a_taken_port_is_wrong_usage_and_named(ops, home, taken):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+        said = ops("ui", "--port", str(free_ports()[0]), "--mlflow-port", str(free_ports()[1]), taken, port)
+    assert said.code == 2
+    assert f"port {port} is taken" in said.err
+    assert f"choose another with {taken}" in said.err
+    assert not home.folder.exists()
+
+
+def test_one_port_for_both_is_wrong_usage(ops):
+    assert ops("ui", "--port", "4000", "--mlflow-port", "4000").code == 2
+
+
+def test_a_project_without_a_workspace_has_nothing_to_serve(ops, tmp_path, monkeypatch):
+    (tmp_path / "pyproject.toml").write_text("[tool.ops]\n")
+    monkeypatch.chdir(tmp_path)
+    said = ops("ui")
+    assert said.code == 2
+    assert "workspace.yaml" in said.err
+
+
+@pytest.fixture
+def server(tmp_path):
+    """`ops ui` in a session of its own, with its two ports; ended with all that it started, whatever the test did."""
+    ports = free_ports()
+    words = ["ui", "--port", str(ports[0]), "--mlflow-port", str(ports[1])]
+    environment = {**os.environ, "OPS_HOME": str(tmp_path / "home")}
+    code = "from ops_pipelines.cli import main; main()"
+    with (tmp_path / "log").open("w") as log:
+        child = subprocess.Popen(
+            [sys.executable, "-c", code, *words],
+            cwd=ROOT,
+            env=environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    yield child, ports
+    for pid in (*descendants(child.pid), child.pid):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    child.wait()
+
+
+def test_serves_both_on_loopback_until_ctrl_c_and_leaves_nothing_behind(server, tmp_path):
+    child, ports = server
+    give_up = time.monotonic() + 90
+    while not all(answers(port) for port in ports) and child.poll() is None and time.monotonic() < give_up:
+        time.sleep(0.5)
+    assert all(answers(port) for port in ports), (tmp_path / "log").read_text()[-3000:]
+    below = descendants(child.pid)
+    assert len(below) >= 4
+    child.send_signal(signal.SIGINT)
+    assert child.wait(30) == 0
+    assert all(is_free(port) for port in ports)
+    assert [pid for pid in below if alive(pid)] == []
