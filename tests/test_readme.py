@@ -108,4 +108,7 @@ def test_the_commands_of_the_readme_run_in_their_order(clone: Path):
     assert "is live again" in story
     assert "the same scores, by the release of that week" in story
     assert int(re.search(r"It took (\d+) seconds", story).group(1)) > 0
-    assert all(word in said[".venv/bin/ops why models:/flight_delay/2"] for word in ("run ", "commit ", "dataset ", "features "))
+    assert all(
+        word in said[".venv/bin/ops why models:/flight_delay/2"]
+        for word in ("run ", "commit ", "dataset ", "features ")
+    )

@@ -132,11 +132,13 @@ def _leftovers(platform: "Platform") -> Iterator[Finding]:
 
 def _refused(platform: "Platform") -> Iterator[Finding]:
     """Partitions whose last content was not accepted."""
+    from ops_pipelines.mlops.admission import what_to_do
+
     for file in sorted(platform.lake.root.rglob("refused.parquet")):
-        key, partition = str(file.parent.parent.relative_to(platform.lake.root)), file.parent.name
-        ruling = platform.ruling(f"{key}@{partition}")
-        do = f"ruled: {ruling.action}" if ruling else f"Repair it, or `ops data accept|exclude {key} {partition}`"
-        yield Finding("refused", ODD, f"{key}@{partition}", do)
+        key, partition = file.parent.parent.relative_to(platform.lake.root).as_posix(), file.parent.name
+        refused, ruling = platform.lake.latest(key, partition), platform.ruling(f"{key}@{partition}")
+        if refused:
+            yield Finding("refused", ODD, refused.address, f"ruled: {ruling.action}" if ruling else what_to_do(refused))
 
 
 def _releases(platform: "Platform") -> Iterator[Finding]:

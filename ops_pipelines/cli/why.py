@@ -8,6 +8,7 @@ from ops_pipelines.cli.output import AsJson, show
 
 if TYPE_CHECKING:
     from ops_pipelines.adapters.platform import Platform
+    from ops_pipelines.core.lineage import Node
 
 app = typer.Typer()
 
@@ -35,17 +36,35 @@ def explain(
     kind, found = locate(_in_full(name, platform), sources)
     if kind == ARTEFACT and sources.artefact(found) is None:
         raise _never_written(found, platform)
-    rows: list[dict[str, Any]] = [
+    near = [(level, node) for level, node in walk(kind, found, resolvers(sources)) if level <= depth]
+    show(_in_full_rows(near) if as_json else _grouped_rows(near), title=f"why {name}", as_json=as_json)
+
+
+def _in_full_rows(nodes: "list[tuple[int, Node]]") -> list[dict[str, Any]]:
+    return [{"what": node.kind, "id": node.id, "depth": level, "facts": dict(node.facts)} for level, node in nodes]
+
+
+def _grouped_rows(nodes: "list[tuple[int, Node]]") -> list[dict[str, str]]:
+    """One row a thing, and one for all partitions of an asset that were read at one depth."""
+    groups: dict[tuple[int, str, str], list[Node]] = {}
+    for level, node in nodes:
+        groups.setdefault((level, node.kind, node.id.partition("@")[0]), []).append(node)
+    return [
         {
-            "what": ("  " * level if not as_json else "") + node.kind,
-            "id": node.id,
-            **({"depth": level} if as_json else {}),
-            "facts": dict(node.facts) if as_json else ", ".join(f"{k} {v}" for k, v in node.facts.items()),
+            "what": "  " * level + kind,
+            "id": group[0].id if len(group) == 1 else f"{group[0].id} to {group[-1].id.partition('@')[2]}",
+            "facts": _facts(group),
         }
-        for level, node in walk(kind, found, resolvers(sources))
-        if level <= depth
+        for (level, kind, _), group in groups.items()
     ]
-    show(rows, title=f"why {name}", as_json=as_json)
+
+
+def _facts(group: "list[Node]") -> str:
+    """What is known of a thing; of several, how many there are and what they have in common."""
+    first = group[0].facts
+    shared = {name: value for name, value in first.items() if all(node.facts.get(name) == value for node in group)}
+    words = [f"{name} {value}" for name, value in shared.items() if value is not None]
+    return ", ".join(([] if len(group) == 1 else [f"{len(group)} partitions"]) + words)
 
 
 def _sources(platform: "Platform") -> Any:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ops_pipelines.core.clock import utc
-from ops_pipelines.core.errors import LostRace, NotPromotable, ReleaseError
+from ops_pipelines.core.errors import DataError, LostRace, NotPromotable, ReleaseError
 from ops_pipelines.core.fingerprint import short
 from ops_pipelines.core.release import Evidence, Move, Release, ReleaseStore, find_release
 from ops_pipelines.core.verdict import NotEvaluated, Verdict, name_of, reasons_of
@@ -118,10 +118,10 @@ def roll_back(
 
 
 def check_chain(history: Sequence[Move]) -> None:
-    """Raises ReleaseError at the first move whose hash of the row before does not hold."""
+    """Raises DataError at the first move whose hash of the row before does not hold."""
     for before, move in zip([None, *history], history, strict=False):
         if move.previous != (before.hash if before else "") or move.sequence != (before.sequence + 1 if before else 1):
-            raise ReleaseError(
+            raise DataError(
                 f"Move {move.sequence} of {move.system!r} in {move.environment!r} does not follow the row before it",
                 expected="an unbroken chain of hashes",
                 action="Restore control.db from a backup; somebody edited its history",

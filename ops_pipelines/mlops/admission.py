@@ -95,11 +95,23 @@ def admit(
     return Admission(inputs, _verdict(refused, unknown, inputs), excluded)
 
 
-def _refusal(artefact: Artefact) -> str:
+def is_acceptable(artefact: Artefact) -> bool:
+    """Whether a person may accept it: content that a dataset loaded and summarized, and not what a gate refused."""
+    return "summary" in artefact.facts
+
+
+def what_to_do(artefact: Artefact) -> str:
+    """What helps with a refused artefact."""
     key, _, partition = artefact.address.partition("@")
+    if is_acceptable(artefact):
+        return f"repair it, or `ops data accept|exclude {key} {partition}`"
+    return f"`ops why {artefact.address}` names what it was made from"
+
+
+def _refusal(artefact: Artefact) -> str:
     return (
         f"{artefact.address} ({short(artefact.digest)}) is {name_of(artefact.verdict)}: "
-        f"{'; '.join(reasons_of(artefact.verdict))} (repair it, or `ops data accept|exclude {key} {partition}`)"
+        f"{'; '.join(reasons_of(artefact.verdict))} ({what_to_do(artefact)})"
     )
 
 

@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from ops_pipelines.core.errors import LostRace, NotPromotable, ReleaseError
+from ops_pipelines.core.errors import DataError, LostRace, NotPromotable, ReleaseError
 from ops_pipelines.core.pointer import (
     PRODUCTION,
     Decision,
@@ -247,7 +247,7 @@ def test_an_edited_row_breaks_the_chain(changed) -> None:
     first = move_after(None, "a")
     second = move_after(first, "b")
     check_chain([first, second])
-    with pytest.raises(ReleaseError, match=r"Move 2 .* does not follow"):
+    with pytest.raises(DataError, match=r"Move 2 .* does not follow"):
         check_chain([replace(first, **changed), second])
 
 
@@ -255,7 +255,7 @@ def test_a_removed_row_breaks_the_chain() -> None:
     first = move_after(None, "a")
     second = move_after(first, "b")
     for history in ([second], [first, move_after(second, "c")]):
-        with pytest.raises(ReleaseError, match="does not follow"):
+        with pytest.raises(DataError, match="does not follow"):
             check_chain(history)
 
 

@@ -14,7 +14,7 @@ def _made(start):
     draw = np.random.default_rng(start.toordinal())
     departs = [start + timedelta(hours=3 + 1.6 * n) for n in range(99)] + [start + timedelta(days=7, minutes=-30)]
     wind = draw.normal(0, 1, 100).round(3)
-    wind[7] += float(os.environ.get("CITY_EDIT", 0))
+    wind[7] += float(os.environ.get("CITY_EDIT", "0"))
     sign = 3 if start.day < 15 else -3
     late = draw.random(100) < 1 / (1 + np.exp(-sign * wind))
     return pd.DataFrame(
@@ -31,7 +31,7 @@ def trips(start, end):
 
 
 def arrivals(start, end):
-    both = pd.concat([_made(start - timedelta(days=7)), *[_made(start)] * int(os.environ.get("CITY_COPIES", 1))])
+    both = pd.concat([_made(start - timedelta(days=7)), *[_made(start)] * int(os.environ.get("CITY_COPIES", "1"))])
     return both[(both.arrived_at >= start) & (both.arrived_at < end)]
 
 

@@ -1,8 +1,10 @@
 """One view: the wind that was forecast for each trip."""
 
 from datetime import timedelta
+
 from feast import Entity, FeatureService, FeatureView, Field, FileSource, ValueType
 from feast.types import Float64, String
+
 from ops_pipelines.adapters.project import lake_files
 
 trip = Entity(name="trip", join_keys=["trip_id"], value_type=ValueType.STRING)
