@@ -4,6 +4,7 @@ import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import dagster as dg
@@ -95,8 +96,13 @@ class Canteen:
         text = YAML
         for old, new in changed.items():
             text = text.replace(old, new)
-        (self.root / "canteen" / "meals" / "defs.yaml").write_text(text)
-        return load_tree(importlib.import_module("canteen"))
+        return definitions(self.root, text)
+
+
+@cache
+def definitions(root: Path, text: str) -> dg.Definitions:
+    (root / "canteen" / "meals" / "defs.yaml").write_text(text)
+    return load_tree(importlib.import_module("canteen"))
 
 
 @pytest.fixture(scope="module")

@@ -1,39 +1,11 @@
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import timedelta, timezone
 
 import pyarrow as pa
 import pytest
 
 from ops_pipelines.core.errors import ConfigError, SchemaMismatch
 from ops_pipelines.mlops.dataset import Column, DatasetSpec, conform
-
-DAY = datetime(2013, 1, 1, tzinfo=UTC)
-SPEC = DatasetSpec(
-    "landings",
-    tuple(
-        Column.declared(name, text)
-        for name, text in {
-            "flight": "string",
-            "landed_at": "timestamp",
-            "delay": "float? -180..2000",
-            "seats": "int? 1..600",
-            "night": "bool?",
-        }.items()
-    ),
-    key=("flight",),
-    time_column="landed_at",
-)
-
-
-def landings(rows: int = 3, **columns) -> pa.Table:
-    """A table that conforms, with some columns replaced."""
-    good = {
-        "flight": [f"UA{number}" for number in range(rows)],
-        "landed_at": pa.array([DAY + timedelta(minutes=n) for n in range(rows)], pa.timestamp("us", tz="UTC")),
-        "delay": [float(number) for number in range(rows)],
-        "seats": [100] * rows,
-        "night": [False] * rows,
-    }
-    return pa.table(good | columns)
+from ops_pipelines.testing.datasets import DAY, SPEC, landings
 
 
 def test_the_declared_empty_table_conforms() -> None:

@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pyarrow as pa
 import pytest
@@ -7,36 +7,9 @@ from ops_pipelines.core.clock import Window
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, reasons_of
 from ops_pipelines.mlops.dataset import Column, DatasetSpec, conform
 from ops_pipelines.mlops.dataset_quality import Summary, judge_partition, summarize
+from ops_pipelines.testing.datasets import DAY, SPEC, landings
 
-DAY = datetime(2013, 1, 1, tzinfo=UTC)
 WINDOW = Window(DAY, DAY + timedelta(days=1))
-SPEC = DatasetSpec(
-    "landings",
-    tuple(
-        Column.declared(name, text)
-        for name, text in {
-            "flight": "string",
-            "landed_at": "timestamp",
-            "delay": "float? -180..2000",
-            "seats": "int? 1..600",
-            "night": "bool?",
-        }.items()
-    ),
-    key=("flight",),
-    time_column="landed_at",
-)
-
-
-def landings(rows: int = 3, **columns) -> pa.Table:
-    """A table that conforms, with some columns replaced."""
-    good = {
-        "flight": [f"UA{number}" for number in range(rows)],
-        "landed_at": pa.array([DAY + timedelta(minutes=n) for n in range(rows)], pa.timestamp("us", tz="UTC")),
-        "delay": [float(number) for number in range(rows)],
-        "seats": [100] * rows,
-        "night": [False] * rows,
-    }
-    return pa.table(good | columns)
 
 
 def judged(table: pa.Table, last_good: Summary | None = None, window: Window | None = WINDOW):
