@@ -37,4 +37,4 @@ lock: ## The lock file anew, hash-pinned, for every supported Python
 	  --no-emit-find-links --no-header --all-extras --quiet pyproject.toml --output-file requirements.lock
 
 clean: ## The demo's state, and every cache
-	rm -rf .ops .ops.previous .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .ops .ops.previous-* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -35,6 +35,14 @@ class ProjectClock:
         """The wall clock's instant in UTC."""
         return datetime.now(UTC)
 
+    def is_replayed(self) -> bool:
+        """Whether a position was set; the wall clock's instant is told where none was."""
+        return self._file.is_file()
+
+    def follow_the_wall(self) -> None:
+        """Forget the position, so that the wall clock's instant is told again."""
+        self._file.unlink(missing_ok=True)
+
     def set(self, as_of: datetime) -> None:
         """Move the replay to an instant."""
         with written_aside(self._file) as aside:

@@ -64,9 +64,16 @@ def _origin(name: str, module: str) -> InProcessCodeLocationOrigin:
         # Dagster's own import leaves out sys.path[0]; of a module already imported it does not notice.
         importlib.import_module(module)
     except Exception as error:
-        raise _load_error(name, module, f"{type(error).__name__}: {error}") from error
+        raise _load_error(name, module, _innermost(error)) from error
     target = LoadableTargetOrigin(executable_path=sys.executable, module_name=module, attribute="defs")
     return InProcessCodeLocationOrigin(target, location_name=name)
+
+
+def _innermost(error: BaseException) -> str:
+    """The error that began a chain: Dagster wraps it in a drawing of the whole component tree."""
+    while error.__cause__:
+        error = error.__cause__
+    return f"{type(error).__name__}: {error}"
 
 
 def _load_error(name: str, module: str, cause: str) -> DaemonError:

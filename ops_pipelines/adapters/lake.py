@@ -9,11 +9,10 @@ data.parquet only: what was refused reaches nobody, and the last good content st
 """
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ops_pipelines.adapters.files import leftovers, written_aside
+from ops_pipelines.adapters.files import written_aside
 from ops_pipelines.core.errors import DataError, NoAcceptedData
 from ops_pipelines.core.fingerprint import canonical_json
 from ops_pipelines.core.lineage import STATIC, Artefact, address
@@ -75,6 +74,11 @@ class Lake:
         folder = self.root / key
         return sorted(file.parent.name for file in folder.glob(f"*/{_GOOD}"))
 
+    def is_written(self, key: str, partition: str | None = None) -> bool:
+        """Whether anything was ever written there, accepted or not."""
+        folder = self._folder(key, partition)
+        return (folder / _GOOD).is_file() or (folder / _REFUSED).is_file()
+
     def is_static(self, key: str) -> bool:
         """Whether an asset was written as a whole, without partitions."""
         return (self.root / key / STATIC).is_dir()
@@ -92,10 +96,6 @@ class Lake:
         """What a person decided about a partition; None where nobody did."""
         file = self._folder(key, partition) / _DECISION
         return json.loads(file.read_text()) if file.is_file() else None
-
-    def leftovers(self) -> Iterator[Path]:
-        """Files of writers that died before their rename; no reader ever opens them."""
-        yield from leftovers(self.root)
 
     def _folder(self, key: str, partition: str | None) -> Path:
         return self.root / key / (partition or STATIC)

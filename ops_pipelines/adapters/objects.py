@@ -14,9 +14,9 @@ class ObjectStore:
         self.root = root
 
     def put(self, content: bytes) -> str:
-        """Keep some bytes; their digest. Keeping them again changes nothing."""
+        """Keep some bytes; their digest. Keeping them again changes nothing, and mends bytes that were damaged."""
         digest = digest_bytes(content)
-        if not self.has(digest):
+        if not self.has(digest) or digest_bytes(self._file(digest).read_bytes()) != digest:
             with written_aside(self._file(digest)) as aside:
                 aside.write_bytes(content)
         return digest

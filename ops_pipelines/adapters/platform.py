@@ -4,19 +4,21 @@ Dagster hands it to assets as the resource `platform`; the command line and test
 nothing until they are used.
 """
 
-from collections.abc import Iterable
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ops_pipelines.adapters.clock import ProjectClock
 from ops_pipelines.adapters.feast_store import FeastStore
 from ops_pipelines.adapters.lake import Lake
-from ops_pipelines.adapters.mlflow_registry import MLflowRegistry
+from ops_pipelines.adapters.mlflow_registry import MLflowRegistry, RegistryError, TrainingRecord
 from ops_pipelines.adapters.objects import ObjectStore
 from ops_pipelines.adapters.project import Project, find_project
 from ops_pipelines.adapters.sqlite_releases import SQLiteReleaseStore
 from ops_pipelines.core.clock import Clock
-from ops_pipelines.core.errors import OpsError
+from ops_pipelines.core.errors import ArtefactError, DataError, OpsError
+from ops_pipelines.core.fingerprint import short
 from ops_pipelines.core.lineage import Artefact, Origin
 from ops_pipelines.core.pointer import Decision, promote, roll_back
 from ops_pipelines.core.release import Move, ReleaseStore, find_release
@@ -80,19 +82,33 @@ class Platform:
 
     def _resolves(self, name: str, digest: str) -> bool:
         del name  # whatever the part, its bytes are in the one object store
-        return self.objects.has(digest)
+        try:
+            self.objects.get(digest)
+        except ArtefactError:
+            return False
+        return True
 
     def _mirrored(self, system: str, move: Move | None) -> "Shipped":
         """The pointer has moved, and that holds; MLflow's alias follows for people who look there."""
         if move is None:
             return Shipped(None, None)
-        version = find_release(self.releases, system, move.release).latest.facts.get("model_version")
+        version = (
+            find_release(self.releases, system, move.release).evidence_of(move.evidence).facts.get("model_version")
+        )
         try:
             if version:
                 self.registry.mirror(system, "champion", str(version))
         except OpsError as error:
             return Shipped(move, str(error))
         return Shipped(move, None)
+
+    def record(self, training: TrainingRecord) -> dict[str, str]:
+        """Where MLflow keeps a checkpoint, as facts; what went wrong there where it could not: it is only a mirror."""
+        try:
+            version = self.registry.record(training)
+        except RegistryError as error:
+            return {"mlflow_problem": str(error)}
+        return {"mlflow_run": version.run_id, "model_version": version.version}
 
     def latest(self, address: str) -> Artefact | None:
         """What was written last at `key@partition`, accepted or not."""
@@ -104,12 +120,35 @@ class Platform:
         key, _, partition = address.partition("@")
         return self.lake.good(key, partition)
 
-    def read_all(self, addresses: Iterable[str]) -> "pa.Table":
-        """The accepted contents at some `key@partition` addresses of one dataset, one after the other."""
+    def read_all(self, inputs: Mapping[str, str]) -> "pa.Table":
+        """The accepted contents at some `key@partition` addresses of one dataset, one after the other.
+
+        `inputs` holds the digest that was admitted at each address; DataError where something else lies there by now.
+        """
         import pyarrow as pa
 
-        parts = [address.partition("@") for address in addresses]
-        return pa.concat_tables([self.lake.read(key, partition) for key, _, partition in parts])
+        tables = [self.lake.read(*address.split("@")) for address in inputs]
+        self.check_unmoved(inputs)
+        return pa.concat_tables(tables)
+
+    def check_unmoved(self, inputs: Mapping[str, str]) -> None:
+        """Raises DataError where what lies at an address is not what was admitted: another run wrote it meanwhile."""
+        for address, digest in inputs.items():
+            found = self.good(address)
+            if found is None or found.digest != digest:
+                raise DataError(
+                    f"{address} was written again while it was being read",
+                    expected=f"the content {short(digest)} that was admitted",
+                    action="Run this again; it will read the new content",
+                    address=address,
+                )
+
+    def inputs_of(self, digest: str) -> dict[str, str]:
+        """What a training set of this digest was made from, by its kept manifest; empty for any other content."""
+        if not digest or not self.objects.has(digest):
+            return {}
+        manifest = json.loads(self.objects.get(digest))
+        return dict(manifest.get("inputs", {})) if isinstance(manifest, dict) else {}
 
     def prediction(self, scores: str, id: str) -> dict[str, Any] | None:
         """The row of one prediction id in the scores at `key@partition`; None where it is not there."""

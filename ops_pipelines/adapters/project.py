@@ -33,7 +33,7 @@ class Project:
         head = _git(self.root, "rev-parse", "HEAD")
         if not head:
             return "no-git"
-        return f"{head}+changes" if _git(self.root, "status", "--porcelain", "--untracked-files=no") else head
+        return f"{head}+changes" if _git(self.root, "status", "--porcelain") else head
 
     def environment(self) -> bytes:
         """The bytes of the lock file, which decide what is installed; ConfigError where there is none."""
@@ -98,6 +98,6 @@ def _git(root: Path, *arguments: str) -> str:
     """What git prints, empty where it fails or is not there."""
     try:
         done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False, timeout=30)
-    except OSError:
+    except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""

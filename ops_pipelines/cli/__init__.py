@@ -26,6 +26,7 @@ VERBS = {
     "releases": "pointer",
     "why": "why",
     "data": "data",
+    "clock": "clock",
     "doctor": "doctor",
 }
 DONE, REFUSED, USAGE, COULD_NOT_TELL = 0, 1, 2, 3

@@ -32,7 +32,7 @@ def accept(asset: Asset, partition: Partition, reason: Reason, as_json: AsJson =
 
 @data.command("exclude")
 def exclude(asset: Asset, partition: Partition, reason: Reason, as_json: AsJson = False) -> None:
-    """Leave the partition out of everything that reads several."""
+    """Leave the partition out of everything that reads several; start those by hand, automation still waits for it."""
     _rule("exclude", asset, partition, reason, as_json)
 
 

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 SYSTEM = "flight_delay"
+MARK = "demo"
+"""The file by which a demo knows its own home."""
 YEAR = datetime(2013, 1, 1, tzinfo=UTC)
-FLIPPED = {"train": "ops_pipelines.defs.mlops.flight_delay.flipped_labels:train"}
+FLIPPED = {"train": "ops_pipelines.cli.flipped_labels:train"}
 LOCATIONS = {name: f"ops_pipelines.locations.{name}" for name in ("mlops", "llmops", "agentops")}
 
 
@@ -33,7 +35,7 @@ def _family() -> None:
 
 @app.command("demo")
 def run_demo(
-    keep: Annotated[bool, typer.Option(help="Keep an earlier demo's state as <home>.previous.")] = True,
+    keep: Annotated[bool, typer.Option(help="Keep an earlier demo's state as <home>.previous-<time>.")] = True,
     as_json: AsJson = False,
 ) -> None:
     """Train, gate, promote, score, refuse and roll back a real model on real flights, in a fresh home."""
@@ -45,6 +47,7 @@ def run_demo(
     import os
 
     os.environ.update(prepare(project))
+    (project.home / MARK).write_text("`ops demo` made this home, and puts it aside when it runs again.\n")
     with _progress(quiet=as_json) as advance:
         story = _tell(project.home, advance)
     show(story.rows, title="what happened", as_json=as_json)
@@ -216,19 +219,18 @@ def _make_room(home: Path, *, keep: bool) -> None:
     """An earlier demo's home is put aside; any other state is left alone and refused."""
     from ops_pipelines.core.errors import ConfigError
 
-    if not home.exists() or not any(home.iterdir()):
+    if not (home / "lake").exists():
         return
-    if not (home / "clock.json").is_file():
+    if not (home / MARK).is_file():
         raise ConfigError(
             f"{home} holds state that no demo made",
             expected="an empty home, or that of an earlier demo",
             action="Choose another one: OPS_HOME=/some/folder make demo",
         )
-    previous = home.with_name(f"{home.name}.previous")
-    shutil.rmtree(previous, ignore_errors=True)
-    home.rename(previous)
-    if not keep:
-        shutil.rmtree(previous)
+    if keep:
+        home.rename(home.with_name(f"{home.name}.previous-{int(time.time())}"))
+    else:
+        shutil.rmtree(home)
 
 
 def _instant(week: int) -> datetime:

@@ -125,7 +125,10 @@ def _services(platform: "Platform") -> Iterator[Finding]:
 
 
 def _leftovers(platform: "Platform") -> Iterator[Finding]:
-    found = [str(path) for path in platform.lake.leftovers()]
+    """Files whose writer died before its rename."""
+    from ops_pipelines.adapters.files import leftovers
+
+    found = [str(path) for path in leftovers(platform.project.home)]
     what = f"{len(found)} files of writers that died" if found else "no half-written file"
     yield Finding("lake", ODD if found else GOOD, what, f"Delete {found[0]}" if found else "")
 

@@ -211,7 +211,7 @@ def _state(passed: bool | None) -> str:
 
 
 def _message(event: Any) -> str:
+    from ops_pipelines.adapters.dagster_runs import root_cause
+
     error = event.step_failure_data.error
-    while error and error.cause:
-        error = error.cause
-    return f"{event.step_key}: {error.message.strip() if error else 'failed'}"
+    return f"{event.step_key}: {root_cause(error) if error else 'failed'}"

@@ -111,6 +111,8 @@ def _wait_until_ready(name: str, child: "subprocess.Popen[bytes]", port: int) ->
                 print(f"{name}: http://{HOST}:{port}", flush=True)
                 return
         time.sleep(0.3)
+    if child.poll() is None:
+        print(f"{name} does not answer on port {port} after {_READY_SECONDS:.0f} seconds; it may still", flush=True)
 
 
 def _end(children: Sequence[tuple["subprocess.Popen[bytes]", signal.Signals]]) -> None:

@@ -32,11 +32,11 @@ def explain(
     from ops_pipelines.mlops.provenance import ARTEFACT, locate, resolvers
 
     platform = Platform.embedded()
-    sources = _sources(platform)
+    sources = _sources(platform, asked=_in_full(name, platform))
     kind, found = locate(_in_full(name, platform), sources)
     if kind == ARTEFACT and sources.artefact(found) is None:
         raise _never_written(found, platform)
-    near = [(level, node) for level, node in walk(kind, found, resolvers(sources)) if level <= depth]
+    near = list(walk(kind, found, resolvers(sources), depth=depth))
     show(_in_full_rows(near) if as_json else _grouped_rows(near), title=f"why {name}", as_json=as_json)
 
 
@@ -67,15 +67,16 @@ def _facts(group: "list[Node]") -> str:
     return ", ".join(([] if len(group) == 1 else [f"{len(group)} partitions"]) + words)
 
 
-def _sources(platform: "Platform") -> Any:
-    """Where the walk looks; what was refused explains itself where nothing was accepted."""
+def _sources(platform: "Platform", *, asked: str) -> Any:
+    """Where the walk looks: what is asked about as it was written last, accepted or not; what was read as it was good."""
     from ops_pipelines.mlops.provenance import Sources
 
     return Sources(
         releases=platform.releases,
-        artefact=lambda address: platform.good(address) or platform.latest(address),
+        artefact=lambda at: platform.latest(at) if at == asked else platform.good(at) or platform.latest(at),
         prediction=platform.prediction,
         systems=platform.systems(),
+        inputs=platform.inputs_of,
     )
 
 

@@ -1,10 +1,12 @@
 """Weeks: how partitions are declared in YAML, and which windows and neighbours they have."""
 
 from collections.abc import Sequence
+from datetime import date
 
 import dagster as dg
 
 from ops_pipelines.core.clock import Window, utc
+from ops_pipelines.core.errors import ConfigError
 
 
 class Weekly(dg.Model, dg.Resolvable):
@@ -15,16 +17,23 @@ class Weekly(dg.Model, dg.Resolvable):
 
     def definition(self) -> dg.TimeWindowPartitionsDefinition:
         """Dagster's partitions, keyed by the first day of each week (`2013-01-01`)."""
-        import datetime
-
-        first = datetime.date.fromisoformat(self.start)
+        first = _day(self.start)
         return dg.TimeWindowPartitionsDefinition(
             cron_schedule=f"0 0 * * {(first.weekday() + 1) % 7}",
             start=self.start,
-            end=self.end,
+            end=_day(self.end).isoformat() if self.end else None,
             fmt="%Y-%m-%d",
             timezone="UTC",
         )
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigError(
+            f"{text!r} is no day: {error}", expected="a day such as 2013-01-01 under weekly", action="Correct the YAML"
+        ) from error
 
 
 def window_of(weeks: dg.TimeWindowPartitionsDefinition, key: str) -> Window:

@@ -1,4 +1,4 @@
-"""The version of the code behind an asset: the team's functions, ours, and what is installed."""
+"""The code behind an asset: the team's functions, our own rooms, and what is installed."""
 
 import importlib.util
 from functools import cache
@@ -23,6 +23,14 @@ def source_of(path: str) -> bytes:
     """The Python files of the folder around a `module:function`, by name, as canonical JSON."""
     folder = _source(path.partition(":")[0]).parent
     return canonical_json({file.name: file.read_text(encoding="utf-8") for file in sorted(folder.glob("*.py"))})
+
+
+def source_of_platform(flavour: str) -> bytes:
+    """Our own rooms that split, join, judge and score, and the folder of a flavour, by path, as canonical JSON."""
+    rooms = [_source(room).parent for room in ("ops_pipelines.core", "ops_pipelines.mlops")]
+    files = [file for room in rooms for file in sorted(room.glob("*.py"))]
+    files.append(_source(flavour.partition(":")[0]))
+    return canonical_json({f"{file.parent.name}/{file.name}": file.read_text(encoding="utf-8") for file in files})
 
 
 def _source(module: str) -> Path:

@@ -10,6 +10,7 @@ from ops_pipelines.components.calendar import Weekly, trailing, weeks_until, win
 from ops_pipelines.components.code import code_version
 from ops_pipelines.components.component import OpsComponent
 from ops_pipelines.components.conditions import first_or_changed, gated_eager
+from ops_pipelines.components.feature_inputs import addresses_of
 from ops_pipelines.components.publishing import Product, gate_spec, publish
 from ops_pipelines.components.scaffolding import DatasetScaffolder
 from ops_pipelines.core.clock import Window
@@ -112,9 +113,9 @@ class Dataset(OpsComponent):
         if not self.reads:
             return Admission({}, Passed())
         wanted = [
-            address(name, read)
+            found
             for name, count in self.reads.items()
-            for read in (weeks_until(weeks, week, count) if weeks and week else [None])
+            for found in addresses_of(platform, name, weeks_until(weeks, week, count) if weeks and week else [])
         ]
         return admit(wanted, latest=platform.latest, ruling=platform.ruling)
 
@@ -124,7 +125,8 @@ class Dataset(OpsComponent):
 
         load = import_function(self.loader, what="loader")
         tables = {
-            name: platform.read_all(a for a in admission.inputs if a.startswith(f"{name}@")) for name in self.reads
+            name: platform.read_all({a: digest for a, digest in admission.inputs.items() if a.startswith(f"{name}@")})
+            for name in self.reads
         }
         try:
             loaded = load(window.start, window.end, **tables) if window else load(**tables)

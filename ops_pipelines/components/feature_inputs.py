@@ -64,12 +64,18 @@ def join(
         table: [str(platform.lake.file(*found.split("@"))) for found in listed if found in inputs.admission.inputs]
         for table, listed in inputs.addresses.items()
     }
-    return join_features(entities, asked_at=asked_at, service=service, sources=sources)
+    joined = join_features(entities, asked_at=asked_at, service=service, sources=sources)
+    platform.check_unmoved(inputs.admission.inputs)
+    return joined
 
 
 def addresses_of(platform: Platform, dataset: str, weeks: Sequence[str]) -> list[str]:
     """A dataset's addresses for some weeks; one for a dataset without partitions."""
-    return [address(dataset)] if platform.lake.is_static(dataset) else [address(dataset, week) for week in weeks]
+    return (
+        [address(dataset)]
+        if not weeks or platform.lake.is_static(dataset)
+        else [address(dataset, week) for week in weeks]
+    )
 
 
 def _addresses(

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from ops_pipelines.adapters.flavours import flavour_named
+from ops_pipelines.adapters.flavours import FLAVOURS, flavour_named
 from ops_pipelines.adapters.mlflow_registry import TrainingRecord
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.components.calendar import window_of
-from ops_pipelines.components.code import source_of
+from ops_pipelines.components.code import source_of, source_of_platform
 from ops_pipelines.components.model_predictions import predictor_of
 from ops_pipelines.components.publishing import Product
 from ops_pipelines.core.fingerprint import canonical_json, short
 from ops_pipelines.core.gate import Judgement, decide
-from ops_pipelines.core.pointer import PRODUCTION, live_release
+from ops_pipelines.core.pointer import PRODUCTION, live_evidence, live_release
 from ops_pipelines.core.release import Evidence, Manifest, Release
-from ops_pipelines.core.verdict import NotEvaluated, Verdict
+from ops_pipelines.core.verdict import NotEvaluated, Passed, Verdict
 from ops_pipelines.mlops.checkpoint import Card, check_features, judge_repeatability
-from ops_pipelines.mlops.evaluation import compare, judge_challenger, metrics
+from ops_pipelines.mlops.evaluation import compare, judge_challenger, judge_probabilities, metrics
 from ops_pipelines.mlops.feature_set import FeatureService
 from ops_pipelines.mlops.training import ASKED_AT, KNOWN_AT, LABEL, Split, fit, import_function, split_by_time
 
@@ -73,7 +73,7 @@ def make_checkpoint(model: "Model", platform: Platform, week: str, config: Check
     judged = _judge(model, platform, manifest, fitted, material.split)
     card = _card(model, week, manifest, fitted, judged, material.split)
     commit = platform.project.commit()
-    version = platform.registry.record(
+    recorded = platform.record(
         TrainingRecord(
             card=card,
             flavour=model.flavour,
@@ -85,12 +85,11 @@ def make_checkpoint(model: "Model", platform: Platform, week: str, config: Check
         )
     )
     facts = {
+        **recorded,
         "release": manifest.digest,
         "run": run_id,
         "commit": commit,
         "training_set": f"{model.name}/training_set@{week}",
-        "mlflow_run": version.run_id,
-        "model_version": version.version,
         "metrics": judged.metrics,
         "recipe": fitted.recipe,
     }
@@ -127,7 +126,8 @@ def _fit(model: "Model", config: CheckpointConfig, split: Split) -> Fitted:
     }
     flavour = flavour_named(model.flavour)
     train = import_function(recipe["train"], what="training function")
-    first, second = (fit(train, split.train, recipe["params"], model.seed) for _ in range(2))
+    # Twice, each time on rows of its own: the second fit is what repeatability is judged by.
+    first, second = (fit(train, split.train.copy(), recipe["params"], model.seed) for _ in range(2))
     content = flavour.dump(first)
     check_features(flavour.features(first), list(split.train.features.columns), system=model.name)
     return Fitted(first, content, recipe, judge_repeatability(content, flavour.dump(second)))
@@ -144,6 +144,7 @@ def _manifest(model: "Model", platform: Platform, material: Material, fitted: Fi
             "features": material.features,
             "recipe": put(canonical_json(fitted.recipe)),
             "code": put(source_of(fitted.recipe["train"])),
+            "platform": put(source_of_platform(FLAVOURS.get(model.flavour, model.flavour))),
             "environment": put(platform.project.environment()),
         },
     )
@@ -153,11 +154,15 @@ def _judge(model: "Model", platform: Platform, manifest: Manifest, fitted: Fitte
     """The gate: better than what is live beyond chance, no slice much worse, and repeatable."""
     labels = split.holdout.labels.to_numpy()
     scores = flavour_named(model.flavour).predict(fitted.model, split.holdout.features)
+    sound = judge_probabilities(scores, rows=len(labels))
+    if not isinstance(sound, Passed):
+        return Judged(sound, None)
     measured = metrics(labels, scores)
     champion = live_release(platform.releases, model.name, PRODUCTION)
     if champion and champion.digest == manifest.digest:
         # The same inputs gave the release that is live: what let it in still holds.
-        return Judged(champion.latest.verdict, champion.latest.baseline, measured)
+        let_in = live_evidence(platform.releases, model.name, PRODUCTION) or champion.latest
+        return Judged(let_in.verdict, let_in.baseline, measured)
     subject, rule = manifest.digest, model.gate.rule()
     baseline = _baseline_scores(platform, champion, split)
     if isinstance(baseline, NotEvaluated):
@@ -217,7 +222,7 @@ def _product(
         shown={
             "card": dg.MetadataValue.md(card.to_markdown()),
             "release": short(manifest.digest),
-            "model version": f"models:/{model.name}/{facts['model_version']}",
+            "model version": f"models:/{model.name}/{facts.get('model_version', 'not recorded')}",
             **{name: value for name, value in judged.metrics.items() if value is not None},
         },
     )

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.components.publishing import Product
-from ops_pipelines.core.errors import NoAcceptedData
+from ops_pipelines.core.errors import NoAcceptedData, NotPromotable
 from ops_pipelines.core.fingerprint import digest_json, short
+from ops_pipelines.core.pointer import PRODUCTION, taken_back
 from ops_pipelines.core.verdict import Passed
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def make_release(model: "Model", platform: Platform, week: str, *, actor: str) -
             f"{key}@{week} was never made", expected="a checkpoint to release", action=f"Run the job train_{model.name}"
         )
     digest = latest.facts["release"]
+    _refuse_what_was_taken_back(model, platform, digest)
     shipped = platform.promote(model.name, digest, actor=actor, reason=f"the gate of {key}@{week} passed")
     moved = shipped.move.to_json() if shipped.move else {"release": digest, "action": "none", "reason": "live already"}
     return Product(
@@ -33,3 +35,15 @@ def make_release(model: "Model", platform: Platform, week: str, *, actor: str) -
         facts={"release": digest},
         shown={"release": short(digest), "mirrored": shipped.mirror_problem or "MLflow alias moved"},
     )
+
+
+def _refuse_what_was_taken_back(model: "Model", platform: Platform, digest: str) -> None:
+    """A person put an earlier release back; only a person brings the later one in again."""
+    rollback = taken_back(platform.releases.history(model.name, PRODUCTION), digest)
+    if rollback:
+        raise NotPromotable(
+            f"Release {short(digest)} of {model.name!r} was rolled back by {rollback.actor}: {rollback.reason}",
+            expected="a release that nobody took back",
+            action=f"If it should be live again: `ops promote {model.name} {short(digest)}`",
+            release=digest,
+        )

@@ -10,8 +10,9 @@ from ops_pipelines.components.feature_inputs import addresses_of, applied_servic
 from ops_pipelines.components.publishing import Product
 from ops_pipelines.core.errors import ConfigError
 from ops_pipelines.core.fingerprint import canonical_json, digest_json, digest_table
-from ops_pipelines.core.verdict import Passed, Verdict
+from ops_pipelines.core.verdict import Blocked, Passed, Verdict
 from ops_pipelines.mlops.admission import admit
+from ops_pipelines.mlops.dataset_quality import repeated_keys
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,8 +42,11 @@ def gather(
     rows = admit(wanted, latest=platform.latest, ruling=platform.ruling)
     if not isinstance(rows.verdict, Passed):
         return Vectors(None, rows.inputs, rows.excluded, rows.verdict)
-    read = [address for address in rows.inputs if address not in also]
+    read = {address: digest for address, digest in rows.inputs.items() if address not in also}
     entities = platform.read_all(read).select(_columns(model, service))
+    twice = repeated_keys(entities, model.entities.key, of=model.entities.dataset)
+    if twice:
+        return Vectors(None, rows.inputs, rows.excluded, Blocked((twice,)))
     first_asked = min(entities.column(model.entities.asked_at).to_pylist())
     features = feature_inputs(platform, service, model.weeks(), first_asked=first_asked, last_week=weeks[-1])
     inputs = {**rows.inputs, **features.admission.inputs}
@@ -64,9 +68,16 @@ def make_training_set(model: "Model", platform: Platform, week: str) -> Product:
     inputs = {f"{model.features}/definitions@-": definitions, **vectors.inputs}
     if vectors.table is None:
         return Product(pa.table({}), digest_json(None), vectors.verdict, inputs)
-    labels = platform.read_all(address for address in labelled if address in vectors.inputs)
+    labels = platform.read_all({found: vectors.inputs[found] for found in labelled if found in vectors.inputs})
+    twice = repeated_keys(labels, model.entities.key, of=model.labels.dataset)
+    if twice:
+        return Product(pa.table({}), digest_json(None), Blocked((twice,)), inputs)
     table = _with_labels(model, vectors.table, labels)
-    manifest = {"rows": digest_table(table, key=[model.entities.key]), "inputs": inputs, "excluded": vectors.excluded}
+    manifest = {
+        "rows": digest_table(table, key=[model.entities.key]),
+        "inputs": inputs,
+        "excluded": sorted(vectors.excluded),
+    }
     digest = platform.objects.put(canonical_json(manifest))
     return Product(table, digest, vectors.verdict, inputs, facts={"excluded": dict(vectors.excluded)})
 

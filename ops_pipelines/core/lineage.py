@@ -4,13 +4,13 @@ Dagster's tags name the latest event of an input and not always the one that was
 `inputs: {key@partition: digest}` itself, and the walk reads nothing else.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from ops_pipelines.core.clock import utc
-from ops_pipelines.core.fingerprint import digest_json
 from ops_pipelines.core.verdict import Verdict, verdict_from_json, verdict_to_json
 
 STATIC = "-"
@@ -89,23 +89,23 @@ Resolver = Callable[[str], Node]
 """Finds the node of one kind by its id; raises an OpsError where there is none."""
 
 
-def walk(kind: str, id: str, resolvers: Mapping[str, Resolver]) -> Iterator[tuple[int, Node]]:
-    """The node and all that made it, depth first with the depth, each thing once.
+def walk(
+    kind: str, id: str, resolvers: Mapping[str, Resolver], *, depth: int | None = None
+) -> Iterator[tuple[int, Node]]:
+    """The node and all that made it with how far away each is, the nearest first, each thing once.
 
-    Each room registers a resolver for its kinds; a parent of a kind that nobody registered is a leaf without facts.
+    Nothing further than `depth` is looked up. Each room registers a resolver for its kinds; a parent of a kind that
+    nobody registered is a leaf without facts.
     """
-    seen: set[tuple[str, str]] = set()
-
-    def visit(depth: int, kind: str, id: str) -> Iterator[tuple[int, Node]]:
-        if (kind, id) in seen:
-            return
-        seen.add((kind, id))
-        node = resolvers[kind](id) if kind in resolvers else Node(kind, id, {})
-        yield depth, node
-        for parent in node.parents:
-            yield from visit(depth + 1, *parent)
-
-    yield from visit(0, kind, id)
+    seen, due = {(kind, id)}, deque([(0, (kind, id))])
+    while due:
+        level, named = due.popleft()
+        node = resolvers[named[0]](named[1]) if named[0] in resolvers else Node(*named, {})
+        yield level, node
+        for parent in node.parents if depth is None or level < depth else ():
+            if parent not in seen:
+                seen.add(parent)
+                due.append((level + 1, parent))
 
 
 def address(key: str, partition: str | None = None) -> str:
@@ -115,8 +115,3 @@ def address(key: str, partition: str | None = None) -> str:
     ('flights@2013-01-01', 'aircraft@-')
     """
     return f"{key}@{partition or STATIC}"
-
-
-def digest_inputs(inputs: Mapping[str, str]) -> str:
-    """One digest over everything that an artefact was made from."""
-    return digest_json(dict(inputs))

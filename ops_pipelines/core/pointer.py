@@ -1,13 +1,14 @@
 """Which of a system's releases is live, and what it takes to make another one so.
 
 The **pointer** of (system, environment) is the last row of an append-only chain of moves: each row carries the hash of
-the one before, so appending is a compare-and-swap and history cannot be edited unseen. A rollback is one more move, to a
-release that was live before.
+the one before, so appending is a compare-and-swap and an edit in the middle is seen before the next move. A rollback is
+one more move, to a release that was live before.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 from ops_pipelines.core.clock import utc
 from ops_pipelines.core.errors import DataError, LostRace, NotPromotable, ReleaseError
@@ -41,6 +42,18 @@ def live_release(store: ReleaseStore, system: str, environment: str, as_of: date
     return find_release(store, system, move.release) if move else None
 
 
+def live_evidence(store: ReleaseStore, system: str, environment: str) -> Evidence | None:
+    """The evidence with which the live release went live, whatever was appended to it since; None for nothing live."""
+    move = live_move(store.history(system, environment))
+    return find_release(store, system, move.release).evidence_of(move.evidence) if move else None
+
+
+def taken_back(history: Sequence[Move], release: str) -> Move | None:
+    """The rollback that last took a release out of force; None where something else did, or nothing."""
+    after = [later for move, later in pairwise(history) if move.release == release]
+    return after[-1] if after and after[-1].action == "rollback" else None
+
+
 def promote(
     store: ReleaseStore, release: Release, decision: Decision, *, resolves: Callable[[str, str], bool]
 ) -> Move | None:
@@ -53,6 +66,7 @@ def promote(
     """
     release = find_release(store, release.manifest.system, release.digest)
     history = store.history(release.manifest.system, decision.environment)
+    check_chain(history)
     live = live_move(history)
     if live and live.release == release.digest:
         return None
@@ -93,6 +107,7 @@ def roll_back(
     back to: promote it. Raises ReleaseError where there is nothing to go back to.
     """
     history = store.history(system, decision.environment)
+    check_chain(history)
     wanted = to or (_live_before(history) if history else "")
     if not wanted:
         raise ReleaseError(

@@ -99,6 +99,10 @@ class Release:
     def latest(self) -> Evidence:
         return self.evidence[-1]
 
+    def evidence_of(self, digest: str) -> Evidence:
+        """The evidence of a digest, which a pointer's move names; the latest where there is none of that digest."""
+        return next((evidence for evidence in self.evidence if evidence.digest == digest), self.latest)
+
 
 @dataclass(frozen=True, slots=True)
 class Move:

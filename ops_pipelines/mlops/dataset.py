@@ -104,13 +104,19 @@ def conform(table: "pa.Table", spec: DatasetSpec) -> "pa.Table":
             raise SchemaMismatch(
                 f"Dataset {spec.name!r} has no column {column.name!r}",
                 expected=f"the columns {', '.join(c.name for c in spec.columns)}",
-                action=f"{near_miss(column.name, _undeclared(table, spec))} Rename it in the loader, or in the YAML",
+                action=_renamed(column.name, _undeclared(table, spec)),
                 dataset=spec.name,
                 column=column.name,
             )
     arrays = {column.name: _converted(table.column(column.name), column, spec) for column in spec.columns}
     conformed = pa.table(arrays)
     return conformed.sort_by([(name, "ascending") for name in spec.key]) if conformed.num_rows else conformed
+
+
+def _renamed(name: str, undeclared: list[str]) -> str:
+    if not undeclared:
+        return "Let the loader return it, or take it out of the YAML"
+    return f"{near_miss(name, undeclared)} Rename it in the loader, or in the YAML"
 
 
 def _undeclared(table: "pa.Table", spec: DatasetSpec) -> list[str]:

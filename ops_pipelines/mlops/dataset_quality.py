@@ -46,7 +46,7 @@ def judge_partition(
     if table.num_rows == 0:
         return NotEvaluated(f"dataset {spec.name!r} has no rows in {_span(window)}", evidence)
     reasons = [
-        *_duplicates(table, spec),
+        *_repeated(table, spec.key, spec.name),
         *_nulls(summary, spec, last_good),
         *_ranges(table, spec),
         *_row_count(summary, spec, last_good),
@@ -55,13 +55,18 @@ def judge_partition(
     return Blocked(tuple(reasons), evidence) if reasons else Passed(evidence)
 
 
-def _duplicates(table: "pa.Table", spec: DatasetSpec) -> list[str]:
-    counts = table.group_by(list(spec.key)).aggregate([([], "count_all")])
+def repeated_keys(table: "pa.Table", key: str, *, of: str) -> str | None:
+    """What is wrong where a key occurs more than once over several partitions, which each were judged alone."""
+    return next(iter(_repeated(table, (key,), of)), None)
+
+
+def _repeated(table: "pa.Table", key: tuple[str, ...], of: str) -> list[str]:
+    counts = table.group_by(list(key)).aggregate([([], "count_all")])
     repeated = counts.filter(_greater(counts.column("count_all"), 1))
     if not repeated.num_rows:
         return []
-    example = {name: repeated.column(name)[0].as_py() for name in spec.key}
-    return [f"{repeated.num_rows} keys of {spec.name!r} occur more than once, for instance {example}"]
+    example = {name: repeated.column(name)[0].as_py() for name in key}
+    return [f"{repeated.num_rows} keys of {of!r} occur more than once, for instance {example}"]
 
 
 def _nulls(summary: Summary, spec: DatasetSpec, last_good: Summary | None) -> list[str]:

@@ -120,6 +120,15 @@ def metrics(labels: "np.ndarray", scores: "np.ndarray") -> dict[str, float | Non
     }
 
 
+def judge_probabilities(scores: "np.ndarray", *, rows: int) -> Verdict:
+    """Passed where there is one finite score from 0 to 1 for each row; NotEvaluated otherwise, before any metric."""
+    import numpy as np
+
+    if scores.shape == (rows,) and np.isfinite(scores).all() and scores.min() >= 0 and scores.max() <= 1:
+        return Passed()
+    return NotEvaluated(f"the model gave scores of shape {scores.shape} for {rows} rows, not one from 0 to 1 for each")
+
+
 def compare(
     *,
     labels: "np.ndarray",

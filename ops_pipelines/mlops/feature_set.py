@@ -92,7 +92,7 @@ def join_features(
     """The entity rows in their order with one column per feature added, each value as known at `asked_at`.
 
     `sources` names the Parquet files of each table of the service. Of several rows with one key and one instant the
-    greatest wins, so that the answer does not depend on the order of files.
+    greatest wins (a missing value above any other), so that the answer does not depend on the order of files.
     Raises ConfigError where a feature has the name of a column of the rows; DataError where a join key or `asked_at` is
     not a column, where `asked_at` is missing in a row, and where a table has no file.
     """

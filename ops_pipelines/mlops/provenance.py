@@ -12,7 +12,7 @@ from typing import Any
 from ops_pipelines.core.errors import ConfigError, NoAcceptedData, ReleaseError
 from ops_pipelines.core.fingerprint import short
 from ops_pipelines.core.lineage import Artefact, Node, Resolver, address
-from ops_pipelines.core.release import Release, ReleaseStore, find_release
+from ops_pipelines.core.release import ReleaseStore, find_release
 from ops_pipelines.core.verdict import name_of
 
 PREDICTION, VERSION, RELEASE, ARTEFACT = "prediction", "model version", "release", "artefact"
@@ -21,12 +21,16 @@ MODELS = "models:/"
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where the walk looks: releases, artefacts by address, one score by address and prediction id, system names."""
+    """Where the walk looks: releases, artefacts by address, one score by address and prediction id, system names.
+
+    `inputs` finds what a content of this digest was made from, where that was kept; empty where it was not.
+    """
 
     releases: ReleaseStore
     artefact: Callable[[str], Artefact | None]
     prediction: Callable[[str, str], Mapping[str, Any] | None]
     systems: tuple[str, ...]
+    inputs: Callable[[str], Mapping[str, str]] = lambda _digest: {}
 
 
 def locate(name: str, sources: Sources) -> tuple[str, str]:
@@ -77,7 +81,8 @@ def _version(id: str, sources: Sources) -> Node:
     for release in sources.releases.releases(system):
         for evidence in release.evidence:
             if str(evidence.facts.get("model_version")) == version:
-                return Node(VERSION, id, {"mlflow_run": evidence.facts["mlflow_run"]}, (_parent(release),))
+                parent = f"{system}/{release.digest}#{evidence.digest}"
+                return Node(VERSION, id, {"mlflow_run": evidence.facts["mlflow_run"]}, ((RELEASE, parent),))
     known = [str(e.facts.get("model_version")) for r in sources.releases.releases(system) for e in r.evidence]
     raise ReleaseError(
         f"{system!r} has no model version {version!r}",
@@ -87,9 +92,11 @@ def _version(id: str, sources: Sources) -> Node:
 
 
 def _release(id: str, sources: Sources) -> Node:
-    system, _, digest = id.partition("/")
+    """A release with the evidence that `#` names, or with the latest."""
+    system, _, rest = id.partition("/")
+    digest, _, proof = rest.partition("#")
     release = find_release(sources.releases, system, digest)
-    evidence = release.latest
+    evidence = release.evidence_of(proof)
     named = ("run", "commit", "mlflow_run", "model_version", "training_set")
     facts = {
         "gate": name_of(evidence.verdict),
@@ -99,27 +106,28 @@ def _release(id: str, sources: Sources) -> Node:
     }
     training_set = evidence.facts.get("training_set")
     parents = ((ARTEFACT, f"{training_set}#{release.manifest.behaviour['dataset']}"),) if training_set else ()
-    return Node(RELEASE, id, facts, parents)
+    return Node(RELEASE, f"{system}/{release.digest}", facts, parents)
 
 
 def _artefact(id: str, sources: Sources) -> Node:
-    """An artefact as it lies in the lake; where it was replaced since it was read, both digests are shown."""
+    """An artefact as it lies in the lake; of one that was replaced since it was read, only what was kept of it."""
     where, _, wanted = id.partition("#")
     found = sources.artefact(where)
-    if found is None:
-        return Node(ARTEFACT, where, {"digest": short(wanted), "state": "no longer in the lake"})
-    replaced = bool(wanted) and wanted != found.digest
+    if found is None or (wanted and wanted != found.digest):
+        state = f"replaced since by {short(found.digest)}" if found else "no longer in the lake"
+        return Node(ARTEFACT, where, {"digest": short(wanted), "state": state}, _read(sources.inputs(wanted)))
     facts = {
-        "digest": short(wanted or found.digest),
-        **({"state": f"replaced since by {short(found.digest)}"} if replaced else {}),
+        "digest": short(found.digest),
         "verdict": name_of(found.verdict),
         "run": found.origin.run_id,
         "commit": found.origin.commit,
         "made_at": found.origin.at.isoformat(timespec="seconds"),
     }
-    parents = tuple((ARTEFACT, f"{name}#{digest}") for name, digest in found.inputs.items())
-    return Node(ARTEFACT, where, facts, parents)
+    made_by = (
+        ((RELEASE, f"{found.key.partition('/')[0]}/{found.facts['release']}"),) if "release" in found.facts else ()
+    )
+    return Node(ARTEFACT, where, facts, made_by + _read(found.inputs))
 
 
-def _parent(release: Release) -> tuple[str, str]:
-    return RELEASE, f"{release.manifest.system}/{release.digest}"
+def _read(inputs: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple((ARTEFACT, f"{name}#{digest}") for name, digest in inputs.items())

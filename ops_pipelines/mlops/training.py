@@ -34,6 +34,10 @@ class Rows:
     def __len__(self) -> int:
         return len(self.features)
 
+    def copy(self) -> "Rows":
+        """The same rows in memory of their own, which a function may change without anybody else seeing it."""
+        return Rows(self.features.copy(), self.labels.copy(), self.asked_at.copy())
+
 
 @dataclass(frozen=True, slots=True)
 class Split:
@@ -71,6 +75,13 @@ def split_by_time(
     labelled = frame[frame[LABEL].notna() & (frame[KNOWN_AT] <= cut_off)]
     train = labelled[(labelled[ASKED_AT] < holdout_from) & (labelled[KNOWN_AT] <= holdout_from)]
     holdout = labelled[(labelled[ASKED_AT] >= holdout_from) & (labelled[ASKED_AT] < cut_off)]
+    odd = sorted(set(labelled[LABEL].astype(float)) - {0.0, 1.0})
+    if odd:
+        raise DataError(
+            f"The label holds {odd[0]:g} and {len(odd) - 1} other values that are neither 0 nor 1",
+            expected="an outcome that happened or did not: a boolean, or 0 and 1",
+            action="Name another column under labels, or derive one in the dataset's loader",
+        )
     for name, rows in (("training", train), ("holdout", holdout)):
         if rows[LABEL].nunique() < 2:
             raise DataError(

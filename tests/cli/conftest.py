@@ -71,12 +71,14 @@ class Prepared:
     def object(self, digest: str) -> Path:
         return self.platform.objects.root / digest[:2] / digest
 
-    def publish(self, key: str, partition: str, verdict: Verdict | None = None) -> str:
+    def publish(self, key: str, partition: str, verdict: Verdict | None = None, facts: dict | None = None) -> str:
         """Content of a partition with a verdict; its digest."""
         table = pa.table({"id": ["a"], "value": [1.0]})
         digest = digest_table(table, key=["id"])
         origin = Origin("run-1", "no-git", "code", NOON)
-        self.platform.lake.publish(table, Artefact(key, partition, digest, verdict or Passed(), {}, origin))
+        self.platform.lake.publish(
+            table, Artefact(key, partition, digest, verdict or Passed(), {}, origin, facts or {})
+        )
         return digest
 
     def live(self) -> list[str]:

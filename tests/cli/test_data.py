@@ -7,7 +7,7 @@ WEEK = "2013-02-05"
 
 @pytest.fixture
 def refused(home):
-    return home.publish("landings", WEEK, Blocked(("half of the rows are missing",)))
+    return home.publish("landings", WEEK, Blocked(("half of the rows are missing",)), facts={"summary": {"rows": 1}})
 
 
 @pytest.mark.parametrize("action", ["accept", "exclude"])

@@ -58,7 +58,7 @@ def test_a_lock_that_does_not_hold_is_bad(ops, tmp_path, monkeypatch, lock, what
 
 
 def test_refused_partitions_and_leftovers_are_worth_a_look(ops, home):
-    home.publish("landings", "2013-02-05", Blocked(("half of it",)))
+    home.publish("landings", "2013-02-05", Blocked(("half of it",)), facts={"summary": {"rows": 1}})
     (home.folder / "lake" / "landings" / ".data.parquet.1.aside").touch()
     said = ops("doctor", "--json")
     assert (said.code, found(said, "lake")["state"]) == (0, "look")

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 
 from ops_pipelines.core.errors import DataError
-from ops_pipelines.core.lineage import Artefact, Node, Origin, address, digest_inputs, walk
+from ops_pipelines.core.lineage import Artefact, Node, Origin, address, walk
 from ops_pipelines.core.verdict import Blocked
 
 ARTEFACT = Artefact(
@@ -27,15 +27,10 @@ def test_an_asset_without_partitions_has_an_address_too() -> None:
     assert ARTEFACT.address == "features@2013-01-01"
 
 
-def test_the_digest_of_inputs_is_theirs_and_not_that_of_their_order() -> None:
-    assert digest_inputs({"a@-": "1", "b@-": "2"}) == digest_inputs({"b@-": "2", "a@-": "1"})
-    assert digest_inputs({"a@-": "1"}) != digest_inputs({"a@-": "2"})
-
-
-def test_the_walk_goes_depth_first_and_shows_each_thing_once() -> None:
+def test_the_walk_shows_the_nearest_first_and_each_thing_once() -> None:
     made_from = {"d": ["b", "c"], "b": ["a"], "c": ["a"], "a": []}
     walked = walk("thing", "d", {"thing": lambda thing: _node(thing, made_from[thing])})
-    assert [(depth, node.id) for depth, node in walked] == [(0, "d"), (1, "b"), (2, "a"), (1, "c")]
+    assert [(depth, node.id) for depth, node in walked] == [(0, "d"), (1, "b"), (1, "c"), (2, "a")]
 
 
 def test_the_walk_ends_where_things_were_made_from_each_other() -> None:

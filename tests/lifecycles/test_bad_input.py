@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ops_pipelines.adapters.files import leftovers
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.project import find_project
 from ops_pipelines.components.house import load_tree
@@ -133,7 +134,7 @@ def canteen(opened: Canteen) -> Iterator[Canteen]:
     yield opened
     assert {file: file.read_bytes() for file in lake.root.rglob("data.parquet")} == before
     assert lake.partitions("meals") == [WEEK, NEXT]
-    assert not list(lake.leftovers())
+    assert not list(leftovers(lake.root))
 
 
 # what cannot be read as the dataset it claims to be: the run fails with an error
@@ -142,8 +143,8 @@ def canteen(opened: Canteen) -> Iterator[Canteen]:
 def test_a_missing_column_is_named(canteen):
     said = canteen.serve_broken(meals(guests=None), SchemaMismatch)
     assert said == (
-        "Dataset 'meals' has no column 'guests'. Expected: the columns meal_id, known_at, price, guests. None is known. "
-        "Rename it in the loader, or in the YAML."
+        "Dataset 'meals' has no column 'guests'. Expected: the columns meal_id, known_at, price, guests. "
+        "Let the loader return it, or take it out of the YAML."
     )
 
 

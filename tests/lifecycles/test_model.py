@@ -294,8 +294,10 @@ def test_an_excluded_week_is_named_in_the_training_sets_manifest_and_is_no_input
     ruling = Ruling("exclude", refused.digest, "ann", "delivered twice", elsewhere.clock.wall())
     elsewhere.lake.decide("trip_ends", W0, ruling.to_json())
     assert make(elsewhere, W1, *RAW, f"{MODEL}/training_set")
-    manifest = json.loads(elsewhere.objects.get(elsewhere.lake.good(f"{MODEL}/training_set", W1).digest))
-    assert manifest["excluded"] == {f"trip_ends@{W0}": "ann: delivered twice"}
+    made = elsewhere.lake.good(f"{MODEL}/training_set", W1)
+    manifest = json.loads(elsewhere.objects.get(made.digest))
+    assert manifest["excluded"] == [f"trip_ends@{W0}"]
+    assert made.facts["excluded"] == {f"trip_ends@{W0}": "ann: delivered twice"}
     assert f"trip_ends@{W0}" not in manifest["inputs"]
 
 
