@@ -8,7 +8,7 @@ install: .venv/installed ## Everything that the lock names, by hash, into .venv
 
 .venv/installed: requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
 	$(BIN)/uv pip install --quiet --compile-bytecode --python .venv --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --quiet --python .venv --no-build-isolation --no-deps --editable .
 	touch $@

@@ -50,13 +50,13 @@ def _grouped_rows(nodes: "list[tuple[int, Node]]") -> list[dict[str, str]]:
     for level, node in nodes:
         groups.setdefault((level, node.kind, node.id.partition("@")[0]), []).append(node)
     return [
-        {
-            "what": "  " * level + kind,
-            "id": group[0].id if len(group) == 1 else f"{group[0].id} to {group[-1].id.partition('@')[2]}",
-            "facts": _facts(group),
-        }
+        {"what": "  " * level + kind, "id": _span(sorted(node.id for node in group)), "facts": _facts(group)}
         for (level, kind, _), group in groups.items()
     ]
+
+
+def _span(ids: list[str]) -> str:
+    return ids[0] if len(ids) == 1 else f"{ids[0]} to {ids[-1].partition('@')[2]}"
 
 
 def _facts(group: "list[Node]") -> str:

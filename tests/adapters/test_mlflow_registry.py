@@ -206,6 +206,7 @@ def test_of_two_that_create_the_database_at_once_the_second_takes_the_firsts(reg
     with closing(sqlite3.connect(tmp_path / "mlflow.lock")) as first:
         first.execute("BEGIN EXCLUSIVE")
         second.start()
-        shutil.copyfile(registry.database, tmp_path / "mlflow.db")
+        shutil.copyfile(registry.database, tmp_path / "aside")
+        (tmp_path / "aside").rename(tmp_path / "mlflow.db")
     second.join()
     assert (tmp_path / "mlflow.db").read_bytes() == registry.database.read_bytes()

@@ -28,6 +28,8 @@ with warnings.catch_warnings():
 
 NOON = datetime(2013, 3, 5, 12, tzinfo=UTC)
 
+ROOT = Path(__file__).parents[2]
+
 
 @dataclass(frozen=True)
 class Said:
@@ -88,10 +90,12 @@ class Prepared:
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Prepared]:
     """An OPS_HOME that does not exist yet. Verbs set the environment of their process, which is put back."""
-    environment, path = dict(os.environ), list(sys.path)
+    environment, path, folder = dict(os.environ), list(sys.path), Path.cwd()
+    os.chdir(ROOT)
     os.environ["OPS_HOME"] = str(tmp_path / "home")
     find_project.cache_clear()
     yield Prepared(tmp_path / "home")
+    os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
     sys.path[:] = path

@@ -53,3 +53,19 @@ def test_the_walk_says_what_cannot_be_found() -> None:
 
 def _node(id: str, parents: list[str]) -> Node:
     return Node("thing", id, {}, tuple(("thing", parent) for parent in parents))
+
+
+def test_a_direct_parent_is_near_even_where_a_longer_way_leads_to_it() -> None:
+    made_from = {"a": ["b", "d"], "b": ["c"], "c": ["d"], "d": []}
+    looked_up: list[str] = []
+
+    def find(thing: str) -> Node:
+        looked_up.append(thing)
+        return _node(thing, made_from[thing])
+
+    assert [(level, node.id) for level, node in walk("thing", "a", {"thing": find}, depth=1)] == [
+        (0, "a"),
+        (1, "b"),
+        (1, "d"),
+    ]
+    assert looked_up == ["a", "b", "d"]

@@ -12,10 +12,12 @@ from ops_pipelines.core.pointer import (
     Decision,
     check_chain,
     gate_of,
+    live_evidence,
     live_move,
     live_release,
     promote,
     roll_back,
+    taken_back,
 )
 from ops_pipelines.core.release import Move, Release, find_release
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed
@@ -257,6 +259,37 @@ def test_a_removed_row_breaks_the_chain() -> None:
     for history in ([second], [first, move_after(second, "c")]):
         with pytest.raises(DataError, match="does not follow"):
             check_chain(history)
+
+
+def test_the_evidence_that_a_release_went_live_with_stands_whatever_is_appended_later(store) -> None:
+    go_live(store, "a")
+    store.save(manifest_of("a"), evidence_against("another baseline", verdict=Blocked(("worse now",))))
+    assert live_release(store, SYSTEM, PRODUCTION).latest.verdict == Blocked(("worse now",))
+    assert isinstance(live_evidence(store, SYSTEM, PRODUCTION).verdict, Passed)
+
+
+def test_a_release_counts_as_taken_back_until_something_else_takes_it_out_of_force(store) -> None:
+    first, second = go_live(store, "a", "b")
+    assert taken_back(store.history(SYSTEM, PRODUCTION), second) is None
+    move = back(store)
+    history = store.history(SYSTEM, PRODUCTION)
+    assert (taken_back(history, second), taken_back(history, first)) == (move, None)
+
+
+class WithoutItsBeginning(InMemoryReleaseStore):
+    """A store whose first row somebody removed."""
+
+    def history(self, system: str, environment: str) -> tuple[Move, ...]:
+        return super().history(system, environment)[1:]
+
+
+def test_a_broken_chain_stops_every_move() -> None:
+    store = WithoutItsBeginning()
+    first, second = move_after(None, "a"), move_after(move_after(None, "a"), "b")
+    store.append(first)
+    store.append(second)
+    with pytest.raises(DataError, match="does not follow"):
+        back(store, to=manifest_of("a").digest)
 
 
 class Pointer(RuleBasedStateMachine):

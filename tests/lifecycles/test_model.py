@@ -59,6 +59,11 @@ class City:
     def scores(self, week: str) -> Any:
         return self.platform.lake.good(f"{MODEL}/predictions", week)
 
+    def record(self, part: str, week: str) -> str | None:
+        """Which release an asset of the model made in a week."""
+        made = self.platform.lake.good(f"{MODEL}/{part}", week)
+        return str(made.facts["release"]) if made else None
+
     def run(self, job: str, week: str | None = None, **config: Any) -> RunResult:
         """A job with the configuration of its first step."""
         op = {"train": f"{MODEL}__checkpoint", "score": f"{MODEL}__predictions"}.get(job, f"{job}_{MODEL}_release")
@@ -206,6 +211,14 @@ def test_the_rollback_job_puts_the_first_release_back_and_the_promote_job_the_se
     assert city.run("promote", release=city.second[:12], reason="they were about the weather").status == "SUCCESS"
     assert city.live() == city.second
     assert [move.action for move in city.history()[-2:]] == ["rollback", "promote"]
+
+
+def test_automation_does_not_bring_back_what_a_person_took_back(city):
+    city.platform.roll_back(MODEL, city.first, actor="ann", reason="complaints")
+    week = next(w for w in (W0, W1, W2, W3, W4) if city.record("release", w) == city.second)
+    assert "was rolled back by ann: complaints" in city.daemon.backfill([f"{MODEL}/release"], [week]).runs[0].error
+    assert city.live() == city.first
+    city.platform.promote(MODEL, city.second, actor="ann", reason="the complaints were about the weather")
 
 
 def test_of_two_promotions_at_once_one_wins_and_the_other_has_lost_the_race(city):

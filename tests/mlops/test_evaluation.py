@@ -15,6 +15,7 @@ from ops_pipelines.mlops.evaluation import (
     calibration_error,
     compare,
     judge_challenger,
+    judge_probabilities,
     log_loss,
     metrics,
     roc_auc,
@@ -199,3 +200,12 @@ def test_the_verdict_carries_the_comparison_as_plain_json() -> None:
     found = compared([0.5] * 8, [0.9, 0.8] * 4, origins=["EWR"] * 4 + ["JFK"] * 4)
     evidence = judge_challenger(found, RULE).evidence
     assert json.loads(canonical_json(dict(evidence)))["comparison"]["gain"] == found.gain
+
+
+@pytest.mark.parametrize("scores", [[0.5, np.nan], [7.0, -3.0], [0.5], [[0.5], [0.5]]])
+def test_scores_that_are_no_probabilities_are_not_evaluated(scores) -> None:
+    assert isinstance(judge_probabilities(np.array(scores), rows=2), NotEvaluated)
+
+
+def test_one_probability_for_each_row_passes() -> None:
+    assert isinstance(judge_probabilities(np.array([0.0, 1.0]), rows=2), Passed)

@@ -88,6 +88,17 @@ def test_a_part_without_both_classes_is_refused(rows, part: str) -> None:
         split_by_time(frame_of(rows), features=("number",), slices=(), holdout_from=HOLDOUT, cut_off=CUT_OFF)
 
 
+def test_a_label_that_is_no_outcome_is_refused() -> None:
+    with pytest.raises(DataError, match=r"neither 0 nor 1.*Name another column"):
+        split((NEW_YEAR, NEW_YEAR + HOUR, 37.0))
+
+
+def test_a_copy_of_the_rows_may_be_changed_without_anybody_seeing_it() -> None:
+    rows = split().train
+    rows.copy().features["number"] = 99
+    assert rows.features["number"].tolist() == [0, 1]
+
+
 def test_a_training_function_sees_the_features_and_nothing_else() -> None:
     found = split()
     assert list(found.train.features.columns) == ["number"]
