@@ -158,7 +158,7 @@ def rows_of(week: str, values: tuple[float, ...]) -> pa.Table:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shop_code(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The shop's project with its trees and a home whose databases are made: that takes longer than a test."""
     root = tmp_path_factory.mktemp("shop")
@@ -177,7 +177,7 @@ def shop_code(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     find_project.cache_clear()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def baseline(shop_code: Path) -> Callable[..., Path]:
     """The home of some locations after automation's first tick, which fires nothing."""
 
