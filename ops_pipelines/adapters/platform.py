@@ -69,18 +69,20 @@ class Platform:
     def promote(self, system: str, digest: str, *, actor: str, reason: str) -> "Shipped":
         """Make a release live through its gate, then mirror it; NotPromotable with the reasons where it may not be."""
         release = find_release(self.releases, system, digest)
-        move = promote(self.releases, release, self._decision(actor, reason), resolves=self._resolves)
+        move = promote(self.releases, release, self.decision(actor, reason), resolves=self.resolves)
         return self._mirrored(system, move)
 
     def roll_back(self, system: str, to: str | None, *, actor: str, reason: str) -> "Shipped":
         """Put an earlier release back, then mirror it."""
-        move = roll_back(self.releases, system, self._decision(actor, reason), to=to, resolves=self._resolves)
+        move = roll_back(self.releases, system, self.decision(actor, reason), to=to, resolves=self.resolves)
         return self._mirrored(system, move)
 
-    def _decision(self, actor: str, reason: str) -> Decision:
+    def decision(self, actor: str, reason: str) -> Decision:
+        """Somebody's decision, as of the platform's clock and at the wall's instant."""
         return Decision(actor=actor, reason=reason, as_of=self.clock.as_of(), at=self.clock.wall())
 
-    def _resolves(self, name: str, digest: str) -> bool:
+    def resolves(self, name: str, digest: str) -> bool:
+        """Whether a part of a release can be found, with the bytes that it was gated with."""
         del name  # whatever the part, its bytes are in the one object store
         try:
             self.objects.get(digest)

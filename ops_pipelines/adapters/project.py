@@ -65,6 +65,11 @@ def find_project(start: Path | None = None) -> Project:
     )
 
 
+def automation_is_on() -> bool:
+    """Whether the house starts things by itself: only where OPS_AUTOMATION is `on`."""
+    return os.environ.get("OPS_AUTOMATION", "off").lower() == "on"
+
+
 def lake_files(dataset: str) -> str:
     """The glob of a dataset's accepted Parquet files, for a Feast FileSource."""
     return str(find_project().home / "lake" / dataset / "*" / "data.parquet")

@@ -108,7 +108,9 @@ def _libraries(_platform: "Platform") -> Iterator[Finding]:
 
 
 def _automation(platform: "Platform") -> Iterator[Finding]:
-    on = os.environ.get("OPS_AUTOMATION", "off").lower() == "on"
+    from ops_pipelines.adapters.project import automation_is_on
+
+    on = automation_is_on()
     yield Finding(
         "automation", GOOD, "on" if on else "off: nothing starts by itself", "" if on else "OPS_AUTOMATION=on"
     )

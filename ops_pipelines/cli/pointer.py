@@ -38,7 +38,7 @@ def promote_release(
 
     found = find_release(platform.releases, system, release)
     rehearsed = _Rehearsal(platform.releases)
-    move = promote(rehearsed, found, _decision(platform, reason), resolves=_resolves(platform))
+    move = promote(rehearsed, found, platform.decision(actor(), reason), resolves=platform.resolves)
     _show_rehearsed(move, as_json)
 
 
@@ -58,7 +58,7 @@ def roll_release_back(
     from ops_pipelines.core.pointer import roll_back
 
     rehearsed = _Rehearsal(platform.releases)
-    move = roll_back(rehearsed, system, _decision(platform, reason), to=to, resolves=_resolves(platform))
+    move = roll_back(rehearsed, system, platform.decision(actor(), reason), to=to, resolves=platform.resolves)
     _show_rehearsed(move, as_json)
 
 
@@ -100,16 +100,6 @@ class _Rehearsal:
     def __init__(self, store: Any) -> None:
         self.save = self.append = lambda *_: None
         self.releases, self.history = store.releases, store.history
-
-
-def _decision(platform: "Platform", reason: str) -> Any:
-    from ops_pipelines.core.pointer import Decision
-
-    return Decision(actor=actor(), reason=reason, as_of=platform.clock.as_of(), at=platform.clock.wall())
-
-
-def _resolves(platform: "Platform") -> Any:
-    return lambda _name, digest: platform.objects.has(digest)
 
 
 def _show_rehearsed(move: Any, as_json: bool) -> None:

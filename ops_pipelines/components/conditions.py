@@ -1,8 +1,8 @@
 """When things start by themselves: the only eager condition, the one for assets that nothing wakes, and the switch."""
 
-import os
-
 import dagster as dg
+
+from ops_pipelines.adapters.project import automation_is_on
 
 A = dg.AutomationCondition
 
@@ -32,5 +32,4 @@ def sensor_status() -> dg.DefaultSensorStatus:
 
     A fresh clone does nothing by itself.
     """
-    wanted = os.environ.get("OPS_AUTOMATION", "off").lower() == "on"
-    return dg.DefaultSensorStatus.RUNNING if wanted else dg.DefaultSensorStatus.STOPPED
+    return dg.DefaultSensorStatus.RUNNING if automation_is_on() else dg.DefaultSensorStatus.STOPPED

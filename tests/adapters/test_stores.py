@@ -43,9 +43,9 @@ def test_a_release_whose_model_was_damaged_does_not_resolve(tmp_path, monkeypatc
     monkeypatch.delenv("OPS_HOME", raising=False)
     platform = Platform.embedded(find_project(tmp_path))
     digest = platform.objects.put(b"trees")
-    assert platform._resolves("model", digest)
+    assert platform.resolves("model", digest)
     (platform.objects.root / digest[:2] / digest).write_bytes(b"")
-    assert not platform._resolves("model", digest)
+    assert not platform.resolves("model", digest)
 
 
 def test_content_that_was_written_again_while_it_was_read_is_noticed(tmp_path, monkeypatch):
