@@ -43,6 +43,11 @@ class Artefact:
     def address(self) -> str:
         return address(self.key, self.partition)
 
+    @property
+    def findings(self) -> dict[str, Verdict]:
+        """What was found in the artefact's content, by name: performance, drift. Its own verdict is about its making."""
+        return {name: verdict_from_json(record) for name, record in self.facts.get("findings", {}).items()}
+
     def to_json(self) -> dict[str, Any]:
         """The record as plain JSON, read back by `from_json`."""
         return {

@@ -1,0 +1,260 @@
+"""When a model is trained again: episodes of trouble, each answered by one run.
+
+An **episode** is (system, release, kind, opening week). It opens when the findings of enough of the last weeks say so,
+when the release has grown old, or when somebody asks. It closes after enough quiet weeks, when its answer is decided
+where nothing can be quiet (age, request), or when another release goes live. While it is open it launches one run.
+
+The state after each week is a value made from the state after the week before, the findings of the last weeks, and the
+rows of the **retraining log**; it names what is due, and writing that row is what claims it. So neither a sensor that
+starts again nor a cursor that is rewound launches anything twice.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from ops_pipelines.core.clock import Window, utc
+from ops_pipelines.core.errors import ConfigError
+from ops_pipelines.core.fingerprint import short
+from ops_pipelines.core.verdict import Blocked, Passed, Verdict, reasons_of
+
+PERFORMANCE, PREDICTION, AGE, REQUEST = "performance", "prediction_drift", "age", "request"
+FINDINGS = (PERFORMANCE, PREDICTION)
+"""The findings that open an episode. Feature drift is shown and recorded, and starts nothing alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainingRule:
+    """When an episode opens and closes, and how often it may train.
+
+    `flagged` of the last `of` weeks open an episode; `quiet` weeks in a row close it. After a training run the next waits
+    `cooldown_weeks`. A release that was not challenged for `max_age_weeks` is. No more than `budget_runs` runs are
+    launched within `budget_weeks`. ConfigError for numbers that cannot be meant.
+    """
+
+    flagged: int = 2
+    of: int = 3
+    quiet: int = 3
+    cooldown_weeks: int = 4
+    max_age_weeks: int = 13
+    budget_runs: int = 6
+    budget_weeks: int = 26
+
+    def __post_init__(self) -> None:
+        wrong = [name for name, value in asdict(self).items() if value < (name != "cooldown_weeks")]
+        if self.flagged > self.of:
+            wrong.append("flagged")
+        if wrong:
+            raise ConfigError(
+                f"The retraining rule's {wrong[0]} is {getattr(self, wrong[0])}",
+                expected="whole numbers of at least 1 (a cooldown may be 0), and no more flagged weeks than are looked at",
+                action=f"Correct {wrong[0]} under `retraining` in the model's YAML",
+                setting=wrong[0],
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One row of the retraining log: somebody, or an episode, wants a system trained up to the end of a week.
+
+    `key` is unique and is the run's key. `week` is the training set's partition, `as_of` its end for an episode and the
+    clock's instant for a person. `episodes` are the keys of all episodes that this run answers; empty for a person's.
+    """
+
+    key: str
+    system: str
+    week: str
+    as_of: datetime
+    reason: str
+    actor: str
+    at: datetime
+    episodes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The row as plain JSON, read back by `from_json`."""
+        return asdict(self) | {
+            "as_of": utc(self.as_of).isoformat(),
+            "at": utc(self.at).isoformat(),
+            "episodes": list(self.episodes),
+        }
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> "Request":
+        """The row that `to_json` wrote."""
+        instants = {name: datetime.fromisoformat(record[name]) for name in ("as_of", "at")}
+        return cls(**{**record, **instants, "episodes": tuple(record["episodes"])})
+
+
+class RetrainingLog(Protocol):
+    """Append-only rows of what was asked for. `ops_pipelines.testing.retraining_log` checks an implementation.
+
+    Of two rows with one key the first stands and the second is not written, whoever writes them from where.
+    """
+
+    def ask(self, request: Request) -> Request:
+        """Append a row, and the row that now stands under its key: this one, or the one that came first."""
+
+    def requests(self, system: str) -> tuple[Request, ...]:
+        """Every row of a system, in the order in which they were written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """Trouble with one release, from its opening week on.
+
+    `trained` is the week whose end the answering run knows, `outcome` what became of it (promoted, refused, or None while
+    it is open); `closed` is the week in which the episode ended and `because` why.
+    """
+
+    system: str
+    release: str
+    kind: str
+    opened: str
+    reasons: tuple[str, ...]
+    trained: str | None = None
+    outcome: str | None = None
+    held: str | None = None
+    closed: str | None = None
+    because: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What the answering run is launched under: one for each episode, another for the next."""
+        return f"{self.system}/{short(self.release)}/{self.kind}/{self.opened}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.closed is None
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is open, unanswered, and nothing holds it back."""
+        return self.is_open and self.trained is None and self.held is None
+
+    def to_json(self) -> dict[str, Any]:
+        """The episode as plain JSON, read back by `from_json`."""
+        return asdict(self) | {"reasons": list(self.reasons)}
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> "Episode":
+        """The episode that `to_json` wrote."""
+        return cls(**{**record, "reasons": tuple(record["reasons"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """What is known at the end of a week: the live release, when it stopped learning, its findings, and the log.
+
+    `findings` are those of the last weeks in which this same release was judged, the oldest first, the week itself last;
+    a week that was not judged is NotEvaluated. `requests` are the log's rows, `outcomes` what became of each by its key
+    (promoted, refused, failed), for as much of them as is known.
+    """
+
+    key: str
+    window: Window
+    release: str
+    cut_off: datetime
+    findings: Mapping[str, Sequence[Verdict]]
+    requests: Sequence[Request] = ()
+    outcomes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def last_trained(self) -> datetime:
+        """When the live release was last challenged, or else stopped learning."""
+        return max([utc(self.cut_off), *(utc(request.as_of) for request in self.requests)])
+
+
+def advance(system: str, before: Sequence[Episode], week: Week, rule: RetrainingRule) -> tuple[Episode, ...]:
+    """The episodes after a week: those before it answered, closed or kept, and those that the week opens.
+
+    `before` are the episodes after the week before. Nothing is dropped, so the result is the whole history.
+    """
+    known = [_closed(_answered(episode, week), week, rule) for episode in before]
+    known += [opened for opened in _openings(system, known, week, rule) if opened.key not in {e.key for e in known}]
+    held = _held(week, rule)
+    return tuple(replace(e, held=held) if e.is_open and e.trained is None else replace(e, held=None) for e in known)
+
+
+def due(episodes: Sequence[Episode]) -> tuple[Episode, ...]:
+    """The episodes that wait for a run and that nothing holds back; one run answers them all."""
+    return tuple(episode for episode in episodes if episode.is_due)
+
+
+def request_for(episodes: Sequence[Episode], week: Week, *, actor: str, at: datetime) -> Request:
+    """The row that answers due episodes of one system; ValueError for none. Its key is the first one's."""
+    if not episodes:
+        raise ValueError("no episode is due")
+    reasons = "; ".join(f"{episode.kind}: {episode.reasons[0]}" for episode in episodes)
+    first = episodes[0]
+    return Request(
+        first.key, first.system, week.key, week.window.end, reasons, actor, at, tuple(e.key for e in episodes)
+    )
+
+
+def _answered(episode: Episode, week: Week) -> Episode:
+    """The episode with the run that answers it and what became of that."""
+    rows = [request for request in week.requests if episode.key in request.episodes]
+    if not rows:
+        return episode
+    return replace(episode, trained=rows[0].week, outcome=week.outcomes.get(rows[0].key, episode.outcome))
+
+
+def _closed(episode: Episode, week: Week, rule: RetrainingRule) -> Episode:
+    """The episode, closed where the week ends it."""
+    if not episode.is_open:
+        return episode
+    because = None
+    if episode.release != week.release:
+        because = "its challenger was promoted" if episode.outcome == "promoted" else "another release is live"
+    elif episode.kind not in FINDINGS and episode.outcome:
+        because = f"its challenger was {episode.outcome}"
+    elif episode.kind in FINDINGS and _is_quiet(week.findings.get(episode.kind, ()), rule):
+        because = f"{rule.quiet} quiet weeks in a row"
+    return replace(episode, closed=week.key, because=because) if because else episode
+
+
+def _is_quiet(findings: Sequence[Verdict], rule: RetrainingRule) -> bool:
+    last = findings[-rule.quiet :]
+    return len(last) == rule.quiet and all(isinstance(verdict, Passed) for verdict in last)
+
+
+def _openings(system: str, known: Sequence[Episode], week: Week, rule: RetrainingRule) -> list[Episode]:
+    """The episodes that this week opens: by findings, and by age."""
+    open_kinds = {episode.kind for episode in known if episode.is_open}
+    found = {kind: _flagged(week.findings.get(kind, ()), rule) for kind in FINDINGS if kind not in open_kinds}
+    if AGE not in open_kinds:
+        found[AGE] = _aged(known, week, rule)
+    return [Episode(system, week.release, kind, week.key, reasons) for kind, reasons in found.items() if reasons]
+
+
+def _flagged(findings: Sequence[Verdict], rule: RetrainingRule) -> tuple[str, ...]:
+    """The last week's reasons where it and enough of the weeks before it were flagged; empty where not."""
+    last = findings[-rule.of :]
+    flagged = [verdict for verdict in last if isinstance(verdict, Blocked)]
+    if len(flagged) < rule.flagged or not isinstance(last[-1], Blocked):
+        return ()
+    return (f"{len(flagged)} of the last {len(last)} weeks; {reasons_of(last[-1])[0]}", *reasons_of(last[-1])[1:])
+
+
+def _aged(known: Sequence[Episode], week: Week, rule: RetrainingRule) -> tuple[str, ...]:
+    """Why the release is due for a challenger by age alone: sooner while it is in trouble and the last one was refused."""
+    weeks = (utc(week.window.end) - week.last_trained) // timedelta(weeks=1)
+    refused = any(e.is_open and e.kind in FINDINGS and e.trained and e.outcome != "promoted" for e in known)
+    limit = min(rule.max_age_weeks, max(rule.cooldown_weeks, 1)) if refused else rule.max_age_weeks
+    if weeks < limit:
+        return ()
+    trouble = ", and an episode is open that its challenger did not end" if refused else ""
+    return (f"not challenged for {weeks} weeks{trouble}",)
+
+
+def _held(week: Week, rule: RetrainingRule) -> str | None:
+    """Why nothing may be launched this week; None where it may."""
+    end = utc(week.window.end)
+    asked = sorted(utc(request.as_of) for request in week.requests)
+    if asked and end < asked[-1] + timedelta(weeks=rule.cooldown_weeks):
+        return f"cooldown until {asked[-1] + timedelta(weeks=rule.cooldown_weeks):%Y-%m-%d}"
+    spent = [instant for instant in asked if instant > end - timedelta(weeks=rule.budget_weeks)]
+    if len(spent) >= rule.budget_runs:
+        return f"the budget of {rule.budget_runs} runs in {rule.budget_weeks} weeks is spent"
+    return None
