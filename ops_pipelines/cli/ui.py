@@ -1,4 +1,4 @@
-"""`ops ui`: Dagster's UI with its daemon, and MLflow's, on loopback; one Ctrl-C ends both."""
+"""`ops ui`: Dagster's UI with its daemon, MLflow's, and the reports, on loopback; one Ctrl-C ends all."""
 
 import os
 import signal
@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ QUIETER = {
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # several processes that import all of MLflow, for nothing we use
     "PYTHONWARNINGS": "ignore:Function `dev_command` is superseded,ignore:starlette.middleware.wsgi is deprecated",
 }
-"""What the two servers would do and say otherwise, and nobody here needs."""
+"""What Dagster and MLflow would do and say otherwise, and nobody here needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +47,34 @@ def _family() -> None:
 def serve_ui(
     port: Annotated[int, typer.Option(help="Dagster's port.", min=1, max=65535)] = 3000,
     mlflow_port: Annotated[int, typer.Option(help="MLflow's port.", min=1, max=65535)] = 5000,
+    reports_port: Annotated[int, typer.Option(help="The reports' port.", min=1, max=65535)] = 3001,
 ) -> None:
-    """Serve both UIs until Ctrl-C. Automation runs only where OPS_AUTOMATION=on."""
+    """Serve Dagster's UI, MLflow's and the reports until Ctrl-C. Automation runs only where OPS_AUTOMATION=on."""
     from ops_pipelines.adapters.dagster_home import prepare
     from ops_pipelines.adapters.mlflow_registry import MLflowRegistry
     from ops_pipelines.adapters.project import find_project
+    from ops_pipelines.adapters.reports import PORT_VARIABLE
 
     project = find_project()
-    _check_servable(project.root, port, mlflow_port)
-    environment = prepare(project) | QUIETER
+    ports = {"--port": ("Dagster", port), "--mlflow-port": ("MLflow", mlflow_port)}
+    ports["--reports-port"] = ("Reports", reports_port)
+    _check_servable(project.root, ports)
+    # Dagster's runs write the reports' addresses into metadata.
+    environment = prepare(project) | QUIETER | {PORT_VARIABLE: str(reports_port)}
     os.environ.update(environment)
     registry = MLflowRegistry(project.home)
     tools = Path(sys.executable).parent
     dagster = [tools / "dagster", "dev", "-w", "workspace.yaml", "-h", HOST, "-p", port]
     mlflow = [tools / "mlflow", "server", "--backend-store-uri", registry.uri, "--host", HOST]
     mlflow += ["--port", mlflow_port, "--workers", 1, "--artifacts-destination", project.home / "mlflow-artifacts"]
+    reports = [sys.executable, "-m", "ops_pipelines.adapters.reports", "--port", reports_port]
     # A signal handler set by the shell that starts us in the background would leave Ctrl-C ignored; ours is explicit.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     servers = [
         Server("Dagster", port, dagster),
         Server("MLflow", mlflow_port, mlflow, stop=signal.SIGTERM, before=lambda: _create_database(registry)),
+        Server("Reports", reports_port, reports),
     ]
     _serve(servers, project.root, environment)
 
@@ -88,14 +95,14 @@ def _serve(servers: Sequence[Server], root: Path, environment: dict[str, str]) -
             children[server.name] = subprocess.Popen(words, cwd=root, env=environment, start_new_session=True)
         for server in servers:
             _wait_until_ready(server.name, children[server.name], server.port)
-        print("Ctrl-C ends both.", flush=True)
+        print("Ctrl-C ends both UIs and the reports.", flush=True)
         while all(child.poll() is None for child in children.values()):
             time.sleep(0.5)
         ended = [name for name, child in children.items() if child.poll() is not None]
         print(f"ops: {', '.join(ended)} ended by itself; its output is above", file=sys.stderr)
         raise typer.Exit(3)
     except KeyboardInterrupt:
-        print("\nending both", flush=True)
+        print("\nending all", flush=True)
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C would leave children behind
@@ -136,22 +143,27 @@ def _interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _check_servable(root: Path, port: int, mlflow_port: int) -> None:
-    """ConfigError where a port is taken, both are the same, or there is nothing to serve."""
+def _check_servable(root: Path, ports: Mapping[str, tuple[str, int]]) -> None:
+    """ConfigError where a port is taken or given twice, or there is nothing to serve. `ports`: owner and port by option."""
     from ops_pipelines.core.errors import ConfigError
 
-    if port == mlflow_port:
-        raise ConfigError(
-            f"Dagster and MLflow are both given port {port}", expected="two ports", action="Choose --mlflow-port"
-        )
+    owners: dict[int, str] = {}
+    for option, (name, port) in ports.items():
+        if port in owners:
+            raise ConfigError(
+                f"{owners[port]} and {name} are both given port {port}",
+                expected="a port of its own for each",
+                action=f"Choose {option}",
+            )
+        owners[port] = name
     if not (root / "workspace.yaml").is_file():
         raise ConfigError(
             f"There is no {root / 'workspace.yaml'}",
             expected="a file that names the project's code locations",
             action="Write `load_from:` with one python_module for each location",
         )
-    _check_free("Dagster", port, "--port")
-    _check_free("MLflow", mlflow_port, "--mlflow-port")
+    for option, (name, port) in ports.items():
+        _check_free(name, port, option)
 
 
 def _check_free(name: str, port: int, option: str) -> None:
@@ -163,7 +175,7 @@ def _check_free(name: str, port: int, option: str) -> None:
             attempt.bind((HOST, port))
         except OSError as error:
             raise ConfigError(
-                f"{name}'s port {port} is taken: {error.strerror}",
+                f"The port {port} of {name} is taken: {error.strerror}",
                 expected="a free port",
                 action=f"End what listens there, or choose another with {option}",
             ) from error

@@ -5,7 +5,9 @@ import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import suppress
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,17 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-def free_ports() -> tuple[int, int]:
-    with socket.create_server(("127.0.0.1", 0)) as first, socket.create_server(("127.0.0.1", 0)) as second:
-        return first.getsockname()[1], second.getsockname()[1]
+OPTIONS = ["--port", "--mlflow-port", "--reports-port"]
+
+
+def free_ports() -> list[int]:
+    with ExitStack() as held:
+        servers = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in OPTIONS]
+        return [server.getsockname()[1] for server in servers]
+
+
+def options(ports: Sequence[int]) -> list[str]:
+    return [word for option, port in zip(OPTIONS, ports, strict=True) for word in (option, str(port))]
 
 
 def is_free(port: int) -> bool:
@@ -45,19 +55,22 @@ def alive(pid: int) -> bool:
     return bool(listed.strip()) and not listed.strip().startswith("Z")
 
 
-@pytest.mark.parametrize("taken", ["--port", "--mlflow-port"])
+@pytest.mark.parametrize("taken", OPTIONS)
 def test_a_taken_port_is_wrong_usage_and_named(ops, home, taken):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = str(server.getsockname()[1])
-        said = ops("ui", "--port", str(free_ports()[0]), "--mlflow-port", str(free_ports()[1]), taken, port)
+        said = ops("ui", *options(free_ports()), taken, port)
     assert said.code == 2
-    assert f"port {port} is taken" in said.err
+    assert f"The port {port} of " in said.err
     assert f"choose another with {taken}" in said.err
     assert not home.folder.exists()
 
 
-def test_one_port_for_both_is_wrong_usage(ops):
-    assert ops("ui", "--port", "4000", "--mlflow-port", "4000").code == 2
+@pytest.mark.parametrize(("first", "second"), [*combinations(OPTIONS, 2)])
+def test_one_port_for_two_is_wrong_usage(ops, first, second):
+    said = ops("ui", first, "4000", second, "4000")
+    assert said.code == 2
+    assert f"Choose {second}" in said.err
 
 
 def test_a_project_without_a_workspace_has_nothing_to_serve(ops, tmp_path, monkeypatch):
@@ -70,9 +83,9 @@ def test_a_project_without_a_workspace_has_nothing_to_serve(ops, tmp_path, monke
 
 @pytest.fixture
 def server(tmp_path):
-    """`ops ui` in a session of its own, with its two ports; ended with all that it started, whatever the test did."""
+    """`ops ui` in a session of its own, with its three ports; ended with all that it started, whatever the test did."""
     ports = free_ports()
-    words = ["ui", "--port", str(ports[0]), "--mlflow-port", str(ports[1])]
+    words = ["ui", *options(ports)]
     environment = {**os.environ, "OPS_HOME": str(tmp_path / "home")}
     code = "from ops_pipelines.cli import main; main()"
     with (tmp_path / "log").open("w") as log:
@@ -91,7 +104,7 @@ def server(tmp_path):
     child.wait()
 
 
-def test_serves_both_on_loopback_until_ctrl_c_and_leaves_nothing_behind(server, tmp_path):
+def test_serves_all_on_loopback_until_ctrl_c_and_leaves_nothing_behind(server, tmp_path):
     child, ports = server
     give_up = time.monotonic() + 90
     while not all(answers(port) for port in ports) and child.poll() is None and time.monotonic() < give_up:
