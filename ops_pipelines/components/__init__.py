@@ -1,11 +1,12 @@
 """Dagster's side: what a team writes in YAML becomes assets, checks, jobs and sensors. Wiring only.
 
-`Dataset`, `FeatureSet` and `Model` are the types that `defs.yaml` names. Every asset is four moves: read, call one
-domain function, write, report.
+`Alarms`, `Dataset`, `FeatureSet` and `Model` are the types that `defs.yaml` names. Every asset is four moves: read, call
+one domain function, write, report.
 """
 
+from ops_pipelines.components.alarms import Alarms
 from ops_pipelines.components.dataset import Dataset
 from ops_pipelines.components.feature_set import FeatureSet
 from ops_pipelines.components.model import Model
 
-__all__ = ["Dataset", "FeatureSet", "Model"]
+__all__ = ["Alarms", "Dataset", "FeatureSet", "Model"]

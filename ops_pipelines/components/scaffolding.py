@@ -126,3 +126,13 @@ class ModelScaffolder(_OpsScaffolder):
             return lightgbm.train(fixed | dict(params), lightgbm.Dataset(features, rows.labels), num_boost_round=50)
         ''',
     )
+
+
+class AlarmsScaffolder(_OpsScaffolder):
+    """An inbox over the reference model."""
+
+    yaml = """\
+      name: {name}
+      systems: [flight_delay] # models whose performance and drift are watched
+      weekly: {{start: "2013-01-01", end: "2013-12-31"}}
+    """
