@@ -34,6 +34,7 @@ from ops_pipelines.adapters.dagster_runs import (
     DeferredRunLauncher,
     RunResult,
     TickResult,
+    one_engine_per_database,
     open_instance,
     root_cause,
     run_results,
@@ -65,6 +66,7 @@ class InProcessDaemon:
         write_dagster_yaml(self._home)
         with ExitStack() as stack:
             self._log = stack.enter_context((self._home / "in_process_daemon.log").open("a", encoding="utf-8"))
+            stack.enter_context(one_engine_per_database())
             self.instance = stack.enter_context(open_instance(self._home))
             self._context = stack.enter_context(open_workspace(self.instance, self._locations))
             self._repositories = load_repositories(self._context, self._locations)
@@ -96,9 +98,12 @@ class InProcessDaemon:
         while self._started:
             self.instance.reset_sensor(self._started.pop())
 
-    def tick_sensors(self) -> list[TickResult]:
-        """Evaluates every running sensor once and executes the runs it asks for."""
-        return self._tick(lambda: execute_sensor_iteration(self._context, _LOG, None, None), automation=False)
+    def tick_sensors(self, *names: str) -> list[TickResult]:
+        """Evaluates the running sensors of these names once, or every one, and executes the runs they ask for.
+
+        The others are evaluated too where their own minimum interval has passed, as the daemon does.
+        """
+        return self._tick(lambda: execute_sensor_iteration(self._context, _LOG, None, None), names, automation=False)
 
     def tick_automation(self) -> list[TickResult]:
         """Evaluates the automation conditions once and executes what they ask for.
@@ -106,7 +111,8 @@ class InProcessDaemon:
         The first tick of a home only takes a baseline: tick once before the first data arrives. A tick right
         after one that launched runs may miss data that arrived in between: see `settle_automation`.
         """
-        return self._tick(lambda: self._asset_daemon._run_iteration_impl(self._context, None, {}, {}), automation=True)
+        iterate = self._asset_daemon._run_iteration_impl
+        return self._tick(lambda: iterate(self._context, None, {}, {}), (), automation=True)
 
     def settle_automation(self) -> list[TickResult]:
         """Ticks automation until a tick asks for nothing, so that whole chains run and new data is seen.
@@ -173,10 +179,11 @@ class InProcessDaemon:
     def _sensors(self) -> list[RemoteSensor]:
         return [sensor for repository in self._repositories.values() for sensor in repository.get_sensors()]
 
-    def _tick(self, iterate: Callable[[], object], *, automation: bool) -> list[TickResult]:
+    def _tick(self, iterate: Callable[[], object], names: Sequence[str], *, automation: bool) -> list[TickResult]:
         sensors = [s for s in self._sensors() if s.sensor_type.is_handled_by_asset_daemon is automation]
         for sensor in sensors:
-            self._let_tick_now(sensor)
+            if not names or sensor.name in names:
+                self._let_tick_now(sensor)
         started = get_current_timestamp()
         self._work(iterate)
         return [result for sensor in sensors if (result := self._tick_result(sensor, started))]

@@ -16,6 +16,7 @@ from ops_pipelines.adapters.mlflow_registry import MLflowRegistry, RegistryError
 from ops_pipelines.adapters.objects import ObjectStore
 from ops_pipelines.adapters.project import Project, find_project
 from ops_pipelines.adapters.sqlite_releases import SQLiteReleaseStore
+from ops_pipelines.adapters.sqlite_retraining import SQLiteRetrainingLog
 from ops_pipelines.core.clock import Clock
 from ops_pipelines.core.errors import ArtefactError, DataError, OpsError
 from ops_pipelines.core.fingerprint import short
@@ -23,6 +24,7 @@ from ops_pipelines.core.lineage import Artefact, Origin
 from ops_pipelines.core.pointer import Decision, promote, roll_back
 from ops_pipelines.core.release import Move, ReleaseStore, find_release
 from ops_pipelines.mlops.admission import Ruling
+from ops_pipelines.mlops.retraining import RetrainingLog
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,13 +40,14 @@ class Shipped:
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """A project with its lake, objects, releases, clock, feature store and model registry."""
+    """A project with its lake, objects, releases, clock, retraining log, feature store and model registry."""
 
     project: Project
     lake: Lake
     objects: ObjectStore
     releases: ReleaseStore
     clock: Clock
+    retraining: RetrainingLog
     features: FeastStore
     registry: MLflowRegistry
 
@@ -58,6 +61,7 @@ class Platform:
             objects=ObjectStore(here.home / "objects" / "sha256"),
             releases=SQLiteReleaseStore(here.home / "control.db"),
             clock=ProjectClock(here.home),
+            retraining=SQLiteRetrainingLog(here.home / "control.db"),
             features=FeastStore(here),
             registry=MLflowRegistry(here.home),
         )

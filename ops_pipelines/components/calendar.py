@@ -52,3 +52,15 @@ def weeks_until(weeks: dg.TimeWindowPartitionsDefinition, key: str, count: int) 
 def trailing(count: int) -> dg.TimeWindowPartitionMapping:
     """The mapping of a week onto itself and the weeks before it, `count` in all."""
     return dg.TimeWindowPartitionMapping(start_offset=1 - count, allow_nonexistent_upstream_partitions=True)
+
+
+def ahead(count: int) -> dg.TimeWindowPartitionMapping:
+    """The mapping of a week onto itself and the `count` weeks after it, as far as the calendar goes."""
+    return dg.TimeWindowPartitionMapping(end_offset=count, allow_nonexistent_upstream_partitions=True)
+
+
+def behind(count: int) -> dg.TimeWindowPartitionMapping:
+    """The mapping of a week onto the one that lies `count` weeks before it."""
+    return dg.TimeWindowPartitionMapping(
+        start_offset=-count, end_offset=-count, allow_nonexistent_upstream_partitions=True
+    )

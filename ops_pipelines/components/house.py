@@ -56,8 +56,9 @@ def _weekly_arrivals(tree: dg.Definitions) -> dg.Definitions:
 
 
 def _automation(tree: dg.Definitions) -> list[dg.AutomationConditionSensorDefinition]:
-    """The sensor that evaluates the tree's conditions; none for a tree without assets, whose ticks would cost time."""
-    if not tree.assets:
+    """The sensor that evaluates the tree's conditions; none for a tree without any, whose ticks would cost time."""
+    specs = [spec for asset in tree.assets or [] if isinstance(asset, dg.AssetsDefinition) for spec in asset.specs]
+    if not any(spec.automation_condition for spec in specs):
         return []
     return [
         dg.AutomationConditionSensorDefinition(

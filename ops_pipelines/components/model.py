@@ -6,46 +6,23 @@ import dagster as dg
 from pydantic import Field
 
 from ops_pipelines.adapters.platform import Platform
-from ops_pipelines.components.calendar import Weekly, trailing
+from ops_pipelines.components.calendar import Weekly, ahead, behind, trailing
 from ops_pipelines.components.code import code_version
 from ops_pipelines.components.component import OpsComponent
 from ops_pipelines.components.conditions import gated_eager
 from ops_pipelines.components.model_checkpoint import CheckpointConfig, make_checkpoint
 from ops_pipelines.components.model_jobs import pointer_jobs
-from ops_pipelines.components.model_predictions import ScoringConfig, make_predictions, scoring_sensor
+from ops_pipelines.components.model_monitoring import make_drift, make_performance
+from ops_pipelines.components.model_predictions import ScoringConfig, make_predictions
 from ops_pipelines.components.model_release import make_release
+from ops_pipelines.components.model_retraining import make_episodes, retraining_backstop, retraining_sensor
+from ops_pipelines.components.model_settings import Drift, Entities, Gate, Labels, Performance, Retraining
 from ops_pipelines.components.model_training_set import make_training_set
-from ops_pipelines.components.publishing import gate_spec, publish
+from ops_pipelines.components.model_watching import scoring_sensor, watching_sensor
+from ops_pipelines.components.publishing import finding_spec, gate_spec, publish
 from ops_pipelines.components.scaffolding import ModelScaffolder
-from ops_pipelines.mlops.evaluation import GateRule
-
-
-class Entities(dg.Model, dg.Resolvable):
-    """The rows to score: their dataset, the column that names one, and the column that tells when it is asked about."""
-
-    dataset: str
-    key: str
-    asked_at: str
-
-
-class Labels(dg.Model, dg.Resolvable):
-    """The outcomes: their dataset, the column that holds them, and the column that tells when each became known."""
-
-    dataset: str
-    column: str
-    known_at: str
-
-
-class Gate(dg.Model, dg.Resolvable):
-    """What a challenger has to show; see `ops_pipelines.mlops.evaluation.GateRule`."""
-
-    confidence: float = 0.95
-    min_rows: int = 200
-    slice_margin: float = 0.02
-
-    def rule(self) -> GateRule:
-        """The rule as the domain knows it."""
-        return GateRule(self.confidence, self.min_rows, self.slice_margin)
+from ops_pipelines.mlops.drift import FEATURE_DRIFT, LABEL_DRIFT, PREDICTION_DRIFT
+from ops_pipelines.mlops.performance import PERFORMANCE
 
 
 @dg.scaffold_with(ModelScaffolder)
@@ -69,18 +46,28 @@ class Model(OpsComponent):
     holdout_weeks: int = 2
     slices: list[str] = Field(default_factory=list)
     gate: Gate = Field(default_factory=Gate)
+    drift: Drift = Field(default_factory=Drift)
+    performance: Performance = Field(default_factory=Performance)
+    retraining: Retraining = Field(default_factory=Retraining)
     description: str | None = None
     owners: list[str] = Field(default_factory=list)
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
-        """Four assets, the jobs that train, promote and roll back, and the sensor that scores."""
-        checkpoints = dg.AssetSelection.assets(self.key("training_set"), self.key("checkpoint"))
-        scores = dg.define_asset_job(f"score_{self.name}", dg.AssetSelection.assets(self.key("predictions")))
+        """Its assets, the jobs that train, promote and roll back, and what scores, watches and retrains by itself."""
+        scores = self._job("score", "predictions", "performance", "drift", "episodes")
+        watch = self._job("watch", "performance", "drift", "episodes")
+        train = self._job("train", "training_set", "checkpoint")
+        watching = [self._performance(), self._drift(), self._episodes()]
         return dg.Definitions(
-            assets=[self._training_set(), self._checkpoint(), self._release(), self._predictions()],
-            jobs=[dg.define_asset_job(f"train_{self.name}", checkpoints), scores, *pointer_jobs(self.name)],
-            sensors=[scoring_sensor(self, scores)],
+            assets=[self._training_set(), self._checkpoint(), self._release(), self._predictions(), *watching],
+            jobs=[train, scores, watch, *pointer_jobs(self.name)],
+            sensors=[scoring_sensor(self, scores), watching_sensor(self, watch), retraining_sensor(self, train)],
+            schedules=[retraining_backstop(self, train)],
         )
+
+    def _job(self, verb: str, *parts: str) -> Any:
+        """The job `<verb>_<name>` that makes some of this model's assets."""
+        return dg.define_asset_job(f"{verb}_{self.name}", dg.AssetSelection.assets(*map(self.key, parts)))
 
     def key(self, part: str) -> dg.AssetKey:
         """The key of one of this model's assets, for instance `flight_delay/checkpoint`."""
@@ -90,12 +77,13 @@ class Model(OpsComponent):
         """The weeks that all its assets are partitioned by."""
         return self.weekly.definition()
 
-    def asset(self, part: str, check: str, *, kinds: set[str], description: str, **settings: Any) -> Any:
-        """The decorator of one of this model's assets, with its blocking check."""
+    def asset(self, part: str, check: str, *findings: str, kinds: set[str], description: str, **settings: Any) -> Any:
+        """The decorator of one of this model's assets, with its blocking check and the ones that only warn."""
+        key, weeks = self.key(part), self.weeks()
         return dg.asset(
-            key=self.key(part),
-            partitions_def=self.weeks(),
-            check_specs=[gate_spec(check, self.key(part), self.weeks())],
+            key=key,
+            partitions_def=weeks,
+            check_specs=[gate_spec(check, key, weeks), *(finding_spec(name, key, weeks) for name in findings)],
             group_name=self.name,
             owners=self.owners,
             kinds=kinds,
@@ -168,3 +156,54 @@ class Model(OpsComponent):
             return publish(context, platform, made, check="is_complete")
 
         return predictions
+
+    def _performance(self) -> dg.AssetsDefinition:
+        labels = dg.AssetDep(self.labels.dataset, partition_mapping=ahead(self.labels.wait_weeks))
+
+        @self.asset(
+            "performance",
+            "is_measured",
+            PERFORMANCE,
+            LABEL_DRIFT,
+            deps=[self.key("predictions"), labels],
+            kinds={"parquet"},
+            description="How the week's scores turned out: log loss, calibration and AUC, overall and per slice.",
+        )
+        def performance(
+            context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+        ) -> dg.MaterializeResult:
+            return publish(
+                context, platform, make_performance(self, platform, context.partition_key), check="is_measured"
+            )
+
+        return performance
+
+    def _drift(self) -> dg.AssetsDefinition:
+        @self.asset(
+            "drift",
+            "is_measured",
+            FEATURE_DRIFT,
+            PREDICTION_DRIFT,
+            deps=[self.key("predictions")],
+            kinds={"parquet"},
+            description="How far the week's features and scores are from the training period of the release that scored it.",
+        )
+        def drift(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+            return publish(context, platform, make_drift(self, platform, context.partition_key), check="is_measured")
+
+        return drift
+
+    def _episodes(self) -> dg.AssetsDefinition:
+        judged = dg.AssetDep(self.key("performance"), partition_mapping=behind(self.labels.wait_weeks))
+
+        @self.asset(
+            "episodes",
+            "is_told",
+            deps=[self.key("drift"), judged],
+            kinds={"parquet"},
+            description="Every episode of trouble so far: since when, why, which run answered it, and how it ended.",
+        )
+        def episodes(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+            return publish(context, platform, make_episodes(self, platform, context.partition_key), check="is_told")
+
+        return episodes

@@ -1,8 +1,9 @@
 """A checkpoint: fitted, judged against what is live, stored by content, and described for people."""
 
 import json
+import time
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -14,18 +15,21 @@ from ops_pipelines.components.calendar import window_of
 from ops_pipelines.components.code import source_of, source_of_platform
 from ops_pipelines.components.model_predictions import predictor_of
 from ops_pipelines.components.publishing import Product
+from ops_pipelines.core.errors import DataError, TrainingError
 from ops_pipelines.core.fingerprint import canonical_json, short
 from ops_pipelines.core.gate import Judgement, decide
 from ops_pipelines.core.pointer import PRODUCTION, live_evidence, live_release
 from ops_pipelines.core.release import Evidence, Manifest, Release
 from ops_pipelines.core.verdict import NotEvaluated, Passed, Verdict
+from ops_pipelines.mlops.calibration import calibrate
 from ops_pipelines.mlops.checkpoint import Card, check_features, judge_repeatability
 from ops_pipelines.mlops.evaluation import compare, judge_challenger, judge_probabilities, metrics
 from ops_pipelines.mlops.feature_set import FeatureService
-from ops_pipelines.mlops.training import ASKED_AT, KNOWN_AT, LABEL, Split, fit, import_function, split_by_time
+from ops_pipelines.mlops.training import ASKED_AT, KNOWN_AT, LABEL, Rows, Split, fit, import_function, split_by_time
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
 
     from ops_pipelines.components.model import Model
 
@@ -67,8 +71,11 @@ class Judged:
 
 def make_checkpoint(model: "Model", platform: Platform, week: str, config: CheckpointConfig, *, run_id: str) -> Product:
     """Fit, judge, store and record the checkpoint of a cut-off week."""
+    cut_off = window_of(model.weeks(), week).end
     material = _read(model, platform, week)
+    began = time.process_time()
     fitted = _fit(model, config, material.split)
+    spent = time.process_time() - began
     manifest = _manifest(model, platform, material, fitted)
     judged = _judge(model, platform, manifest, fitted, material.split)
     card = _card(model, week, manifest, fitted, judged, material.split)
@@ -92,8 +99,9 @@ def make_checkpoint(model: "Model", platform: Platform, week: str, config: Check
         "training_set": f"{model.name}/training_set@{week}",
         "metrics": judged.metrics,
         "recipe": fitted.recipe,
+        "cpu_seconds": round(spent, 2),
+        **_expectations(model, platform, fitted, judged, material.split, cut_off),
     }
-    cut_off = window_of(model.weeks(), week).end
     platform.releases.save(manifest, Evidence(judged.verdict, judged.baseline, cut_off, facts))
     return _product(model, week, manifest, judged, facts, card)
 
@@ -176,6 +184,28 @@ def _judge(model: "Model", platform: Platform, manifest: Manifest, fitted: Fitte
     judgements = [Judgement("better", subject, better), Judgement("repeatable", subject, fitted.repeatable)]
     verdict = decide(subject, required=["better", "repeatable"], judgements=judgements)
     return Judged(verdict, champion.digest if champion else None, measured)
+
+
+def _expectations(
+    model: "Model", platform: Platform, fitted: Fitted, judged: Judged, split: Split, cut_off: datetime
+) -> dict[str, str]:
+    """What the training period says is normal, by digest; why there is none where a fit on parts of it fails.
+
+    Only of what may go live: it costs some more fits, and nobody watches what was refused.
+    """
+    if not isinstance(judged.verdict, Passed):
+        return {}
+    flavour = flavour_named(model.flavour)
+    train = import_function(fitted.recipe["train"], what="training function")
+
+    def fit_and_score(rows: Rows, features: "pd.DataFrame") -> "np.ndarray":
+        return flavour.predict(fit(train, rows.copy(), fitted.recipe["params"], model.seed), features)
+
+    try:
+        expectations = calibrate(split.period, split.known_at, cut_off, fit_and_score)
+    except (DataError, TrainingError) as error:
+        return {"expectations_problem": str(error)}
+    return {"expectations": platform.objects.put(canonical_json(expectations.to_json()))}
 
 
 def _baseline_scores(platform: Platform, champion: Release | None, split: Split) -> "np.ndarray | NotEvaluated":

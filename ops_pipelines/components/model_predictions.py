@@ -1,4 +1,4 @@
-"""Weekly scores by the release that was live when the week began, and the sensor that asks for them."""
+"""Weekly scores by the release that was live when the week began."""
 
 import json
 from dataclasses import dataclass
@@ -9,13 +9,12 @@ import dagster as dg
 from ops_pipelines.adapters.flavours import flavour_named
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.components.calendar import window_of
-from ops_pipelines.components.conditions import sensor_status
 from ops_pipelines.components.model_training_set import gather
 from ops_pipelines.components.publishing import Product
 from ops_pipelines.core.fingerprint import digest_json, digest_table, short
-from ops_pipelines.core.pointer import PRODUCTION, live_move
+from ops_pipelines.core.pointer import PRODUCTION
 from ops_pipelines.core.release import Release
-from ops_pipelines.core.verdict import NotEvaluated, Passed, Verdict
+from ops_pipelines.core.verdict import Verdict
 from ops_pipelines.mlops.feature_set import FeatureService
 from ops_pipelines.mlops.scoring import judge_scores, release_for, score
 
@@ -75,45 +74,3 @@ def make_predictions(model: "Model", platform: Platform, week: str, *, named: st
     verdict: Verdict = judge_scores(scores, rows=vectors.table.num_rows)
     digest = digest_table(scores, key=["prediction_id"])
     return Product(scores, digest, verdict, vectors.inputs, facts=facts, shown={"release": short(release.digest)})
-
-
-def scoring_sensor(model: "Model", job: Any) -> dg.SensorDefinition:
-    """The sensor that scores each week whose features were refreshed and passed, and in which a release was live.
-
-    It walks every new materialization in order and looks at the stored verdict, not at the event alone.
-    """
-    watched = dg.AssetKey([model.features, "online"])
-
-    @dg.sensor(name=f"score_{model.name}", job=job, minimum_interval_seconds=30, default_status=sensor_status())
-    def sensor(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]) -> dg.SensorResult:
-        after = int(context.cursor) if context.cursor else None
-        records = context.instance.fetch_materializations(
-            dg.AssetRecordsFilter(asset_key=watched, after_storage_id=after), limit=100, ascending=True
-        ).records
-        answers = [(record, _ready(model, platform, str(record.partition_key))) for record in records]
-        requests = [
-            dg.RunRequest(run_key=f"{record.partition_key}:{record.storage_id}", partition_key=record.partition_key)
-            for record, verdict in answers
-            if isinstance(verdict, Passed)
-        ]
-        skipped = [verdict.why for _, verdict in answers if isinstance(verdict, NotEvaluated)]
-        return dg.SensorResult(
-            run_requests=requests,
-            skip_reason=None
-            if requests
-            else "; ".join(skipped) or "no week's features were refreshed since the last look",
-            cursor=str(records[-1].storage_id) if records else context.cursor,
-        )
-
-    return sensor
-
-
-def _ready(model: "Model", platform: Platform, week: str) -> Verdict:
-    """Whether a week can be scored: its features passed, and a release was live when it began."""
-    features = platform.lake.latest(f"{model.features}/online", week)
-    if features is None or not isinstance(features.verdict, Passed):
-        return NotEvaluated(f"the features of {week} did not pass")
-    start = window_of(model.weeks(), week).start
-    if live_move(platform.releases.history(model.name, PRODUCTION), as_of=start) is None:
-        return NotEvaluated(f"no release was live when {week} began")
-    return Passed()

@@ -1,6 +1,6 @@
 """The last two moves of every asset: write what was made, report how it was judged."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ import dagster as dg
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.core.fingerprint import short
 from ops_pipelines.core.lineage import STATIC, Artefact
-from ops_pipelines.core.verdict import Passed, Verdict, name_of, reasons_of
+from ops_pipelines.core.verdict import Passed, Verdict, name_of, reasons_of, verdict_to_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """What an asset made: the table, its digest, its verdict, what it was made from, and facts for people."""
+    """What an asset made: the table, its digest, its verdict, what it was made from, and facts for people.
+
+    The verdict is about the making. `findings` are about what the content says (drift, performance): they are stored with
+    it and shown as checks that warn and hold nothing back; whoever acts on them reads what was stored.
+    """
 
     table: "pa.Table"
     digest: str
@@ -25,6 +29,7 @@ class Product:
     inputs: Mapping[str, str]
     facts: Mapping[str, Any] = field(default_factory=dict)
     shown: Mapping[str, Any] = field(default_factory=dict)
+    findings: Mapping[str, Verdict] = field(default_factory=dict)
 
 
 def publish(
@@ -39,7 +44,7 @@ def publish(
         verdict=product.verdict,
         inputs=product.inputs,
         origin=platform.origin(context.run.run_id, _code_version(context)),
-        facts=product.facts,
+        facts={**product.facts, **_findings_as_facts(product)},
     )
     platform.lake.publish(product.table, artefact)
     return dg.MaterializeResult(
@@ -53,7 +58,10 @@ def publish(
             "inputs": dg.MetadataValue.json({name: short(digest) for name, digest in product.inputs.items()}),
         },
         data_version=dg.DataVersion(product.digest),
-        check_results=[gate_result(check, product.verdict)],
+        check_results=[
+            gate_result(check, product.verdict),
+            *(finding_result(name, verdict) for name, verdict in product.findings.items()),
+        ],
     )
 
 
@@ -62,13 +70,40 @@ def gate_spec(check: str, key: dg.AssetKey, partitions: dg.PartitionsDefinition[
     return dg.AssetCheckSpec(check, asset=key, blocking=True, partitions_def=partitions)
 
 
+def shown_table(rows: Iterable[Mapping[str, Any]]) -> dg.MetadataValue:
+    """Rows of plain values as a table in the UI, or a sentence where there are none."""
+    records = [dg.TableRecord({name: _cell(value) for name, value in row.items()}) for row in rows]
+    return dg.MetadataValue.table(records) if records else dg.MetadataValue.text("none")
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 4)
+    return "" if value is None else value
+
+
+def finding_spec(check: str, key: dg.AssetKey, partitions: dg.PartitionsDefinition[str] | None) -> dg.AssetCheckSpec:
+    """A check that warns, with one verdict for each partition of its asset, and holds nothing back."""
+    return dg.AssetCheckSpec(check, asset=key, blocking=False, partitions_def=partitions)
+
+
 def gate_result(check: str, verdict: Verdict) -> dg.AssetCheckResult:
+    """A gate's verdict as a check's result: anything but Passed is an error."""
+    return _check_result(check, verdict, dg.AssetCheckSeverity.ERROR)
+
+
+def finding_result(check: str, verdict: Verdict) -> dg.AssetCheckResult:
+    """A finding as a check's result: anything but Passed is a warning."""
+    return _check_result(check, verdict, dg.AssetCheckSeverity.WARN)
+
+
+def _check_result(check: str, verdict: Verdict, severity: dg.AssetCheckSeverity) -> dg.AssetCheckResult:
     """A verdict as a check's result: only Passed passes, and the reasons stand in the metadata."""
     reasons = reasons_of(verdict)
     return dg.AssetCheckResult(
         passed=isinstance(verdict, Passed),
         check_name=check,
-        severity=dg.AssetCheckSeverity.ERROR,
+        severity=severity,
         description=reasons[0] + (f" (and {len(reasons) - 1} more)" if reasons[1:] else "") if reasons else None,
         metadata={
             "verdict": name_of(verdict),
@@ -76,6 +111,11 @@ def gate_result(check: str, verdict: Verdict) -> dg.AssetCheckResult:
             "evidence": dg.MetadataValue.json(dict(verdict.evidence)),
         },
     )
+
+
+def _findings_as_facts(product: Product) -> dict[str, Any]:
+    stored = {name: verdict_to_json(verdict) for name, verdict in product.findings.items()}
+    return {"findings": stored} if stored else {}
 
 
 def _listed(verdict: Verdict) -> str:

@@ -79,3 +79,18 @@ def near_miss(name: str, known: Iterable[str]) -> str:
     if close:
         return f"Did you mean {close[0]!r}?"
     return f"Known: {', '.join(names)}." if names else "None is known."
+
+
+def check_settings(rule: object, section: str, **allowed: tuple[bool, str]) -> None:
+    """Raises ConfigError for the first setting of a rule that is not good: (good, what is expected) by its name.
+
+    `section` is the key in YAML under which the rule's settings stand.
+    """
+    for name, (good, expected) in allowed.items():
+        if not good:
+            raise ConfigError(
+                f"{name} under `{section}` is {getattr(rule, name)}",
+                expected=expected,
+                action=f"Set {name} under `{section}` in the YAML",
+                setting=name,
+            )

@@ -48,6 +48,14 @@ def live_evidence(store: ReleaseStore, system: str, environment: str) -> Evidenc
     return find_release(store, system, move.release).evidence_of(move.evidence) if move else None
 
 
+def live_before(history: Sequence[Move], as_of: datetime) -> str | None:
+    """The release that the one live at an instant replaced by promotion; None where it replaced none."""
+    past = [move for move in history if move.as_of <= as_of]
+    if len(past) < 2 or past[-1].action != "promote":
+        return None
+    return past[-2].release
+
+
 def taken_back(history: Sequence[Move], release: str) -> Move | None:
     """The rollback that last took a release out of force; None where something else did, or nothing."""
     after = [later for move, later in pairwise(history) if move.release == release]

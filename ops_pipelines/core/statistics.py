@@ -1,4 +1,4 @@
-"""Means whose rows are not independent.
+"""Means whose rows are not independent, what one more draw may be, and whether two samples are of one kind.
 
 Rows of one day share its weather, so an interval that counts rows is far too narrow. Clusters (days) are what is
 independent here, and their number is what the interval pays for.
@@ -62,3 +62,51 @@ def clustered_mean(values: "np.ndarray", clusters: Sequence[Hashable]) -> Cluste
     residuals = np.bincount(members, weights=np.asarray(values, dtype=float) - mean, minlength=count)
     error = float(np.sqrt(np.sum(residuals**2) * count / (count - 1)) / len(values))
     return ClusteredMean(mean, error, len(values), count)
+
+
+def prediction_bound(values: Sequence[float], *, confidence: float = 0.95) -> float:
+    """The value that one more draw of the same kind stays below with that confidence.
+
+    The one-sided prediction limit for one further observation of a normal sample, mean + t * s * sqrt(1 + 1/m) with
+    m - 1 degrees of freedom (Hahn, 1970). Raises ValueError for fewer than two values.
+    """
+    import numpy as np
+    from scipy.special import stdtrit
+
+    if len(values) < 2:
+        raise ValueError(f"a prediction needs at least two values, got {len(values)}")
+    count, sample = len(values), np.asarray(values, dtype=float)
+    reach = float(stdtrit(count - 1, confidence)) * float(sample.std(ddof=1))
+    return float(sample.mean()) + reach * float(np.sqrt(1 + 1 / count))
+
+
+def homogeneity_p_value(first: "np.ndarray", second: "np.ndarray", *, least_expected: float = 5.0) -> float:
+    """The chance of counts at least this different where two samples come from one distribution; 1 where nothing differs.
+
+    Pearson's chi-square test of homogeneity over the bins of two histograms. Bins in which either sample expects fewer
+    than `least_expected` rows are pooled into one. 1.0 where a sample is empty or one bin is left.
+    """
+    import numpy as np
+    from scipy.special import chdtrc
+
+    counts = np.stack([np.asarray(first, dtype=float), np.asarray(second, dtype=float)])
+    totals = counts.sum(axis=1)
+    if not totals.all():
+        return 1.0
+    rare = counts.sum(axis=0) * totals.min() / totals.sum() < least_expected
+    pooled = np.column_stack([counts[:, ~rare], counts[:, rare].sum(axis=1)])
+    pooled = pooled[:, pooled.sum(axis=0) > 0]
+    if pooled.shape[1] < 2:
+        return 1.0
+    expected = np.outer(totals, pooled.sum(axis=0)) / totals.sum()
+    return float(chdtrc(pooled.shape[1] - 1, ((pooled - expected) ** 2 / expected).sum()))
+
+
+def holm_adjusted(p_values: Sequence[float]) -> list[float]:
+    """Each p-value as it counts when all were looked at, in the given order; empty for none. Holm's step-down (1979)."""
+    order = sorted(range(len(p_values)), key=lambda position: p_values[position])
+    adjusted, highest = [0.0] * len(p_values), 0.0
+    for rank, position in enumerate(order):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[position]))
+        adjusted[position] = highest
+    return adjusted

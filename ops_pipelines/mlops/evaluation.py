@@ -10,7 +10,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from ops_pipelines.core.errors import ConfigError
+from ops_pipelines.core.errors import check_settings
 from ops_pipelines.core.statistics import clustered_mean
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, Verdict
 
@@ -32,19 +32,13 @@ class GateRule:
     slice_margin: float = 0.02
 
     def __post_init__(self) -> None:
-        allowed = (
-            ("confidence", 0.5 < self.confidence < 1, "more than 0.5 and less than 1"),
-            ("min_rows", self.min_rows >= 1, "at least 1"),
-            ("slice_margin", self.slice_margin >= 0, "nats of log loss, 0 or more"),
+        check_settings(
+            self,
+            "gate",
+            confidence=(0.5 < self.confidence < 1, "more than 0.5 and less than 1"),
+            min_rows=(self.min_rows >= 1, "at least 1"),
+            slice_margin=(self.slice_margin >= 0, "nats of log loss, 0 or more"),
         )
-        for name, good, expected in allowed:
-            if not good:
-                raise ConfigError(
-                    f"The gate's {name} is {getattr(self, name)}",
-                    expected=expected,
-                    action=f"Set {name} under `gate` in the model's YAML",
-                    setting=name,
-                )
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,14 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from ops_pipelines.core.clock import Window, utc
-from ops_pipelines.core.errors import ConfigError
+from ops_pipelines.core.errors import check_settings
 from ops_pipelines.core.fingerprint import short
 from ops_pipelines.core.verdict import Blocked, Passed, Verdict, reasons_of
+from ops_pipelines.mlops.drift import PREDICTION_DRIFT
+from ops_pipelines.mlops.performance import PERFORMANCE
 
-PERFORMANCE, PREDICTION, AGE, REQUEST = "performance", "prediction_drift", "age", "request"
-FINDINGS = (PERFORMANCE, PREDICTION)
+AGE = "age"
+FINDINGS = (PERFORMANCE, PREDICTION_DRIFT)
 """The findings that open an episode. Feature drift is shown and recorded, and starts nothing alone."""
 
 
@@ -42,16 +44,10 @@ class RetrainingRule:
     budget_weeks: int = 26
 
     def __post_init__(self) -> None:
-        wrong = [name for name, value in asdict(self).items() if value < (name != "cooldown_weeks")]
-        if self.flagged > self.of:
-            wrong.append("flagged")
-        if wrong:
-            raise ConfigError(
-                f"The retraining rule's {wrong[0]} is {getattr(self, wrong[0])}",
-                expected="whole numbers of at least 1 (a cooldown may be 0), and no more flagged weeks than are looked at",
-                action=f"Correct {wrong[0]} under `retraining` in the model's YAML",
-                setting=wrong[0],
-            )
+        least = {name: int(name != "cooldown_weeks") for name in asdict(self)}
+        allowed = {name: (getattr(self, name) >= low, f"at least {low}") for name, low in least.items()}
+        check_settings(self, "retraining", **allowed)
+        check_settings(self, "retraining", flagged=(self.flagged <= self.of, f"at most the {self.of} of `of`"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,15 +177,16 @@ def due(episodes: Sequence[Episode]) -> tuple[Episode, ...]:
     return tuple(episode for episode in episodes if episode.is_due)
 
 
-def request_for(episodes: Sequence[Episode], week: Week, *, actor: str, at: datetime) -> Request:
-    """The row that answers due episodes of one system; ValueError for none. Its key is the first one's."""
+def request_for(episodes: Sequence[Episode], *, week: str, end: datetime, actor: str, at: datetime) -> Request:
+    """The row that answers due episodes of one system up to the end of a week; ValueError for none.
+
+    Its key is the first one's.
+    """
     if not episodes:
         raise ValueError("no episode is due")
     reasons = "; ".join(f"{episode.kind}: {episode.reasons[0]}" for episode in episodes)
     first = episodes[0]
-    return Request(
-        first.key, first.system, week.key, week.window.end, reasons, actor, at, tuple(e.key for e in episodes)
-    )
+    return Request(first.key, first.system, week, end, reasons, actor, at, tuple(e.key for e in episodes))
 
 
 def _answered(episode: Episode, week: Week) -> Episode:

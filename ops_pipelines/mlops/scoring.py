@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ops_pipelines.core.errors import NotPromotable, ReleaseError
+from ops_pipelines.core.errors import ConfigError, NotPromotable, ReleaseError
 from ops_pipelines.core.fingerprint import short
 from ops_pipelines.core.pointer import live_release
 from ops_pipelines.core.release import Release, ReleaseStore, find_release
@@ -57,24 +57,29 @@ def score(
     partition: str,
     predict: "Callable[[pa.Table], np.ndarray]",
 ) -> "pa.Table":
-    """One row for each row of `vectors`: prediction_id, the entity's key, score, release digest.
+    """One row for each row of `vectors`: prediction_id, score and release digest, and beside them what the model saw.
 
-    `prediction_id` is `<system>/<partition>/<entity>/<first digits of the release>`, which `ops why` takes.
+    `prediction_id` is `<system>/<partition>/<entity>/<first digits of the release>`, which `ops why` takes. The vectors
+    are kept, since drift is about what was seen and not about what could be joined again later. Raises ConfigError where
+    a column of the vectors has one of the three names.
     """
     import pyarrow as pa
 
     system, digest = release.manifest.system, release.digest
-    entities = vectors.column(entity)
-    return pa.table(
-        {
-            "prediction_id": pa.array(
-                [f"{system}/{partition}/{key}/{short(digest)}" for key in entities.to_pylist()], type=pa.string()
-            ),
-            entity: entities,
-            "score": pa.array(predict(vectors), type=pa.float64()),
-            "release": pa.array([digest] * len(entities), type=pa.string()),
-        }
-    )
+    entities = vectors.column(entity).to_pylist()
+    said = {
+        "prediction_id": pa.array([f"{system}/{partition}/{key}/{short(digest)}" for key in entities], pa.string()),
+        "score": pa.array(predict(vectors), type=pa.float64()),
+        "release": pa.array([digest] * len(entities), type=pa.string()),
+    }
+    taken = [name for name in vectors.column_names if name in said]
+    if taken:
+        raise ConfigError(
+            f"{taken} are columns of the rows that {system!r} scores, and also of its predictions",
+            expected=f"other names than {', '.join(said)}",
+            action="Rename the column in its dataset or in feature_repo/",
+        )
+    return pa.table(said | {name: vectors.column(name) for name in vectors.column_names})
 
 
 def judge_scores(scores: "pa.Table", *, rows: int) -> Verdict:

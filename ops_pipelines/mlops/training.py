@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ops_pipelines.core.errors import ConfigError, DataError, OpsError, TrainingError, near_miss
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 ASKED_AT, LABEL, KNOWN_AT = "__asked_at", "__label", "__known_at"
@@ -38,14 +39,23 @@ class Rows:
         """The same rows in memory of their own, which a function may change without anybody else seeing it."""
         return Rows(self.features.copy(), self.labels.copy(), self.asked_at.copy())
 
+    def where(self, chosen: "np.ndarray") -> "Rows":
+        """The rows that a mask chooses."""
+        return Rows(self.features[chosen], self.labels[chosen], self.asked_at[chosen])
+
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The earlier rows to fit on, the later rows to judge on, and the later rows' slices."""
+    """The earlier rows to fit on, the later rows to judge on, and the later rows' slices.
+
+    `period` is every row of both that was labelled by the cut-off, and `known_at` when each of its labels was known.
+    """
 
     train: Rows
     holdout: Rows
     slices: "pd.DataFrame"
+    period: Rows
+    known_at: "pd.Series[Any]"
 
 
 TrainFunction = Callable[[Rows, Mapping[str, Any], int], Any]
@@ -89,7 +99,14 @@ def split_by_time(
                 expected="labelled rows of both classes before and after " + f"{holdout_from:%Y-%m-%d}",
                 action="Widen window_weeks or holdout_weeks, or wait until labels are known",
             )
-    return Split(_rows(train, features), _rows(holdout, features), holdout[list(slices)].reset_index(drop=True))
+    period = labelled[labelled[ASKED_AT] < cut_off].reset_index(drop=True)
+    return Split(
+        train=_rows(train, features),
+        holdout=_rows(holdout, features),
+        slices=holdout[list(slices)].reset_index(drop=True),
+        period=_rows(period, features),
+        known_at=period[KNOWN_AT],
+    )
 
 
 def fit(train: TrainFunction, rows: Rows, params: Mapping[str, Any], seed: int) -> Any:

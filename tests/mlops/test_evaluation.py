@@ -51,8 +51,8 @@ def compared(champion, challenger, *, days=None, origins=None, rule: GateRule = 
 def test_a_rule_that_could_not_judge_is_refused(setting: str, value: float, expected: str) -> None:
     with pytest.raises(ConfigError) as refused:
         GateRule(**{setting: value})
-    hint = f"Set {setting} under `gate` in the model's YAML."
-    assert str(refused.value) == f"The gate's {setting} is {value}. Expected: {expected}. {hint}"
+    hint = f"Set {setting} under `gate` in the YAML."
+    assert str(refused.value) == f"{setting} under `gate` is {value}. Expected: {expected}. {hint}"
 
 
 def test_a_rule_may_ask_for_little() -> None:

@@ -1,0 +1,237 @@
+"""The weekly state of a model's episodes, and what launches the runs that answer them."""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from ops_pipelines.adapters.platform import Platform
+from ops_pipelines.components.arrivals import ATTEMPTS, BUSY
+from ops_pipelines.components.calendar import window_of
+from ops_pipelines.components.conditions import sensor_status
+from ops_pipelines.components.publishing import Product, shown_table
+from ops_pipelines.core.fingerprint import digest_json, short
+from ops_pipelines.core.lineage import Artefact
+from ops_pipelines.core.pointer import PRODUCTION, live_release
+from ops_pipelines.core.release import Release
+from ops_pipelines.core.verdict import NotEvaluated, Passed, Verdict
+from ops_pipelines.mlops.drift import PREDICTION_DRIFT
+from ops_pipelines.mlops.performance import PERFORMANCE
+from ops_pipelines.mlops.retraining import Episode, Request, Week, advance, due, request_for
+
+if TYPE_CHECKING:
+    from ops_pipelines.components.model import Model
+
+ANSWERS = "ops/retraining"
+"""The tag by which a run names the row of the retraining log that it answers."""
+PATIENCE = timedelta(hours=1)
+"""After so long by the wall clock, what one launcher asked for and nobody launched is launched by the other."""
+
+
+def make_episodes(model: "Model", platform: Platform, week: str) -> Product:
+    """Every episode of a model as of the end of a week: those of the week before, carried on, and those it opens.
+
+    It reads nothing that was decided at or after that end, so that a week made again gives the same episodes.
+    """
+    end = window_of(model.weeks(), week).end
+    live = live_release(platform.releases, model.name, PRODUCTION, as_of=end - timedelta(microseconds=1))
+    before, inputs = _before(model, platform, week)
+    episodes, why = before, "no release was live"
+    if live:
+        known = _week(model, platform, week, live, inputs)
+        episodes, why = advance(model.name, before, known, model.retraining.rule()), None
+    records = [episode.to_json() for episode in episodes]
+    waiting = due(episodes)
+    return Product(
+        _table(records),
+        digest=digest_json(records),
+        verdict=Passed(),
+        inputs=inputs,
+        facts={"release": live.digest if live else None, "episodes": records},
+        shown={
+            "episodes": shown_table(_words(episode) for episode in episodes[-8:]),
+            "open": sum(episode.is_open for episode in episodes),
+            "due": ", ".join(episode.key for episode in waiting) or why or "nothing",
+        },
+    )
+
+
+def stored_episodes(artefact: Artefact | None) -> tuple[Episode, ...]:
+    """The episodes that a week's artefact holds; none for no artefact."""
+    return tuple(Episode.from_json(record) for record in artefact.facts["episodes"]) if artefact else ()
+
+
+def _before(model: "Model", platform: Platform, week: str) -> tuple[tuple[Episode, ...], dict[str, str]]:
+    """The episodes of the last week before this one that has any, and its address."""
+    key = f"{model.name}/episodes"
+    earlier = [made for made in platform.lake.partitions(key) if made < week]
+    found = platform.lake.good(key, earlier[-1]) if earlier else None
+    return stored_episodes(found), {found.address: found.digest} if found else {}
+
+
+def _week(model: "Model", platform: Platform, week: str, live: Release, inputs: dict[str, str]) -> Week:
+    """What is known at the end of a week; what it was read from is added to `inputs`."""
+    window, rule = window_of(model.weeks(), week), model.retraining.rule()
+    look_back = max(rule.of, rule.quiet)
+    seen = window.end - timedelta(weeks=model.labels.wait_weeks)
+    findings = {
+        PERFORMANCE: _findings(model, platform, "performance", seen, live.digest, look_back, inputs),
+        PREDICTION_DRIFT: _findings(model, platform, "drift", window.end, live.digest, look_back, inputs),
+    }
+    rows = [row for row in platform.retraining.requests(model.name) if row.as_of < window.end]
+    outcomes = {row.key: outcome for row in rows if (outcome := _outcome(model, platform, row.week, window.end))}
+    return Week(week, window, live.digest, live.latest.cut_off, findings, rows, outcomes)
+
+
+def _findings(
+    model: "Model", platform: Platform, part: str, end: datetime, release: str, count: int, inputs: dict[str, str]
+) -> Sequence[Verdict]:
+    """One finding of the last weeks up to an instant in which this release was judged, the oldest first."""
+    name = PERFORMANCE if part == "performance" else PREDICTION_DRIFT
+    found: list[Verdict] = []
+    for week in model.weeks().get_partition_keys(current_time=end)[-count:]:
+        artefact = platform.lake.latest(f"{model.name}/{part}", week)
+        if artefact is None:
+            found.append(NotEvaluated(f"{week} was never judged"))
+        elif artefact.facts.get("release") in (release, None):
+            inputs[artefact.address] = artefact.digest
+            found.append(artefact.findings.get(name, NotEvaluated(f"{week} was judged without this finding")))
+    return found
+
+
+def _outcome(model: "Model", platform: Platform, week: str, end: datetime) -> str | None:
+    """What became of the checkpoint of a week, as far as it was decided before an instant."""
+    made = platform.lake.latest(f"{model.name}/checkpoint", week)
+    if made is None:
+        return None
+    moves = platform.releases.history(model.name, PRODUCTION)
+    if any(move.release == made.facts["release"] and move.action == "promote" and move.as_of < end for move in moves):
+        return "promoted"
+    return None if isinstance(made.verdict, Passed) else "refused"
+
+
+def ask_for_due(model: "Model", platform: Platform, week: str, *, actor: str) -> Request | None:
+    """Writes the row that answers what is due after a week, or finds the one that stands; None where nothing is due."""
+    waiting = due(stored_episodes(platform.lake.good(f"{model.name}/episodes", week)))
+    if not waiting:
+        return None
+    end = window_of(model.weeks(), week).end
+    asked = {key for row in platform.retraining.requests(model.name) for key in row.episodes}
+    unasked = [episode for episode in waiting if episode.key not in asked]
+    if not unasked:
+        return None
+    return platform.retraining.ask(request_for(unasked, week=week, end=end, actor=actor, at=platform.clock.wall()))
+
+
+def launches(
+    model: "Model", platform: Platform, instance: dg.DagsterInstance, *, actor: str
+) -> Iterator[dg.RunRequest]:
+    """A run for each row of the retraining log that has none, or whose runs all ended before they decided anything.
+
+    Of what the other launcher asked for only what has waited for an hour. A row is tried three times.
+    """
+    now = platform.clock.wall()
+    other = {sensor_name(model), backstop_name(model)} - {actor}
+    for row in platform.retraining.requests(model.name):
+        if row.actor in other and now - row.at < PATIENCE:
+            continue
+        runs = instance.get_runs(dg.RunsFilter(tags={ANSWERS: row.key}))
+        if _is_answered(model, platform, row, runs) or len(runs) >= ATTEMPTS:
+            continue
+        key = row.key if not runs else f"{row.key}#{len(runs) + 1}"
+        tags = {ANSWERS: row.key, "ops/reason": row.reason[:200]}
+        yield dg.RunRequest(run_key=key, partition_key=row.week, tags=tags)
+
+
+def _is_answered(model: "Model", platform: Platform, row: Request, runs: Sequence[dg.DagsterRun]) -> bool:
+    """Whether a run is under way, or one has made a checkpoint or had its training set refused."""
+    if any(run.status in BUSY for run in runs):
+        return True
+    mine = {run.run_id for run in runs}
+    made = platform.lake.latest(f"{model.name}/checkpoint", row.week)
+    read = platform.lake.latest(f"{model.name}/training_set", row.week)
+    refused = read is not None and not isinstance(read.verdict, Passed) and read.origin.run_id in mine
+    return bool(refused or (made and made.origin.run_id in mine))
+
+
+def sensor_name(model: "Model") -> str:
+    """The name of the sensor that answers episodes, which is also how it signs the retraining log."""
+    return f"retrain_{model.name}"
+
+
+def backstop_name(model: "Model") -> str:
+    """The name of the schedule beside it."""
+    return f"retrain_{model.name}_backstop"
+
+
+def retraining_sensor(model: "Model", job: Any) -> dg.SensorDefinition:
+    """The sensor that walks each new week of episodes, asks for what is due, and launches what was asked for.
+
+    The row in the retraining log is what claims a run; so walking the same week again launches nothing twice.
+    """
+    name = sensor_name(model)
+
+    @dg.sensor(name=name, job=job, minimum_interval_seconds=30, default_status=sensor_status())
+    def sensor(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]) -> dg.SensorResult:
+        after = int(context.cursor) if context.cursor else None
+        records = context.instance.fetch_materializations(
+            dg.AssetRecordsFilter(asset_key=model.key("episodes"), after_storage_id=after), limit=100, ascending=True
+        ).records
+        weeks = sorted({str(record.partition_key) for record in records})
+        for week in weeks:
+            ask_for_due(model, platform, week, actor=name)
+        requests = list(launches(model, platform, context.instance, actor=name))
+        return dg.SensorResult(
+            run_requests=requests,
+            skip_reason=None if requests else _why_nothing(model, platform, weeks),
+            cursor=str(records[-1].storage_id) if records else context.cursor,
+        )
+
+    return sensor
+
+
+def retraining_backstop(model: "Model", job: Any) -> dg.ScheduleDefinition:
+    """The schedule that does the same once a day, for a sensor that was stopped or has stalled."""
+    name = backstop_name(model)
+    status = dg.DefaultScheduleStatus(sensor_status().value)
+
+    @dg.schedule(name=name, job=job, cron_schedule="0 6 * * *", execution_timezone="UTC", default_status=status)
+    def backstop(context: dg.ScheduleEvaluationContext, platform: dg.ResourceParam[Platform]) -> Any:
+        weeks = platform.lake.partitions(f"{model.name}/episodes")
+        if weeks:
+            ask_for_due(model, platform, weeks[-1], actor=name)
+        requests = list(launches(model, platform, context.instance, actor=name))
+        return requests or dg.SkipReason(_why_nothing(model, platform, weeks[-1:]))
+
+    return backstop
+
+
+def _why_nothing(model: "Model", platform: Platform, weeks: Sequence[str]) -> str:
+    """What the last week that was looked at says, in a sentence."""
+    if not weeks:
+        return "no week was judged since the last look"
+    episodes = stored_episodes(platform.lake.good(f"{model.name}/episodes", weeks[-1]))
+    opened = [
+        f"{e.kind} since {e.opened} ({e.held or f'trained at the end of {e.trained}'})" for e in episodes if e.is_open
+    ]
+    return f"{weeks[-1]}: {'; '.join(opened) or 'no episode is open'}"
+
+
+def _table(records: list[dict[str, Any]]) -> Any:
+    import pyarrow as pa
+
+    return pa.Table.from_pylist([record | {"reasons": json.dumps(record["reasons"])} for record in records])
+
+
+def _words(episode: Episode) -> dict[str, Any]:
+    return {
+        "kind": episode.kind,
+        "release": short(episode.release),
+        "opened": episode.opened,
+        "because": "; ".join(episode.reasons)[:300],
+        "trained": episode.trained or episode.held or ("due" if episode.is_due else ""),
+        "outcome": episode.outcome or "",
+        "closed": f"{episode.closed}: {episode.because}" if episode.closed else "",
+    }

@@ -1,0 +1,94 @@
+"""What a model's YAML says beside its function: its rows, its labels, and the rules of gate, watching and retraining.
+
+Each rule is a frozen value of the domain; here it only gets a place in YAML, with the domain's own defaults.
+"""
+
+from typing import Any
+
+import dagster as dg
+
+from ops_pipelines.mlops.drift import DriftRule
+from ops_pipelines.mlops.evaluation import GateRule
+from ops_pipelines.mlops.performance import PerformanceRule
+from ops_pipelines.mlops.retraining import RetrainingRule
+
+
+class Entities(dg.Model, dg.Resolvable):
+    """The rows to score: their dataset, the column that names one, and the column that tells when it is asked about."""
+
+    dataset: str
+    key: str
+    asked_at: str
+
+
+class Labels(dg.Model, dg.Resolvable):
+    """The outcomes: their dataset, the column that holds them, and the column that tells when each became known.
+
+    Performance of a week is judged when it has ended and `wait_weeks` more have passed, with what is known then.
+    """
+
+    dataset: str
+    column: str
+    known_at: str
+    wait_weeks: int = 0
+
+
+class Gate(dg.Model, dg.Resolvable):
+    """What a challenger has to show; see `ops_pipelines.mlops.evaluation.GateRule`."""
+
+    confidence: float = GateRule().confidence
+    min_rows: int = GateRule().min_rows
+    slice_margin: float = GateRule().slice_margin
+
+    def rule(self) -> GateRule:
+        """The rule as the domain knows it."""
+        return GateRule(**_settings(self))
+
+
+class Drift(dg.Model, dg.Resolvable):
+    """When a column has drifted; see `ops_pipelines.mlops.drift.DriftRule`."""
+
+    confidence: float = DriftRule().confidence
+    significance: float = DriftRule().significance
+    floor: float = DriftRule().floor
+    min_rows: int = DriftRule().min_rows
+    min_windows: int = DriftRule().min_windows
+
+    def rule(self) -> DriftRule:
+        """The rule as the domain knows it."""
+        return DriftRule(**_settings(self))
+
+
+class Performance(dg.Model, dg.Resolvable):
+    """When a week's performance is too bad; see `ops_pipelines.mlops.performance.PerformanceRule`."""
+
+    confidence: float = PerformanceRule().confidence
+    day_confidence: float = PerformanceRule().day_confidence
+    min_rows: int = PerformanceRule().min_rows
+    min_coverage: float = PerformanceRule().min_coverage
+    min_windows: int = PerformanceRule().min_windows
+    min_slice_rows: int = PerformanceRule().min_slice_rows
+
+    def rule(self) -> PerformanceRule:
+        """The rule as the domain knows it."""
+        return PerformanceRule(**_settings(self))
+
+
+class Retraining(dg.Model, dg.Resolvable):
+    """When the model is trained again by itself; see `ops_pipelines.mlops.retraining.RetrainingRule`."""
+
+    flagged: int = RetrainingRule().flagged
+    of: int = RetrainingRule().of
+    quiet: int = RetrainingRule().quiet
+    cooldown_weeks: int = RetrainingRule().cooldown_weeks
+    max_age_weeks: int = RetrainingRule().max_age_weeks
+    budget_runs: int = RetrainingRule().budget_runs
+    budget_weeks: int = RetrainingRule().budget_weeks
+
+    def rule(self) -> RetrainingRule:
+        """The rule as the domain knows it."""
+        return RetrainingRule(**_settings(self))
+
+
+def _settings(model: dg.Model) -> dict[str, Any]:
+    return model.model_dump()

@@ -1,0 +1,172 @@
+"""Which parts of a week have to be judged, and the sensors that ask for it.
+
+What a week's verdicts were made of is stored with them, so a part is due where it is missing or where something else
+lies there by now: labels that came late, were corrected, or a week that was scored again.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from ops_pipelines.adapters.platform import Platform
+from ops_pipelines.components.arrivals import BUSY
+from ops_pipelines.components.calendar import window_of
+from ops_pipelines.components.conditions import sensor_status
+from ops_pipelines.components.model_monitoring import label_addresses
+from ops_pipelines.core.lineage import address
+from ops_pipelines.core.pointer import PRODUCTION, live_move
+from ops_pipelines.core.verdict import NotEvaluated, Passed, Verdict
+
+if TYPE_CHECKING:
+    from ops_pipelines.components.model import Model
+
+PREDICTIONS, DRIFT, JUDGED, EPISODES = "predictions", "drift", "performance", "episodes"
+
+
+def scoring_sensor(model: "Model", job: Any) -> dg.SensorDefinition:
+    """The sensor that scores each week whose features were refreshed and passed, and in which a release was live.
+
+    It walks every new materialization in order and looks at the stored verdict, not at the event alone. What can be
+    judged of the week already is judged in the same run.
+    """
+    watched = dg.AssetKey([model.features, "online"])
+
+    @dg.sensor(name=f"score_{model.name}", job=job, minimum_interval_seconds=30, default_status=sensor_status())
+    def sensor(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]) -> dg.SensorResult:
+        after = int(context.cursor) if context.cursor else None
+        records = context.instance.fetch_materializations(
+            dg.AssetRecordsFilter(asset_key=watched, after_storage_id=after), limit=100, ascending=True
+        ).records
+        answers = [(record, _ready(model, platform, str(record.partition_key))) for record in records]
+        requests = [
+            dg.RunRequest(
+                run_key=f"{record.partition_key}:{record.storage_id}",
+                partition_key=record.partition_key,
+                asset_selection=[model.key(part) for part in _with_scores(model, platform, str(record.partition_key))],
+            )
+            for record, verdict in answers
+            if isinstance(verdict, Passed)
+        ]
+        skipped = [verdict.why for _, verdict in answers if isinstance(verdict, NotEvaluated)]
+        return dg.SensorResult(
+            run_requests=requests,
+            skip_reason=None
+            if requests
+            else "; ".join(skipped) or "no week's features were refreshed since the last look",
+            cursor=str(records[-1].storage_id) if records else context.cursor,
+        )
+
+    return sensor
+
+
+def watching_sensor(model: "Model", job: Any) -> dg.SensorDefinition:
+    """The sensor that judges a week when its labels come after its scores, and again when either was made again."""
+    watched = {part: model.key(part) for part in (PREDICTIONS, JUDGED)}
+    watched["labels"] = dg.AssetKey(model.labels.dataset)
+
+    @dg.sensor(name=f"watch_{model.name}", job=job, minimum_interval_seconds=30, default_status=sensor_status())
+    def sensor(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]) -> dg.SensorResult:
+        cursor: dict[str, int] = json.loads(context.cursor or "{}")
+        touched: set[str] = set()
+        for name, key in watched.items():
+            records = context.instance.fetch_materializations(
+                dg.AssetRecordsFilter(asset_key=key, after_storage_id=cursor.get(name)), limit=100, ascending=True
+            ).records
+            touched |= {week for record in records for week in _touched(model, name, str(record.partition_key))}
+            cursor |= {name: records[-1].storage_id} if records else {}
+        weeks = sorted(touched)
+        if weeks and _is_busy(context.instance, model):
+            return dg.SensorResult(skip_reason="a week is being scored or judged", cursor=context.cursor)
+        due = {week: parts for week in weeks if (parts := stale(model, platform, week))}
+        requests = [
+            dg.RunRequest(
+                run_key=f"{week}:{json.dumps(cursor, sort_keys=True)}",
+                partition_key=week,
+                asset_selection=[model.key(part) for part in parts],
+            )
+            for week, parts in due.items()
+        ]
+        why = f"{', '.join(weeks)}: judged with what is there" if weeks else "nothing to judge since the last look"
+        return dg.SensorResult(
+            run_requests=requests, skip_reason=None if requests else why, cursor=json.dumps(cursor, sort_keys=True)
+        )
+
+    return sensor
+
+
+def stale(model: "Model", platform: Platform, week: str) -> list[str]:
+    """The parts of a scored week that are missing, or were made of something else than what lies there now."""
+    scored = platform.good(address(f"{model.name}/{PREDICTIONS}", week))
+    parts: list[str] = []
+    if scored and _differs(platform, model, DRIFT, week, [scored.address]):
+        parts.append(DRIFT)
+    labels = label_addresses(model, platform, week)
+    if (
+        scored
+        and _are_there(model, platform, week)
+        and _differs(platform, model, JUDGED, week, [scored.address, *labels])
+    ):
+        parts.append(JUDGED)
+    told_of = address(f"{model.name}/{JUDGED}", _week_before(model, week, model.labels.wait_weeks))
+    own = [address(f"{model.name}/{DRIFT}", week), told_of]
+    will_be_told = parts and (JUDGED in parts or platform.good(told_of) is not None)
+    if will_be_told or (all(map(platform.good, own)) and _differs(platform, model, EPISODES, week, own)):
+        parts.append(EPISODES)
+    return parts
+
+
+def _with_scores(model: "Model", platform: Platform, week: str) -> list[str]:
+    """What the run that scores a week can make beside its scores: all that does not wait for labels."""
+    parts = [PREDICTIONS, DRIFT]
+    if _are_there(model, platform, week):
+        parts.append(JUDGED)
+    if model.labels.wait_weeks == 0 and JUDGED in parts:
+        parts.append(EPISODES)
+    return parts
+
+
+def _are_there(model: "Model", platform: Platform, week: str) -> bool:
+    """Whether the weeks in which a week's outcomes come in have all passed and are written, accepted or not."""
+    last = window_of(model.weeks(), week).end + timedelta(weeks=model.labels.wait_weeks)
+    found = label_addresses(model, platform, week)
+    return last <= platform.clock.as_of() and all(platform.latest(at) for at in found)
+
+
+def _differs(platform: Platform, model: "Model", part: str, week: str, read: Sequence[str]) -> bool:
+    """Whether a part was never made, or was made of other contents than those that lie at some addresses now."""
+    made = platform.lake.latest(f"{model.name}/{part}", week)
+    now = {at: found.digest for at in read if (found := platform.latest(at))}
+    return made is None or any(made.inputs.get(at) != digest for at, digest in now.items())
+
+
+def _touched(model: "Model", name: str, week: str) -> Iterator[str]:
+    """The weeks that a new materialization may change: labels come in later weeks, episodes are told in later ones."""
+    wait = model.labels.wait_weeks
+    if name == "labels":
+        yield from (_week_before(model, week, back) for back in range(wait + 1))
+    else:
+        yield week
+        yield _week_before(model, week, -wait)
+
+
+def _week_before(model: "Model", week: str, count: int) -> str:
+    return f"{window_of(model.weeks(), week).start - timedelta(weeks=count):%Y-%m-%d}"
+
+
+def _is_busy(instance: dg.DagsterInstance, model: "Model") -> bool:
+    jobs = (f"score_{model.name}", f"watch_{model.name}")
+    return any(instance.get_runs(dg.RunsFilter(job_name=job, statuses=list(BUSY)), limit=1) for job in jobs)
+
+
+def _ready(model: "Model", platform: Platform, week: str) -> Verdict:
+    """Whether a week can be scored: its features passed, and a release was live when it began."""
+    features = platform.lake.latest(f"{model.features}/online", week)
+    if features is None or not isinstance(features.verdict, Passed):
+        return NotEvaluated(f"the features of {week} did not pass")
+    start = window_of(model.weeks(), week).start
+    if live_move(platform.releases.history(model.name, PRODUCTION), as_of=start) is None:
+        return NotEvaluated(f"no release was live when {week} began")
+    return Passed()
