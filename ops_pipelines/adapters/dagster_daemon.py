@@ -34,7 +34,7 @@ from ops_pipelines.adapters.dagster_runs import (
     DeferredRunLauncher,
     RunResult,
     TickResult,
-    one_engine_per_database,
+    databases_kept,
     open_instance,
     root_cause,
     run_results,
@@ -66,7 +66,7 @@ class InProcessDaemon:
         write_dagster_yaml(self._home)
         with ExitStack() as stack:
             self._log = stack.enter_context((self._home / "in_process_daemon.log").open("a", encoding="utf-8"))
-            stack.enter_context(one_engine_per_database())
+            stack.enter_context(databases_kept())
             self.instance = stack.enter_context(open_instance(self._home))
             self._context = stack.enter_context(open_workspace(self.instance, self._locations))
             self._repositories = load_repositories(self._context, self._locations)

@@ -79,7 +79,15 @@ class FeastStore:
     def watermark(self, view: str) -> datetime | None:
         """The latest instant up to which a view's values were loaded; None where they never were."""
         with self._opened() as store:
-            return _watermark(store, view)
+            known = _watermarks(store)
+        if view not in known:
+            raise ConfigError(
+                f"No feature view {view!r} is applied",
+                expected="a view of the feature repo",
+                action=near_miss(view, known),
+                view=view,
+            )
+        return known[view]
 
     def refresh(self, service_name: str, window: Window, *, unchanged: Collection[str] = ()) -> tuple[ViewRefresh, ...]:
         """Bring a window's values online, for each view of a service; newer values that are there already stay.
@@ -94,12 +102,13 @@ class FeastStore:
             service = self._service(store, service_name)
             for table in service.tables:
                 _check_files(table, self.project)
+            before = _watermarks(store)
             due = [
                 table
                 for table in service.tables
-                if table.ttl or table.dataset not in unchanged or _watermark(store, table.name) is None
+                if table.ttl or table.dataset not in unchanged or before[table.name] is None
             ]
-            return tuple(_refresh_view(store, table, window) for table in due)
+            return tuple(_refresh_view(store, table, window, before[table.name]) for table in due)
 
     def online(
         self, service_name: str, rows: Sequence[Mapping[str, Any]], *, asked_at: datetime
@@ -149,20 +158,17 @@ class FeastStore:
         return translate(known[name], views, store.list_entities(), self.project)
 
 
-def _watermark(store: "feast.FeatureStore", name: str) -> datetime | None:
-    views = {view.name: view for view in store.list_feature_views()}
-    if name not in views:
-        raise ConfigError(
-            f"No feature view {name!r} is applied",
-            expected="a view of the feature repo",
-            action=near_miss(name, views),
-            view=name,
-        )
-    return max((utc(end) for _, end in views[name].materialization_intervals), default=None)
+def _watermarks(store: "feast.FeatureStore") -> dict[str, datetime | None]:
+    """Up to when each applied view's values were loaded; None where they never were."""
+    return {
+        view.name: max((utc(end) for _, end in view.materialization_intervals), default=None)
+        for view in store.list_feature_views()
+    }
 
 
-def _refresh_view(store: "feast.FeatureStore", table: FeatureTable, window: Window) -> ViewRefresh:
-    before = _watermark(store, table.name)
+def _refresh_view(
+    store: "feast.FeatureStore", table: FeatureTable, window: Window, before: datetime | None
+) -> ViewRefresh:
     end = max(before, utc(window.end)) if before else utc(window.end)
     # What is older than the time to live has expired for everybody who asks from now on.
     refresh = ViewRefresh(table.name, table.dataset, earliest_needed(table, end) or EARLIEST, end, before)

@@ -9,7 +9,7 @@ import dagster as dg
 
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.agentops.alarms import WATCHED
-from ops_pipelines.components.conditions import sensor_status
+from ops_pipelines.components.conditions import sensor_status, tick_seconds
 from ops_pipelines.core.lineage import Artefact
 from ops_pipelines.core.verdict import Passed
 
@@ -37,7 +37,7 @@ def alarms_sensor(alarms: "Alarms", job: Any) -> dg.SensorDefinition:
     told; such a week is asked for again.
     """
 
-    @dg.sensor(name=alarms.name, job=job, minimum_interval_seconds=30, default_status=sensor_status())
+    @dg.sensor(name=alarms.name, job=job, minimum_interval_seconds=tick_seconds(), default_status=sensor_status())
     def sensor(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]) -> dg.SensorResult:
         cursor = json.loads(context.cursor or "{}")
         touched, read = _walk(alarms, context.instance, cursor.get("read", {}))
@@ -92,9 +92,21 @@ def _sorted_out(alarms: "Alarms", platform: Platform, touched: set[tuple[str, st
             waiting.append(f"{week} of {system} is no week of {alarms.name}")
         elif len(_parts(platform, system, week)) < len(WATCHED):
             waiting.append(f"{system} has not all of {' and '.join(WATCHED)} stored for {week} yet")
+        elif _is_quiet(alarms, platform, week):
+            waiting.append(f"{week}: all is quiet, and no alarm is open")
         else:
             ready.add(week)
     return sorted(ready), waiting
+
+
+def _is_quiet(alarms: "Alarms", platform: Platform, week: str) -> bool:
+    """Whether a week has nothing to add to an empty inbox, and none of its own to make anew."""
+    if platform.lake.is_written(alarms.name, week):
+        return False
+    earlier = [made for made in platform.lake.partitions(alarms.name) if made < week]
+    before = platform.lake.good(alarms.name, earlier[-1]) if earlier else None
+    findings = [verdict for part in judged_in(alarms, platform, week) for verdict in part.findings.values()]
+    return all(isinstance(verdict, Passed) for verdict in findings) and not (before and before.facts["alarms"])
 
 
 def _request(alarms: "Alarms", instance: dg.DagsterInstance, week: str, *, after: str = "") -> dg.RunRequest:

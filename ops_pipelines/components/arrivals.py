@@ -8,7 +8,7 @@ import dagster as dg
 
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.components.calendar import window_of
-from ops_pipelines.components.conditions import sensor_status
+from ops_pipelines.components.conditions import sensor_status, tick_seconds
 
 ATTEMPTS = 3
 BUSY = (
@@ -29,7 +29,7 @@ def arrivals(keys: Sequence[dg.AssetKey], weeks: dg.TimeWindowPartitionsDefiniti
     datasets = ["/".join(key.path) for key in keys]
     job = dg.define_asset_job("arrivals", dg.AssetSelection.assets(*keys))
 
-    @dg.sensor(name="arrivals", job=job, minimum_interval_seconds=30, default_status=sensor_status())
+    @dg.sensor(name="arrivals", job=job, minimum_interval_seconds=tick_seconds(), default_status=sensor_status())
     def sensor(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]) -> dg.SensorResult:
         now = platform.clock.as_of()
         passed = [week for week in weeks.get_partition_keys(current_time=now) if window_of(weeks, week).end <= now]

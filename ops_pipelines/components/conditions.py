@@ -1,8 +1,11 @@
 """When things start by themselves: the only eager condition, the one for assets that nothing wakes, and the switch."""
 
+import os
+
 import dagster as dg
 
 from ops_pipelines.adapters.project import automation_is_on
+from ops_pipelines.core.errors import ConfigError
 
 A = dg.AutomationCondition
 
@@ -33,3 +36,16 @@ def sensor_status() -> dg.DefaultSensorStatus:
     A fresh clone does nothing by itself.
     """
     return dg.DefaultSensorStatus.RUNNING if automation_is_on() else dg.DefaultSensorStatus.STOPPED
+
+
+def tick_seconds() -> int:
+    """How often every sensor of the house looks: each 30 seconds, or each OPS_TICK_SECONDS.
+
+    ConfigError for what is no whole number of at least one second.
+    """
+    text = os.environ.get("OPS_TICK_SECONDS", "30")
+    if not text.isdecimal() or int(text) < 1:
+        raise ConfigError(
+            f"OPS_TICK_SECONDS is {text!r}", expected="whole seconds, at least 1", action="Set it to 30, or unset it"
+        )
+    return int(text)

@@ -12,7 +12,7 @@ import dagster as dg
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.project import find_project
 from ops_pipelines.components.arrivals import arrivals
-from ops_pipelines.components.conditions import sensor_status
+from ops_pipelines.components.conditions import sensor_status, tick_seconds
 from ops_pipelines.components.dataset import ARRIVES
 
 
@@ -62,7 +62,10 @@ def _automation(tree: dg.Definitions) -> list[dg.AutomationConditionSensorDefini
         return []
     return [
         dg.AutomationConditionSensorDefinition(
-            "automation", target=dg.AssetSelection.all(), default_status=sensor_status()
+            "automation",
+            target=dg.AssetSelection.all(),
+            default_status=sensor_status(),
+            minimum_interval_seconds=tick_seconds(),
         )
     ]
 

@@ -10,7 +10,7 @@ import dagster as dg
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.components.arrivals import ATTEMPTS, BUSY
 from ops_pipelines.components.calendar import window_of
-from ops_pipelines.components.conditions import sensor_status
+from ops_pipelines.components.conditions import sensor_status, tick_seconds
 from ops_pipelines.components.publishing import Product, shown_table
 from ops_pipelines.core.fingerprint import digest_json, short
 from ops_pipelines.core.lineage import Artefact
@@ -173,7 +173,7 @@ def retraining_sensor(model: "Model", job: Any) -> dg.SensorDefinition:
     """
     name = sensor_name(model)
 
-    @dg.sensor(name=name, job=job, minimum_interval_seconds=30, default_status=sensor_status())
+    @dg.sensor(name=name, job=job, minimum_interval_seconds=tick_seconds(), default_status=sensor_status())
     def sensor(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]) -> dg.SensorResult:
         after = int(context.cursor) if context.cursor else None
         records = context.instance.fetch_materializations(

@@ -14,7 +14,7 @@ import dagster as dg
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.components.arrivals import BUSY
 from ops_pipelines.components.calendar import window_of
-from ops_pipelines.components.conditions import sensor_status
+from ops_pipelines.components.conditions import sensor_status, tick_seconds
 from ops_pipelines.components.model_monitoring import label_addresses
 from ops_pipelines.core.lineage import address
 from ops_pipelines.core.pointer import PRODUCTION, live_move
@@ -34,7 +34,9 @@ def scoring_sensor(model: "Model", job: Any) -> dg.SensorDefinition:
     """
     watched = dg.AssetKey([model.features, "online"])
 
-    @dg.sensor(name=f"score_{model.name}", job=job, minimum_interval_seconds=30, default_status=sensor_status())
+    @dg.sensor(
+        name=f"score_{model.name}", job=job, minimum_interval_seconds=tick_seconds(), default_status=sensor_status()
+    )
     def sensor(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]) -> dg.SensorResult:
         after = int(context.cursor) if context.cursor else None
         records = context.instance.fetch_materializations(
@@ -67,7 +69,9 @@ def watching_sensor(model: "Model", job: Any) -> dg.SensorDefinition:
     watched = {part: model.key(part) for part in (PREDICTIONS, JUDGED)}
     watched["labels"] = dg.AssetKey(model.labels.dataset)
 
-    @dg.sensor(name=f"watch_{model.name}", job=job, minimum_interval_seconds=30, default_status=sensor_status())
+    @dg.sensor(
+        name=f"watch_{model.name}", job=job, minimum_interval_seconds=tick_seconds(), default_status=sensor_status()
+    )
     def sensor(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]) -> dg.SensorResult:
         cursor: dict[str, int] = json.loads(context.cursor or "{}")
         touched: set[str] = set()
