@@ -6,6 +6,7 @@ afterwards, never meanwhile.
 """
 
 import logging
+import subprocess
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,6 +36,7 @@ from ops_pipelines.adapters.dagster_runs import (
     RunResult,
     TickResult,
     databases_kept,
+    execute_beside,
     open_instance,
     root_cause,
     run_results,
@@ -46,13 +48,15 @@ _OPEN_BACKFILLS = BulkActionsFilter(
 )
 _MAX_BACKFILL_STEPS = 500
 _MAX_SETTLING_TICKS = 20
+_PATIENCE_SECONDS = 300
 
 
 class InProcessDaemon:
     """A Dagster daemon that ticks when told to: `with InProcessDaemon(home, {location name: module}) as daemon`.
 
     Modules need a `defs` attribute holding Definitions with `executor=in_process_executor`. Whatever
-    runs print goes to home/in_process_daemon.log.
+    runs print goes to home/in_process_daemon.log. A run with the tag `ops/own_process` is executed by a process of its
+    own, beside this one, and is waited for at the exit.
     """
 
     instance: DagsterInstance
@@ -61,6 +65,7 @@ class InProcessDaemon:
         self._home = Path(home).resolve()
         self._locations = dict(locations)
         self._started: list[RemoteSensor] = []
+        self._beside: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
         write_dagster_yaml(self._home)
@@ -245,6 +250,9 @@ class InProcessDaemon:
     def _execute_pending(self) -> None:
         while self._pending():
             run = self._next_pending()
+            if "ops/own_process" in run.tags:
+                self._beside.append(execute_beside(run, self._home, self._log))
+                continue
             try:
                 execute_run(recon_job_from_origin(check.not_none(run.job_code_origin)), run, self.instance)
             except Exception as error:  # a failing step does not raise; this run could not even start
@@ -254,6 +262,8 @@ class InProcessDaemon:
 
     def _close(self) -> None:
         self.stop_sensors()
+        for child in self._beside:
+            child.wait(_PATIENCE_SECONDS)
         while self._pending():  # only after an interrupt: a run nobody will execute must not look alive
             self.instance.report_run_failed(self._next_pending(), "The daemon was closed before it executed this run.")
 

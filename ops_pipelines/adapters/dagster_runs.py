@@ -1,14 +1,19 @@
 """How runs are launched, and how they ended, in a Dagster instance that this process drives itself."""
 
+import os
+import subprocess
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import sqlalchemy
 from dagster import DagsterEventType, DagsterInstance, DagsterRun, RunsFilter
+from dagster import _check as check
+from dagster._core.execution.api import execute_run
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.launcher.base import LaunchRunContext
 from dagster._core.launcher.sync_in_memory_run_launcher import SyncInMemoryRunLauncher
@@ -17,6 +22,7 @@ from dagster._core.storage.runs.sqlite import sqlite_run_storage
 from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
 from dagster._core.storage.sql import check_alembic_revision
 from dagster._utils.error import SerializableErrorInfo
+from dagster._utils.hosted_user_process import recon_job_from_origin
 
 from ops_pipelines.core.errors import OpsError
 
@@ -139,6 +145,20 @@ def _kept_revisions() -> Callable[[Any, Any], Any]:
     return look
 
 
+def execute_beside(run: DagsterRun, home: Path, log: IO[str]) -> subprocess.Popen[bytes]:
+    """A process that executes a run of the instance at `home`, and prints to a log."""
+    command = [sys.executable, "-m", __name__, run.run_id]
+    environment = {**os.environ, "DAGSTER_HOME": str(home)}
+    return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+
+
+def _execute(run_id: str) -> None:
+    """Executes a run that was launched and not begun, in this process."""
+    with DagsterInstance.get() as instance:
+        run = check.not_none(instance.get_run_by_id(run_id))
+        execute_run(recon_job_from_origin(check.not_none(run.job_code_origin)), run, instance)
+
+
 def run_results(instance: DagsterInstance, ids: Sequence[str]) -> tuple[RunResult, ...]:
     """The runs with these ids; the id of a backfill stands for its runs."""
     found: list[DagsterRun] = []
@@ -181,3 +201,7 @@ def _names(error: type[Exception]) -> Iterator[str]:
     yield error.__name__
     for narrower in error.__subclasses__():
         yield from _names(narrower)
+
+
+if __name__ == "__main__":
+    _execute(sys.argv[1])

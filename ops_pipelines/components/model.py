@@ -15,6 +15,7 @@ from ops_pipelines.components.model_jobs import pointer_jobs
 from ops_pipelines.components.model_monitoring import make_drift, make_performance
 from ops_pipelines.components.model_predictions import ScoringConfig, make_predictions
 from ops_pipelines.components.model_release import make_release
+from ops_pipelines.components.model_report import OWN_PROCESS, make_report, report_sensor
 from ops_pipelines.components.model_retraining import make_episodes, retraining_backstop, retraining_sensor
 from ops_pipelines.components.model_settings import Drift, Entities, Gate, Labels, Performance, Retraining
 from ops_pipelines.components.model_training_set import make_training_set
@@ -57,17 +58,20 @@ class Model(OpsComponent):
         scores = self._job("score", "predictions", "performance", "drift", "episodes")
         watch = self._job("watch", "performance", "drift", "episodes")
         train = self._job("train", "training_set", "checkpoint")
-        watching = [self._performance(), self._drift(), self._episodes()]
+        report = self._job("report", "drift_report", tags=OWN_PROCESS)
+        watching = [self._performance(), self._drift(), self._episodes(), self._drift_report()]
+        sensors = [scoring_sensor(self, scores), watching_sensor(self, watch)]
+        sensors += [retraining_sensor(self, train), report_sensor(self, report)]
         return dg.Definitions(
             assets=[self._training_set(), self._checkpoint(), self._release(), self._predictions(), *watching],
-            jobs=[train, scores, watch, *pointer_jobs(self.name)],
-            sensors=[scoring_sensor(self, scores), watching_sensor(self, watch), retraining_sensor(self, train)],
+            jobs=[train, scores, watch, report, *pointer_jobs(self.name)],
+            sensors=sensors,
             schedules=[retraining_backstop(self, train)],
         )
 
-    def _job(self, verb: str, *parts: str) -> Any:
+    def _job(self, verb: str, *parts: str, tags: dict[str, str] | None = None) -> Any:
         """The job `<verb>_<name>` that makes some of this model's assets."""
-        return dg.define_asset_job(f"{verb}_{self.name}", dg.AssetSelection.assets(*map(self.key, parts)))
+        return dg.define_asset_job(f"{verb}_{self.name}", dg.AssetSelection.assets(*map(self.key, parts)), tags=tags)
 
     def key(self, part: str) -> dg.AssetKey:
         """The key of one of this model's assets, for instance `flight_delay/checkpoint`."""
@@ -207,3 +211,18 @@ class Model(OpsComponent):
             return publish(context, platform, make_episodes(self, platform, context.partition_key), check="is_told")
 
         return episodes
+
+    def _drift_report(self) -> dg.AssetsDefinition:
+        @self.asset(
+            "drift_report",
+            "is_drawn",
+            deps=[self.key("drift")],
+            kinds={"evidently", "html"},
+            description="The page about a week for people, made when an episode opens, or on request: materialize it.",
+        )
+        def drift_report(
+            context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+        ) -> dg.MaterializeResult:
+            return publish(context, platform, make_report(self, platform, context.partition_key), check="is_drawn")
+
+        return drift_report
