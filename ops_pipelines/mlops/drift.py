@@ -13,6 +13,7 @@ outcomes only, in `mlops.performance`.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
+from math import inf, nextafter
 from typing import TYPE_CHECKING, Any
 
 from ops_pipelines.core.errors import check_settings
@@ -91,10 +92,9 @@ class ColumnProfile:
         """A name for each bin, in the order of `counts`."""
         if self.categories is not None:
             return (*self.categories, "never seen", "missing")
-        edges = [f"{edge:.4g}" for edge in self.edges or ()]
-        inner = [f"{low} to {high}" for low, high in pairwise(edges)]
-        named = [f"below {edges[0]}", *inner, f"{edges[-1]} or more"] if edges else ["any"]
-        return (*named, "missing")
+        edges = self.edges or ()
+        after = {nextafter(edge, inf) for edge in edges}.intersection(edges)
+        return (*(_span(low, high, after) for low, high in pairwise([-inf, *edges, inf])), "missing")
 
     def histogram(self, values: "pd.Series[Any]") -> "np.ndarray":
         """How many of the values fall into each bin."""
@@ -147,16 +147,16 @@ class ColumnDrift:
 def profile_column(name: str, role: str, values: "pd.Series[Any]", windows: "np.ndarray") -> ColumnProfile:
     """A column of the training period, with how far each of its windows (one number a row) strayed from the others.
 
-    Numeric columns get ten bins of equally many rows, fewer where values repeat; others one for each of the 50 most
-    frequent categories. A column of missing values only has a single bin beside that for the missing.
+    Numeric columns get ten bins of equally many rows, and a bin of its own for each value that more than one of them
+    would hold (the zeros of rain); others one for each of the 50 most frequent categories. A column of missing values
+    only has a single bin beside that for the missing.
     """
     import numpy as np
     import pandas as pd
 
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
-        known = values.dropna().to_numpy(dtype=float)
-        inner = np.unique(np.quantile(known, np.arange(1, BINS) / BINS)) if len(known) else np.array([])
-        empty = ColumnProfile(name, role, tuple(map(float, inner)), None, (0,) * (len(inner) + 2), ())
+        inner = _inner_edges(values.dropna().to_numpy(dtype=float))
+        empty = ColumnProfile(name, role, inner, None, (0,) * (len(inner) + 2), ())
     else:
         kept = sorted(_text(values).value_counts().head(MOST_CATEGORIES).index)
         empty = ColumnProfile(name, role, None, tuple(kept), (0,) * (len(kept) + 2), ())
@@ -164,6 +164,19 @@ def profile_column(name: str, role: str, values: "pd.Series[Any]", windows: "np.
     whole = parts.sum(axis=0)
     strayed = tuple(effect_of(whole - part, part) for part in parts) if len(parts) > 1 else ()
     return ColumnProfile(name, role, empty.edges, empty.categories, tuple(int(n) for n in whole), strayed)
+
+
+def _inner_edges(numbers: "np.ndarray") -> tuple[float, ...]:
+    """The deciles, and right above each that occurs twice the next number there is, which parts it from what is larger.
+
+    Without that a column of zeros nearly everywhere would have a single bin from 0 upwards, and could only fall.
+    """
+    import numpy as np
+
+    if not len(numbers):
+        return ()
+    deciles, times = np.unique(np.quantile(numbers, np.arange(1, BINS) / BINS), return_counts=True)
+    return tuple(map(float, np.union1d(deciles, np.nextafter(deciles[times > 1], np.inf))))
 
 
 def effect_of(reference: "np.ndarray", current: "np.ndarray") -> float:
@@ -241,6 +254,16 @@ def _why_not(columns: Sequence[ColumnDrift], role: str, rule: DriftRule) -> str:
     if all(column.limit is None for column in columns):
         return f"the training period has fewer than {rule.min_windows} weeks, too few to compute a limit from"
     return f"{max(column.rows for column in columns)} rows, and {rule.min_rows} are needed"
+
+
+def _span(low: float, high: float, after: set[float]) -> str:
+    """The numbers from `low` (included) to `high` (excluded) in words; `after` are those right above a single number."""
+    if low == -inf:
+        return "any" if high == inf else f"below {high:.4g}"
+    if high in after:
+        return f"{low:.4g}"
+    start, end = (f"above {nextafter(low, -inf):.4g}", "") if low in after else (f"{low:.4g}", " or more")
+    return f"{start} to {high:.4g}" if high < inf else f"{start}{end}"
 
 
 def _shares(counts: "np.ndarray") -> tuple[float, ...]:
