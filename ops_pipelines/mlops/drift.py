@@ -155,7 +155,7 @@ def profile_column(name: str, role: str, values: "pd.Series[Any]", windows: "np.
     import pandas as pd
 
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
-        inner = _inner_edges(values.dropna().to_numpy(dtype=float))
+        inner = _inner_edges(values.to_numpy(dtype=float, na_value=np.nan))
         empty = ColumnProfile(name, role, inner, None, (0,) * (len(inner) + 2), ())
     else:
         kept = sorted(_text(values).value_counts().head(MOST_CATEGORIES).index)
@@ -169,13 +169,15 @@ def profile_column(name: str, role: str, values: "pd.Series[Any]", windows: "np.
 def _inner_edges(numbers: "np.ndarray") -> tuple[float, ...]:
     """The deciles, and right above each that occurs twice the next number there is, which parts it from what is larger.
 
-    Without that a column of zeros nearly everywhere would have a single bin from 0 upwards, and could only fall.
+    Without that a column of zeros nearly everywhere would have a single bin from 0 upwards, and could only fall. An
+    infinite number is no edge, since JSON has none; it is counted in the first or the last bin.
     """
     import numpy as np
 
-    if not len(numbers):
+    finite = numbers[np.isfinite(numbers)]
+    if not len(finite):
         return ()
-    deciles, times = np.unique(np.quantile(numbers, np.arange(1, BINS) / BINS), return_counts=True)
+    deciles, times = np.unique(np.quantile(finite, np.arange(1, BINS) / BINS), return_counts=True)
     return tuple(map(float, np.union1d(deciles, np.nextafter(deciles[times > 1], np.inf))))
 
 
