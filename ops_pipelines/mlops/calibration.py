@@ -59,10 +59,10 @@ def calibrate(rows: Rows, known_at: "pd.Series[Any]", cut_off: datetime, fit_and
     import numpy as np
     import pandas as pd
 
-    late = int(((rows.asked_at >= cut_off) | (known_at > cut_off)).sum())
+    late = int((~((rows.asked_at < cut_off) & (known_at <= cut_off))).sum())
     if late:
         raise DataError(
-            f"{late} rows are later than the cut-off {cut_off}",
+            f"{late} rows are later than the cut-off {cut_off}, or nobody knows when",
             expected="the training period alone: limits that know the future would never be crossed",
             action="Leave out what was asked or labelled after the cut-off",
         )
