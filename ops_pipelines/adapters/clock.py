@@ -1,11 +1,13 @@
 """The clock that sensors and schedules read: the wall's, or the position in a replayed year.
 
-A replay keeps its position in OPS_HOME/clock.json. Where the file is missing the logical instant is the wall's.
+A replay keeps its position in OPS_HOME/clock.json: an instant at which it stands, or one from which it runs at a speed.
+Where the file is missing the logical instant is the wall's.
 """
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from ops_pipelines.adapters.files import written_aside
 from ops_pipelines.core.clock import utc
@@ -23,7 +25,11 @@ class ProjectClock:
         if not self._file.is_file():
             return self.wall()
         try:
-            return utc(datetime.fromisoformat(json.loads(self._file.read_text())["as_of"]))
+            kept = json.loads(self._file.read_text())
+            position = utc(datetime.fromisoformat(kept["as_of"]))
+            if "since" not in kept:
+                return position
+            return position + (self.wall() - utc(datetime.fromisoformat(kept["since"]))) * float(kept["speed"])
         except (ValueError, KeyError, TypeError) as error:
             raise ConfigError(
                 f"{self._file} does not hold an instant: {error}",
@@ -44,6 +50,16 @@ class ProjectClock:
         self._file.unlink(missing_ok=True)
 
     def set(self, as_of: datetime) -> None:
-        """Move the replay to an instant."""
+        """Move the replay to an instant, where it stands."""
+        self._keep({"as_of": utc(as_of).isoformat()})
+
+    def run(self, as_of: datetime, *, week: timedelta) -> None:
+        """Let the replay run from an instant on, so that one of its weeks takes `week` of the wall clock's time."""
+        if week <= timedelta(0):
+            raise ConfigError(f"A week of {week}", expected="a time longer than none", action="Name for instance 5m")
+        speed = timedelta(weeks=1) / week
+        self._keep({"as_of": utc(as_of).isoformat(), "since": self.wall().isoformat(), "speed": speed})
+
+    def _keep(self, position: dict[str, Any]) -> None:
         with written_aside(self._file) as aside:
-            aside.write_text(json.dumps({"as_of": utc(as_of).isoformat()}))
+            aside.write_text(json.dumps(position))

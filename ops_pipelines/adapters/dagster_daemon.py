@@ -37,6 +37,7 @@ from ops_pipelines.adapters.dagster_runs import (
     TickResult,
     databases_kept,
     execute_beside,
+    give_up_orphans,
     open_instance,
     root_cause,
     run_results,
@@ -73,6 +74,7 @@ class InProcessDaemon:
             self._log = stack.enter_context((self._home / "in_process_daemon.log").open("a", encoding="utf-8"))
             stack.enter_context(databases_kept())
             self.instance = stack.enter_context(open_instance(self._home))
+            give_up_orphans(self.instance)
             self._context = stack.enter_context(open_workspace(self.instance, self._locations))
             self._repositories = load_repositories(self._context, self._locations)
             self._asset_daemon = AssetDaemon(settings={}, pre_sensor_interval_seconds=0)

@@ -17,6 +17,8 @@ from dagster._core.execution.api import execute_run
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.launcher.base import LaunchRunContext
 from dagster._core.launcher.sync_in_memory_run_launcher import SyncInMemoryRunLauncher
+from dagster._core.run_coordinator import DefaultRunCoordinator, SubmitRunContext
+from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 from dagster._core.storage.event_log.sqlite import consolidated_sqlite_event_log
 from dagster._core.storage.runs.sqlite import sqlite_run_storage
 from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
@@ -27,6 +29,8 @@ from dagster._utils.hosted_user_process import recon_job_from_origin
 from ops_pipelines.core.errors import OpsError
 
 _SQLITE_STORAGES = (consolidated_sqlite_event_log, sqlite_run_storage, sqlite_schedule_storage)
+DRIVEN_BY = "ops/driven_by"
+"""The tag that names the process of the in-process daemon which executes a run."""
 _KEPT = ("create_engine", "check_alembic_revision")
 
 
@@ -83,13 +87,22 @@ class DeferredRunLauncher(SyncInMemoryRunLauncher):
         self.pending.append(context.dagster_run.run_id)
 
 
+class SigningRunCoordinator(DefaultRunCoordinator):
+    """A coordinator that signs each run with this process before it starts, so that the next one knows what is lost."""
+
+    def submit_run(self, context: SubmitRunContext) -> DagsterRun:
+        """Signs the run and launches it."""
+        self._instance.add_run_tags(context.dagster_run.run_id, {DRIVEN_BY: str(os.getpid())})
+        return super().submit_run(context)
+
+
 def open_instance(home: Path) -> DagsterInstance:
     """The instance of a Dagster home, with runs executed by this process alone."""
     # Only this process launches runs its own way; the web server's later runs go the usual way. Capturing
     # each step's output would start four helper processes a run.
     overrides = {
         "run_launcher": {"module": __name__, "class": DeferredRunLauncher.__name__},
-        "run_coordinator": {"module": "dagster._core.run_coordinator", "class": "DefaultRunCoordinator"},
+        "run_coordinator": {"module": __name__, "class": SigningRunCoordinator.__name__},
         "compute_logs": {
             "module": "dagster._core.storage.noop_compute_log_manager",
             "class": "NoOpComputeLogManager",
@@ -143,6 +156,34 @@ def _kept_revisions() -> Callable[[Any, Any], Any]:
         return latest[database]
 
     return look
+
+
+def give_up_orphans(instance: DagsterInstance) -> list[str]:
+    """Marks the unfinished runs of in-process daemons that are gone as failed; the ids of these runs.
+
+    A process that was killed leaves its run STARTED for ever, and whoever waits for it would wait as long.
+    """
+    orphans = [
+        run
+        for run in instance.get_runs(RunsFilter(statuses=list(IN_PROGRESS_RUN_STATUSES)))
+        if DRIVEN_BY in run.tags and not _is_alive(int(run.tags[DRIVEN_BY]))
+    ]
+    for run in orphans:
+        instance.report_run_failed(run, "The process that executed this run is gone.")
+    return [run.run_id for run in orphans]
+
+
+def _is_alive(process: int) -> bool:
+    """Whether a process of this number runs that is not this one: whatever this one drives, it has yet to begin."""
+    if process == os.getpid():
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def execute_beside(run: DagsterRun, home: Path, log: IO[str]) -> subprocess.Popen[bytes]:

@@ -26,6 +26,7 @@ VERBS = {
     "releases": "pointer",
     "why": "why",
     "data": "data",
+    "drift": "drift",
     "clock": "clock",
     "doctor": "doctor",
 }

@@ -92,7 +92,7 @@ def _sorted_out(alarms: "Alarms", platform: Platform, touched: set[tuple[str, st
             waiting.append(f"{week} of {system} is no week of {alarms.name}")
         elif len(_parts(platform, system, week)) < len(WATCHED):
             waiting.append(f"{system} has not all of {' and '.join(WATCHED)} stored for {week} yet")
-        elif _is_quiet(alarms, platform, week):
+        elif not ready and _is_quiet(alarms, platform, week):
             waiting.append(f"{week}: all is quiet, and no alarm is open")
         else:
             ready.add(week)

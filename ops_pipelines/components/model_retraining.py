@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 ANSWERS = "ops/retraining"
 """The tag by which a run names the row of the retraining log that it answers."""
+GONE = timedelta(hours=6)
+"""After so long without an event a run's process is taken for dead: Dagster itself leaves such a run STARTED for ever."""
 PATIENCE = timedelta(hours=1)
 """After so long by the wall clock, what one launcher asked for and nobody launched is launched by the other."""
 
@@ -137,12 +139,24 @@ def launches(
     for row in platform.retraining.requests(model.name):
         if row.actor in other and now - row.at < PATIENCE:
             continue
-        runs = instance.get_runs(dg.RunsFilter(tags={ANSWERS: row.key}))
+        runs = [_given_up(instance, run) for run in instance.get_runs(dg.RunsFilter(tags={ANSWERS: row.key}))]
         if _is_answered(model, platform, row, runs) or len(runs) >= ATTEMPTS:
             continue
         key = row.key if not runs else f"{row.key}#{len(runs) + 1}"
         tags = {ANSWERS: row.key, "ops/reason": row.reason[:200]}
         yield dg.RunRequest(run_key=key, partition_key=row.week, tags=tags)
+
+
+def _given_up(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRun:
+    """The run, marked as failed where nothing was heard of it for so long that its process must be gone."""
+    if run.status not in BUSY:
+        return run
+    heard = instance.get_records_for_run(run.run_id, limit=1, ascending=False).records
+    last = heard[0].event_log_entry.timestamp if heard else None
+    if last is None or datetime.now(UTC).timestamp() - last < GONE.total_seconds():
+        return run
+    instance.report_run_failed(run, f"Nothing was heard of this run for {GONE}.")
+    return instance.get_run_by_id(run.run_id) or run
 
 
 def _is_answered(model: "Model", platform: Platform, row: Request, runs: Sequence[dg.DagsterRun]) -> bool:

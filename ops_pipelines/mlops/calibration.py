@@ -12,8 +12,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ops_pipelines.core.errors import DataError
+from ops_pipelines.core.verdict import reasons_of
 from ops_pipelines.mlops.drift import FEATURE, LABEL, PREDICTION, ColumnProfile, profile_column
-from ops_pipelines.mlops.evaluation import log_loss
+from ops_pipelines.mlops.evaluation import judge_probabilities, log_loss
 from ops_pipelines.mlops.performance import Expected
 from ops_pipelines.mlops.training import Rows
 
@@ -54,7 +55,8 @@ class Expectations:
 def calibrate(rows: Rows, known_at: "pd.Series[Any]", cut_off: datetime, fit_and_score: FitAndScore) -> Expectations:
     """What is normal, from the labelled rows up to a cut-off; `known_at` is when each row's label was known.
 
-    Raises DataError where a row or its label is later than the cut-off, and where there are fewer than two weeks of rows.
+    Raises DataError where a row or its label is later than the cut-off, where there are fewer than two weeks of rows, and
+    where what was fitted gives no probability for each row.
     """
     import numpy as np
     import pandas as pd
@@ -109,7 +111,14 @@ def _out_of_fold(rows: Rows, weeks: "np.ndarray", fit_and_score: FitAndScore) ->
     scores = np.empty(len(rows))
     for block in np.unique(blocks):
         inside = blocks == block
-        scores[inside] = fit_and_score(rows.where(~inside), rows.features[inside])
+        said = fit_and_score(rows.where(~inside), rows.features[inside])
+        if problem := reasons_of(judge_probabilities(said, rows=int(inside.sum()))):
+            raise DataError(
+                f"A model fitted on parts of the training period gave no scores for the rest: {problem[0]}",
+                expected="one probability for each row",
+                action="Mend the training function: it has to work on fewer weeks, too",
+            )
+        scores[inside] = said
     return scores
 
 
