@@ -12,6 +12,7 @@ from ops_pipelines.core.pointer import (
     Decision,
     check_chain,
     gate_of,
+    live_before,
     live_evidence,
     live_move,
     live_release,
@@ -274,6 +275,23 @@ def test_a_release_counts_as_taken_back_until_something_else_takes_it_out_of_for
     move = back(store)
     history = store.history(SYSTEM, PRODUCTION)
     assert (taken_back(history, second), taken_back(history, first)) == (move, None)
+
+
+def test_what_a_release_replaced_by_promotion_stands_as_long_as_it_is_live(store) -> None:
+    week = timedelta(days=7)
+    first, second, _ = (go_live(store, m, as_of=NEW_YEAR + n * week)[0] for n, m in enumerate("abc"))
+    history = store.history(SYSTEM, PRODUCTION)
+    replaced = [live_before(history, NEW_YEAR + n * week) for n in (-1, 0, 1, 2, 50)]
+    assert replaced == [None, None, first, second, second]
+    assert live_before(history, NEW_YEAR + week - timedelta(microseconds=1)) is None
+
+
+def test_a_rollback_replaces_nothing_and_the_next_promotion_what_was_put_back(store) -> None:
+    first, _ = go_live(store, "a", "b")
+    back(store)
+    assert live_before(store.history(SYSTEM, PRODUCTION), NEW_YEAR) is None
+    go_live(store, "c")
+    assert live_before(store.history(SYSTEM, PRODUCTION), NEW_YEAR) == first
 
 
 class WithoutItsBeginning(InMemoryReleaseStore):

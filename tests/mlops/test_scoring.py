@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ops_pipelines.core.errors import NotPromotable, ReleaseError
+from ops_pipelines.core.errors import ConfigError, NotPromotable, ReleaseError
 from ops_pipelines.core.pointer import PRODUCTION, Decision, live_release, promote
 from ops_pipelines.core.release import Release, find_release
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed
@@ -76,17 +76,34 @@ def test_a_name_that_nobody_knows_is_refused(store) -> None:
         scoring_release(store, week=1, named="zz")
 
 
-def test_every_score_says_which_release_made_it(store) -> None:
+def test_every_score_says_which_release_made_it_and_what_it_saw(store) -> None:
     release = go_live(store, "a", week=1)
-    vectors = pa.table({"flight": ["UA1", "UA2"], "distance": [0.25, 0.5]})
+    vectors = pa.table({"flight": ["UA1", "UA2"], "distance": [0.25, 0.5], "gate": ["A1", None]})
     scores = score(vectors, entity="flight", release=release, partition="2013-01-08", predict=double)
     prefix, digits = "flight_delay/2013-01-08", release.digest[:12]
-    assert scores.to_pydict() == {
+    said = {
         "prediction_id": [f"{prefix}/UA1/{digits}", f"{prefix}/UA2/{digits}"],
-        "flight": ["UA1", "UA2"],
         "score": [0.5, 1.0],
         "release": [release.digest] * 2,
     }
+    assert scores.to_pydict() == said | vectors.to_pydict()
+
+
+def test_the_vectors_keep_their_types_beside_the_scores(store) -> None:
+    release = go_live(store, "a", week=1)
+    vectors = pa.table({"flight": pa.array([7], pa.int16()), "distance": pa.array([0.5], pa.float32())})
+    scores = score(vectors, entity="flight", release=release, partition="2013-01-08", predict=double)
+    assert [scores.schema.field(name).type for name in vectors.column_names] == [pa.int16(), pa.float32()]
+
+
+@pytest.mark.parametrize("name", ["prediction_id", "score", "release"])
+def test_a_column_named_like_a_part_of_the_prediction_is_refused(store, name: str) -> None:
+    release = go_live(store, "a", week=1)
+    vectors = pa.table({"flight": ["UA1"], "distance": [0.5], name: [1.0]})
+    with pytest.raises(
+        ConfigError, match=rf"\['{name}'\] are columns .*Expected: other names than .*Rename the column"
+    ):
+        score(vectors, entity="flight", release=release, partition="2013-01-08", predict=double)
 
 
 def test_a_week_without_rows_has_scores_without_rows(store) -> None:
@@ -94,7 +111,11 @@ def test_a_week_without_rows_has_scores_without_rows(store) -> None:
     vectors = pa.table({"flight": pa.array([], pa.string()), "distance": pa.array([], pa.float64())})
     scores = score(vectors, entity="flight", release=release, partition="2013-01-08", predict=double)
     assert scores.num_rows == 0
-    assert scores.schema.types == [pa.string(), pa.string(), pa.float64(), pa.string()]
+    types = {"prediction_id": pa.string(), "score": pa.float64(), "release": pa.string()}
+    assert dict(zip(scores.schema.names, scores.schema.types, strict=True)) == types | {
+        "flight": pa.string(),
+        "distance": pa.float64(),
+    }
 
 
 def test_scores_from_0_to_1_for_every_row_pass() -> None:

@@ -70,6 +70,25 @@ def test_a_row_belongs_where_it_was_asked_and_its_label_known(asked_at, known_at
     }
 
 
+@pytest.mark.parametrize(
+    ("asked_at", "known_at", "inside"),
+    [
+        (HOLDOUT - HOUR, HOLDOUT + MOMENT, True),
+        (CUT_OFF - MOMENT, CUT_OFF, True),
+        (CUT_OFF - HOUR, CUT_OFF + MOMENT, False),
+        (CUT_OFF, CUT_OFF + HOUR, False),
+        (CUT_OFF - HOUR, None, False),
+    ],
+    ids=["in neither part", "at the very end", "known after the cut-off", "asked at the cut-off", "never known"],
+)
+def test_the_period_is_every_row_that_was_labelled_by_the_cut_off(asked_at, known_at, inside: bool) -> None:
+    found = split((asked_at, known_at, 1.0))
+    numbers = [0, 1, 2, 3] + [4] * inside
+    assert found.period.features["number"].tolist() == numbers
+    expected = pd.to_datetime([known for _, known, _ in [*GOOD, (asked_at, known_at, 1.0)]], utc=True)[numbers]
+    assert found.known_at.tolist() == expected.tolist()
+
+
 @pytest.mark.parametrize(("known_at", "label"), [(None, 1.0), (NEW_YEAR + HOUR, None), (None, None)])
 def test_a_row_whose_label_is_not_known_is_in_neither_part(known_at, label) -> None:
     found = split((NEW_YEAR, known_at, label))
@@ -109,6 +128,13 @@ def test_features_labels_instants_and_slices_share_a_fresh_index() -> None:
     found = split()
     parts = (found.holdout.features, found.holdout.labels, found.holdout.asked_at, found.slices)
     assert [list(part.index) for part in parts] == [[0, 1]] * 4
+
+
+def test_the_period_and_when_its_labels_were_known_share_a_fresh_index() -> None:
+    frame = frame_of([(NEW_YEAR, None, None), *GOOD])
+    found = split_by_time(frame, features=("number",), slices=(), holdout_from=HOLDOUT, cut_off=CUT_OFF)
+    parts = (found.period.features, found.period.labels, found.period.asked_at, found.known_at)
+    assert [list(part.index) for part in parts] == [[0, 1, 2, 3]] * 4
 
 
 def test_fit_returns_the_model_with_its_parameters_and_seed() -> None:
