@@ -340,7 +340,7 @@ def _section(title: str, rows: list[dict[str, Any]]) -> None:
 
 def _verdict_words(verdicts: dict[str, Any]) -> list[dict[str, str]]:
     """One row a reason, so that none is cut."""
-    never = {"verdict": NEVER, "reasons": []}
+    never: dict[str, Any] = {"verdict": NEVER, "reasons": []}
     return [
         {"finding": name.replace("_", " "), "verdict": (found or never)["verdict"], "because": reason}
         for name, found in verdicts.items()
@@ -354,7 +354,8 @@ def _without_bins(column: dict[str, Any]) -> dict[str, Any]:
 
 def _through_words(row: dict[str, Any]) -> dict[str, Any]:
     words = _effect_words(row)
-    return {"week": row["week"]} | words | {"ratio": f"{words['ratio']:<6}{_ratio_bar(row['ratio'])}".strip()}
+    bar = f"{words['ratio']:<6}{_ratio_bar(row['ratio'])}" if row["limit"] else ""
+    return {"week": row["week"]} | words | {"ratio": bar}
 
 
 def _effect_words(column: dict[str, Any]) -> dict[str, str]:
