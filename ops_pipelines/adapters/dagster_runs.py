@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-import sqlalchemy
 from dagster import DagsterEventType, DagsterInstance, DagsterRun, RunsFilter
 from dagster import _check as check
 from dagster._core.execution.api import execute_run
@@ -22,7 +21,7 @@ from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 from dagster._core.storage.event_log.sqlite import consolidated_sqlite_event_log
 from dagster._core.storage.runs.sqlite import sqlite_run_storage
 from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
-from dagster._core.storage.sql import check_alembic_revision
+from dagster._core.storage.sql import check_alembic_revision, create_engine
 from dagster._utils.error import SerializableErrorInfo
 from dagster._utils.hosted_user_process import recon_job_from_origin
 
@@ -130,13 +129,13 @@ def databases_kept() -> Iterator[None]:
             setattr(storage, name, original)
 
 
-def _kept_engines() -> Callable[..., sqlalchemy.Engine]:
+def _kept_engines() -> Callable[..., Any]:
     """SQLAlchemy's engines, one for each address."""
-    engines: dict[str, sqlalchemy.Engine] = {}
+    engines: dict[str, Any] = {}
 
-    def kept(address: str, **settings: Any) -> sqlalchemy.Engine:
+    def kept(address: str, **settings: Any) -> Any:
         if address not in engines:
-            engines[address] = sqlalchemy.create_engine(address, **settings)
+            engines[address] = create_engine(address, **settings)
         return engines[address]
 
     return kept
