@@ -100,16 +100,20 @@ class ColumnProfile:
         """How many of the values fall into each bin."""
         import numpy as np
 
+        return np.bincount(self.placed(values), minlength=len(self.counts))
+
+    def placed(self, values: "pd.Series[Any]") -> "np.ndarray":
+        """The position of each value's bin in `counts`."""
+        import numpy as np
+
         size = len(self.counts)
         if self.categories is not None:
             codes = _text(values).map({name: code for code, name in enumerate(self.categories)})
             unseen = codes.isna() & values.notna()
-            placed = codes.mask(unseen, size - 2).fillna(size - 1).to_numpy(dtype=np.int64)
-        else:
-            numbers = values.to_numpy(dtype=float, na_value=np.nan)
-            placed = np.searchsorted(np.asarray(self.edges or (), dtype=float), numbers, side="right")
-            placed[np.isnan(numbers)] = size - 1
-        return np.bincount(placed, minlength=size)
+            return codes.mask(unseen, size - 2).fillna(size - 1).to_numpy(dtype=np.int64)
+        numbers = values.to_numpy(dtype=float, na_value=np.nan)
+        positions = np.searchsorted(np.asarray(self.edges or (), dtype=float), numbers, side="right")
+        return np.where(np.isnan(numbers), size - 1, positions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +164,8 @@ def profile_column(name: str, role: str, values: "pd.Series[Any]", windows: "np.
     else:
         kept = sorted(_text(values).value_counts().head(MOST_CATEGORIES).index)
         empty = ColumnProfile(name, role, None, tuple(kept), (0,) * (len(kept) + 2), ())
-    parts = np.stack([empty.histogram(values[windows == window]) for window in np.unique(windows)])
+    placed, size = empty.placed(values), len(empty.counts)
+    parts = np.stack([np.bincount(placed[windows == window], minlength=size) for window in np.unique(windows)])
     whole = parts.sum(axis=0)
     strayed = tuple(effect_of(whole - part, part) for part in parts) if len(parts) > 1 else ()
     return ColumnProfile(name, role, empty.edges, empty.categories, tuple(int(n) for n in whole), strayed)
