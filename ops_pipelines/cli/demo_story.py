@@ -1,5 +1,6 @@
 """What the demo tells at its end, read from what the assets, the pointer and the retraining log stored."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -30,11 +31,11 @@ def tell(walked: Walked) -> Story:
     """The story of a walk."""
     judged = [found for week in range(walked.last + 1) if (found := _judged(walked, week))]
     episodes = _episodes(walked)
-    chapters = [*_releases(walked), *_rules(judged), *_told(episodes), *_afterwards(judged), *_false(episodes)]
+    chapters = [*_releases(walked), *_rules(judged), *_told(episodes), *_afterwards(judged), _false(walked, episodes)]
     chapters.append(
         _chapter(f"rollback from {walked.rolled_back['from']}", _rollback(walked), walked.rolled_back["run"])
     )
-    return Story([_row(walked, found, episodes) for found in judged], chapters, _next_steps(walked, episodes))
+    return Story([_row(found, episodes) for found in judged], chapters, _next_steps(walked, episodes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +57,12 @@ def _judged(walked: Walked, week: int) -> _Week | None:
     return _Week(week, performance, drift) if performance and drift else None
 
 
-def _row(walked: Walked, week: _Week, episodes: "Sequence[Episode]") -> dict[str, Any]:
+def _row(week: _Week, episodes: "Sequence[Episode]") -> dict[str, Any]:
     """One line of the year."""
     evidence, before = week.performance.findings["performance"].evidence, week.performance.facts["before"]
     key = key_of(week.number)
     happened = [f"{e.kind} episode opens" for e in episodes if e.opened == key]
-    happened += [f"retrained: {e.outcome or _later_outcome(walked, key)}" for e in episodes if e.trained == key]
+    happened += [f"retrained: {e.outcome}" for e in episodes if e.trained == key]
     happened += [f"{e.kind} episode closes: {e.because}" for e in episodes if e.closed == key]
     return {
         "week": week.number,
@@ -76,11 +77,11 @@ def _row(walked: Walked, week: _Week, episodes: "Sequence[Episode]") -> dict[str
 
 
 def _episodes(walked: Walked) -> "tuple[Episode, ...]":
-    """Every episode as of the last week that has them."""
-    from ops_pipelines.components.model_retraining import stored_episodes
+    """Every episode as of the last week that has them, with what became of it since."""
+    from ops_pipelines.components.model_retraining import answered, stored_episodes
 
-    key = f"{SYSTEM}/episodes"
-    return stored_episodes(walked.platform.lake.good(key, walked.platform.lake.partitions(key)[-1]))
+    lake, key = walked.platform.lake, f"{SYSTEM}/episodes"
+    return answered(stored_episodes(lake.good(key, lake.partitions(key)[-1])), walked.platform, SYSTEM)
 
 
 def _releases(walked: Walked) -> Iterator[dict[str, str]]:
@@ -110,7 +111,7 @@ def _told(episodes: "Sequence[Episode]") -> Iterator[dict[str, str]]:
     for episode in episodes:
         trained = f"trained at the end of {episode.trained}" if episode.trained else episode.held or "not trained"
         end = f"closed {episode.closed}: {episode.because}" if episode.closed else "still open"
-        outcome = f"{'; '.join(episode.reasons)}. One run, {trained}; {end}"
+        outcome = f"{'; '.join(episode.reasons)}. One run, {trained}: {episode.outcome or 'nothing yet'}; {end}"
         yield _chapter(f"episode {episode.key.removeprefix(SYSTEM + '/')}", outcome, f"asset {SYSTEM}/episodes")
 
 
@@ -134,13 +135,27 @@ def _afterwards(judged: Sequence[_Week]) -> Iterator[dict[str, str]]:
         )
 
 
-def _false(episodes: "Sequence[Episode]") -> Iterator[dict[str, str]]:
-    """The alarms that a person would call false: no better model was found while they lasted."""
+def _false(walked: Walked, episodes: "Sequence[Episode]") -> dict[str, str]:
+    """The alarms that a person would call false: those in whose weeks no better model was found.
+
+    An alarm is one streak of weeks of one finding, told once. It was right where an episode whose challenger was promoted
+    opened while it lasted; alarms about features start nothing, and are false by the same measure.
+    """
+    lake = walked.platform.lake
+    inboxes = [inbox for week in lake.partitions("alarms") if (inbox := lake.good("alarms", week))]
+    alarms = {alarm["key"]: alarm for inbox in inboxes for alarm in inbox.facts["alarms"] if alarm["notified_at"]}
+    right = {episode.opened for episode in episodes if episode.outcome == "promoted"}
+    false = [alarm for alarm in alarms.values() if not any(alarm["since"] <= week <= alarm["week"] for week in right)]
+    findings = Counter(alarm["finding"] for alarm in false)
+    named = ", ".join(f"{finding.replace('_', ' ')} {count}" for finding, count in findings.items())
     raised = [episode for episode in episodes if episode.kind in RULES]
-    false = [episode for episode in raised if episode.outcome == "refused" or (episode.closed and not episode.outcome)]
-    named = f": {', '.join(e.opened for e in false)}" if false else ""
-    outcome = f"{len(false)} of {len(raised)} episodes raised by findings led to no better model{named}"
-    yield _chapter("alarms that a person would call false", outcome, "asset alarms")
+    vain = [episode.opened for episode in raised if episode.outcome != "promoted"]
+    return _chapter(
+        "alarms that a person would call false",
+        f"{len(false)} of the {len(alarms)} that people were told of ({named or 'none'}); {len(vain)} of the {len(raised)} "
+        f"episodes raised by findings led to no better model ({', '.join(vain) or 'none'})",
+        "asset alarms",
+    )
 
 
 def _rollback(walked: Walked) -> str:
@@ -148,12 +163,6 @@ def _rollback(walked: Walked) -> str:
     return (
         f"{rolled['to']} is live again after {rolled['seconds']} s, no training; week {walked.last}: {walked.rescored}"
     )
-
-
-def _later_outcome(walked: Walked, week: str) -> str:
-    """What became of a checkpoint that the episodes do not tell of yet, since its week is the last."""
-    made = walked.platform.lake.latest(f"{SYSTEM}/checkpoint", week)
-    return "refused" if made and reasons_of(made.verdict) else "promoted"
 
 
 def _chapter(what: str, outcome: str, where: str) -> dict[str, str]:

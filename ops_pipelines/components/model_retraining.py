@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,17 @@ def stored_episodes(artefact: Artefact | None) -> tuple[Episode, ...]:
     return tuple(Episode.from_json(record) for record in artefact.facts["episodes"]) if artefact else ()
 
 
+def answered(episodes: Sequence[Episode], platform: Platform, system: str) -> tuple[Episode, ...]:
+    """Episodes with the run that answers them and what became of it, as far as that is known by now."""
+    rows = {key: row for row in platform.retraining.requests(system) for key in row.episodes}
+    return tuple(
+        replace(e, trained=rows[e.key].week, outcome=_outcome(system, platform, rows[e.key].week))
+        if e.key in rows
+        else e
+        for e in episodes
+    )
+
+
 def _before(model: "Model", platform: Platform, week: str) -> tuple[tuple[Episode, ...], dict[str, str]]:
     """The episodes of the last week before this one that has any, and its address."""
     key = f"{model.name}/episodes"
@@ -83,7 +95,7 @@ def _week(model: "Model", platform: Platform, week: str, live: Release, inputs: 
         PREDICTION_DRIFT: _findings(model, platform, "drift", window.end, live.digest, look_back, inputs),
     }
     rows = [row for row in platform.retraining.requests(model.name) if row.as_of < window.end]
-    outcomes = {row.key: outcome for row in rows if (outcome := _outcome(model, platform, row.week, window.end))}
+    outcomes = {row.key: found for row in rows if (found := _outcome(model.name, platform, row.week, window.end))}
     return Week(week, window, live.digest, live.latest.cut_off, findings, rows, outcomes)
 
 
@@ -103,13 +115,13 @@ def _findings(
     return found
 
 
-def _outcome(model: "Model", platform: Platform, week: str, end: datetime) -> str | None:
-    """What became of the checkpoint of a week, as far as it was decided before an instant."""
-    made = platform.lake.latest(f"{model.name}/checkpoint", week)
+def _outcome(system: str, platform: Platform, week: str, end: datetime | None = None) -> str | None:
+    """What became of the checkpoint of a week, as far as it was decided before an instant (by now, without one)."""
+    made = platform.lake.latest(f"{system}/checkpoint", week)
     if made is None:
         return None
-    moves = platform.releases.history(model.name, PRODUCTION)
-    if any(move.release == made.facts["release"] and move.action == "promote" and move.as_of < end for move in moves):
+    moves = [m for m in platform.releases.history(system, PRODUCTION) if end is None or m.as_of < end]
+    if any(move.release == made.facts["release"] and move.action == "promote" for move in moves):
         return "promoted"
     return None if isinstance(made.verdict, Passed) else "refused"
 

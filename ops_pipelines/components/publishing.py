@@ -49,8 +49,8 @@ def publish(
     platform.lake.publish(product.table, artefact)
     return dg.MaterializeResult(
         metadata={
-            "verdict": name_of(product.verdict),
-            **({"reasons": dg.MetadataValue.md(_listed(product.verdict))} if reasons_of(product.verdict) else {}),
+            **_shown_verdict("verdict", product.verdict),
+            **{name: shown for found in product.findings.items() for name, shown in _shown_verdict(*found).items()},
             **product.shown,
             "rows": product.table.num_rows,
             "digest": short(product.digest),
@@ -116,6 +116,12 @@ def _check_result(check: str, verdict: Verdict, severity: dg.AssetCheckSeverity)
 def _findings_as_facts(product: Product) -> dict[str, Any]:
     stored = {name: verdict_to_json(verdict) for name, verdict in product.findings.items()}
     return {"findings": stored} if stored else {}
+
+
+def _shown_verdict(name: str, verdict: Verdict) -> dict[str, Any]:
+    """A verdict in an asset's metadata, with its reasons where it has some."""
+    reasons = {f"{name}: why": dg.MetadataValue.md(_listed(verdict))} if reasons_of(verdict) else {}
+    return {name: name_of(verdict), **reasons}
 
 
 def _listed(verdict: Verdict) -> str:
