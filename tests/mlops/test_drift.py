@@ -1,0 +1,373 @@
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ops_pipelines.core.errors import ConfigError
+from ops_pipelines.core.fingerprint import canonical_json
+from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed
+from ops_pipelines.mlops.drift import (
+    FEATURE,
+    LABEL,
+    PREDICTION,
+    ColumnDrift,
+    ColumnProfile,
+    DriftRule,
+    effect_of,
+    judge_drift,
+    measure_drift,
+    profile_column,
+)
+
+RULE, WEEKS, ROWS = DriftRule(), 10, 500
+PERIOD = np.repeat(np.arange(WEEKS), ROWS)
+COUNTS = st.lists(st.integers(0, 1000), min_size=3, max_size=3).map(np.array)
+
+
+def rows_of(seed: int, rows: int) -> pd.DataFrame:
+    """Columns of each kind: a normal number, one with many zeros, text, a boolean and one with a fifth missing."""
+    random = np.random.default_rng(seed)
+    number = random.normal(size=rows)
+    return pd.DataFrame(
+        {
+            "number": number,
+            "rain": np.where(random.random(rows) < 0.95, 0.0, random.exponential(size=rows)),
+            "carrier": random.choice(["UA", "B6", "AA", "HA"], size=rows, p=[0.4, 0.3, 0.2, 0.1]),
+            "weekend": random.random(rows) < 0.3,
+            "gust": np.where(random.random(rows) < 0.2, np.nan, random.normal(size=rows)),
+        }
+    )
+
+
+def profiles_of(frame: pd.DataFrame, windows: np.ndarray = PERIOD) -> tuple[ColumnProfile, ...]:
+    return tuple(profile_column(name, FEATURE, frame[name], windows) for name in frame)
+
+
+@pytest.fixture(scope="module")
+def profiles() -> tuple[ColumnProfile, ...]:
+    return profiles_of(rows_of(1, WEEKS * ROWS))
+
+
+@pytest.fixture(scope="module")
+def week() -> pd.DataFrame:
+    return rows_of(2, ROWS)
+
+
+def measured(profiles, week, rule: DriftRule = RULE) -> dict[str, ColumnDrift]:
+    return {column.name: column for column in measure_drift(profiles, week, rule)}
+
+
+def flagged(profiles, week, rule: DriftRule = RULE) -> list[str]:
+    return [name for name, column in measured(profiles, week, rule).items() if column.flagged]
+
+
+def column_of(effects: tuple[float, ...], *, counts: tuple[int, ...] = (1000, 1000, 0)) -> ColumnProfile:
+    """A numeric column around 0 whose training weeks strayed so far."""
+    return ColumnProfile("x", FEATURE, (0.0,), None, counts, effects)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "expected"),
+    [
+        ("confidence", 0.5, "more than 0.5 and less than 1"),
+        ("confidence", 1.0, "more than 0.5 and less than 1"),
+        ("significance", 0.0, "more than 0 and less than 1"),
+        ("significance", math.nan, "more than 0 and less than 1"),
+        ("floor", 0.0, "more than 0"),
+        ("min_rows", 0, "at least 1"),
+        ("min_windows", 1, "at least 2"),
+    ],
+)
+def test_a_rule_that_could_not_judge_is_refused(setting: str, value: float, expected: str) -> None:
+    with pytest.raises(ConfigError, match=f"{setting} under `drift` is {value}. Expected: {expected}"):
+        DriftRule(**{setting: value})
+
+
+# The effect and its limit
+
+
+def test_the_effect_by_hand() -> None:
+    # 40 and 60 of 100 against 60 and 40, with half a row more in each bin
+    p, q = 40.5 / 101, 60.5 / 101
+    expected = (q - p) * math.log(q / p) + (p - q) * math.log(p / q)
+    assert effect_of(np.array([40, 60]), np.array([60, 40])) == pytest.approx(expected)
+
+
+@settings(max_examples=15, deadline=None)
+@given(COUNTS, COUNTS)
+def test_the_effect_is_symmetric_never_negative_and_zero_for_equal_counts(one, other) -> None:
+    assert effect_of(one, other) == pytest.approx(effect_of(other, one))
+    assert effect_of(one, other) >= 0 == effect_of(one, one)
+    if one.sum() and other.sum():
+        same = np.allclose((one + 0.5) / (one.sum() + 1.5), (other + 0.5) / (other.sum() + 1.5))
+        assert (effect_of(one, other) > 1e-12) is not same
+
+
+def test_an_empty_bin_makes_no_effect_infinite() -> None:
+    assert 0.5 < effect_of(np.array([50, 50, 0]), np.array([0, 50, 50])) < 10
+
+
+@pytest.mark.parametrize("counts", [([0, 0], [5, 5]), ([5, 5], [0, 0]), ([0, 0], [0, 0])])
+def test_nothing_has_no_effect(counts) -> None:
+    assert effect_of(*map(np.array, counts)) == 0.0
+
+
+def test_the_limit_by_hand() -> None:
+    # logarithms of mean log 0.2 and deviation log 2; t of 0.99 with 2 degrees is 6.964557
+    limit = column_of((0.1, 0.2, 0.4)).limit(RULE)
+    assert limit == pytest.approx(0.2 * math.exp(6.964557 * math.log(2) * math.sqrt(1 + 1 / 3)), rel=1e-5)
+
+
+def test_no_limit_is_below_the_floor_or_the_worst_training_week() -> None:
+    assert column_of((0.01,) * 20).limit(RULE) == RULE.floor
+    sure_of_little = DriftRule(confidence=0.51)
+    assert column_of((0.01,) * 20 + (0.7,)).limit(sure_of_little) == 0.7
+
+
+def test_more_confidence_is_a_higher_limit() -> None:
+    column = column_of((0.1, 0.2, 0.3, 0.2))
+    assert column.limit(DriftRule(confidence=0.9)) < column.limit(DriftRule(confidence=0.99))
+
+
+def test_weeks_that_did_not_stray_at_all_have_a_limit() -> None:
+    assert column_of((0.0, 0.0, 0.0)).limit(RULE) == RULE.floor
+
+
+def test_each_training_week_is_compared_with_the_others_and_not_with_itself() -> None:
+    values = pd.Series([0.0] * 10 + [0.0] * 10 + [1.0] * 10)
+    column = profile_column("x", FEATURE, values, np.repeat([7, 8, 9], 10))
+    zeros_and_ones = [column.histogram(values[part]) for part in (slice(0, 20), slice(20, 30))]
+    assert column.strayed[2] == effect_of(*zeros_and_ones)
+    assert column.strayed[0] == column.strayed[1] < column.strayed[2]
+
+
+# Bins
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.lists(st.sampled_from([None, 0.0, -0.0, 1.0, 1.5, -7.0, 1e300, math.inf, -math.inf]), min_size=1, max_size=9))
+def test_every_number_falls_into_one_bin(numbers) -> None:
+    values = pd.Series(numbers, dtype=float)
+    known = profile_column("x", FEATURE, pd.Series([0.0, 0.0, 1.0, 2.0]), np.array([1, 1, 2, 2]))
+    itself = profile_column("x", FEATURE, values, np.arange(len(values)))
+    for column in (known, itself):
+        counts = column.histogram(values)
+        assert counts.sum() == len(values)
+        assert counts[-1] == numbers.count(None)
+        assert len(column.bins()) == len(column.counts) == len(counts)
+    assert sum(itself.counts) == len(values)
+    json.loads(canonical_json(list(itself.edges)))
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.lists(st.sampled_from([None, "a", "b", "z", "", "missing"]), min_size=1, max_size=9))
+def test_every_text_falls_into_one_bin(texts) -> None:
+    known = profile_column("x", FEATURE, pd.Series(["a", "b", None]), np.array([1, 1, 2]))
+    counts = dict(zip(known.bins(), known.histogram(pd.Series(texts, dtype=object)).tolist(), strict=True))
+    unseen = sum(text not in ("a", "b", None) for text in texts)
+    assert counts == {
+        "a": texts.count("a"),
+        "b": texts.count("b"),
+        "never seen": unseen,
+        "missing": texts.count(None),
+    }
+
+
+def test_numbers_get_ten_bins_of_equally_many_rows() -> None:
+    column = profile_column("x", FEATURE, pd.Series(range(1000)), np.repeat([1, 2], 500))
+    assert column.counts == (100,) * 10 + (0,)
+    assert (column.bins()[0], column.bins()[1], column.bins()[-2:]) == (
+        "below 99.9",
+        "99.9 to 199.8",
+        ("899.1 or more", "missing"),
+    )
+
+
+def test_a_number_that_fills_more_than_a_bin_has_one_of_its_own() -> None:
+    rain = pd.Series([0.0] * 70 + [1.0, 2.0, 3.0] * 10)
+    column = profile_column("rain", FEATURE, rain, np.repeat([1, 2], 50))
+    counts = dict(zip(column.bins(), column.counts, strict=True))
+    assert (counts["below 0"], counts["0"]) == (0, 70)
+    assert sum(counts[name] for name in column.bins()[2:-1]) == 30
+
+
+def test_the_fifty_most_frequent_categories_are_kept_and_the_others_counted_together() -> None:
+    texts = [f"{number:02}" for number in range(60) for _ in range(1 + (number < 50))]
+    column = profile_column("x", FEATURE, pd.Series(texts), np.arange(len(texts)) % 2)
+    assert column.categories == tuple(f"{number:02}" for number in range(50))
+    assert column.counts[-2:] == (10, 0)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "boolean", "object"])
+def test_booleans_are_two_categories_however_they_are_stored(dtype: str) -> None:
+    column = profile_column("x", FEATURE, pd.Series([True, False, True], dtype=dtype), np.array([1, 2, 3]))
+    assert (column.categories, column.counts) == (("False", "True"), (1, 2, 0, 0))
+    assert column.histogram(pd.Series([True, None], dtype=object)).tolist() == [0, 1, 0, 1]
+
+
+# A week against its training period
+
+
+def test_a_quiet_week_flags_nothing(profiles, week) -> None:
+    assert flagged(profiles, week) == []
+    assert isinstance(judge_drift(measure_drift(profiles, week, RULE), FEATURE, RULE), Passed)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("number", lambda values: values + 0.5),
+        ("number", lambda values: values - 0.5),
+        ("number", lambda values: values * math.sqrt(2)),
+        ("number", lambda values: values / math.sqrt(2)),
+        ("rain", lambda values: values + (values.index % 5 == 0)),
+        ("carrier", lambda values: values.mask((values.index % 10 < 3) & (values == "UA"), "HA")),
+        ("carrier", lambda values: values.mask(values.index % 10 == 0, "ZZ")),
+        ("carrier", lambda values: values.mask(values.index % 10 == 0)),
+        ("weekend", lambda values: ~values),
+        ("gust", lambda values: values.mask(values.index % 4 == 0)),
+        ("gust", lambda values: values.fillna(0.0)),
+    ],
+    ids=[
+        "half a deviation up",
+        "half a deviation down",
+        "twice the variance",
+        "half the variance",
+        "rain on a fifth of the days",
+        "a category's share up by 0.12",
+        "a new category",
+        "text that is missing",
+        "booleans the other way round",
+        "more numbers missing",
+        "none missing any more",
+    ],
+)
+def test_a_week_that_moved_flags_the_column_that_moved_and_no_other(profiles, week, name: str, change) -> None:
+    assert flagged(profiles, week.assign(**{name: change(week[name])})) == [name]
+
+
+def test_a_shift_too_small_to_matter_is_not_flagged_however_sure_it_is() -> None:
+    from scipy.special import ndtri
+
+    rows = 1_000_000
+    edges = tuple(float(edge) for edge in ndtri(np.arange(1, 10) / 10))
+    column = ColumnProfile("x", FEATURE, edges, None, (rows // 10,) * 10 + (0,), (0.001,) * WEEKS)
+    (found,) = measure_drift([column], {"x": pd.Series(ndtri((np.arange(rows) + 0.5) / rows) + 0.01)}, RULE)
+    assert found.p_value < 1e-6
+    assert not found.flagged
+    assert found.effect == pytest.approx(1e-4, rel=0.2)  # the square of the shift in deviations
+
+
+def test_a_shift_that_chance_may_explain_is_not_flagged_however_large_it_is() -> None:
+    column, rule = column_of((0.01,) * WEEKS), DriftRule(min_rows=10)
+    few, many = ({"x": pd.Series([-1.0] * (3 * rows) + [1.0] * (7 * rows))} for rows in (1, 100))
+    assert measured([column], few, rule)["x"].effect > RULE.floor
+    assert (flagged([column], few, rule), flagged([column], many, rule)) == ([], ["x"])
+
+
+def test_a_shift_that_training_weeks_made_too_is_not_flagged() -> None:
+    now = {"x": pd.Series([-1.0] * 300 + [1.0] * 700)}
+    assert flagged([column_of((0.02,) * WEEKS)], now) == ["x"]
+    assert flagged([column_of((0.02,) * WEEKS + (0.9,))], now) == []
+
+
+def test_the_p_value_is_adjusted_for_all_columns() -> None:
+    now = pd.Series([-1.0] * 410 + [1.0] * 590)
+    alone = measured([column_of((0.01,) * WEEKS)], {"x": now})["x"]
+    others = [ColumnProfile(f"y{n}", FEATURE, (0.0,), None, (1000, 1000, 0), (0.01,) * WEEKS) for n in range(19)]
+    among = measured([column_of((0.01,) * WEEKS), *others], {"x": now})["x"]
+    assert among.p_value == pytest.approx(20 * alone.p_value)
+
+
+def test_a_new_category_is_named_as_what_moved(profiles, week) -> None:
+    column = measured(profiles, week.assign(carrier="ZZ"))["carrier"]
+    assert column.moved == "never seen: 0% → 100%"
+
+
+def test_a_constant_column_is_flagged_when_it_changes_either_way() -> None:
+    column = profile_column("x", FEATURE, pd.Series([5.0] * 5000), PERIOD)
+    for value, expected in ((5.0, []), (4.9, ["x"]), (5.1, ["x"])):
+        assert flagged([column], {"x": pd.Series([value] * ROWS)}) == expected
+
+
+@pytest.mark.parametrize("dtype", [float, object])
+def test_a_column_of_missing_values_is_flagged_when_there_are_some(dtype) -> None:
+    column = profile_column("x", FEATURE, pd.Series([None] * 5000, dtype=dtype), PERIOD)
+    assert flagged([column], {"x": pd.Series([None] * ROWS, dtype=dtype)}) == []
+    assert flagged([column], {"x": pd.Series([1.0] * ROWS, dtype=dtype)}) == ["x"]
+
+
+def test_a_column_that_is_missing_altogether_is_flagged(profiles, week) -> None:
+    assert flagged(profiles, week.assign(number=np.nan)) == ["number"]
+    assert flagged(profiles, week.assign(carrier=None)) == ["carrier"]
+
+
+def test_a_column_that_the_week_has_not_has_no_rows_and_one_that_training_had_not_is_not_looked_at(profiles, week):
+    found = measured(profiles, week.drop(columns="number").assign(gossip="x"))
+    assert (found["number"].rows, found["number"].effect, found["number"].flagged) == (0, 0.0, False)
+    assert sorted(found) == sorted(profile.name for profile in profiles)
+
+
+def test_the_column_furthest_above_its_limit_comes_first(profiles, week) -> None:
+    found = measure_drift(profiles, week.assign(number=week["number"] + 0.5, gust=week["gust"] + 5), RULE)
+    assert [column.name for column in found][:2] == ["gust", "number"]
+    assert found[0].ratio > found[1].ratio > 1
+    assert found[0].ratio == found[0].effect / found[0].limit
+
+
+# Verdicts
+
+
+def test_each_flagged_column_is_a_reason_with_its_numbers(profiles, week) -> None:
+    moved = week.assign(number=week["number"] + 3, gust=np.nan)
+    verdict = judge_drift(measure_drift(profiles, moved, RULE), FEATURE, RULE)
+    assert isinstance(verdict, Blocked)
+    assert verdict.evidence == {"columns": 5, "judged": 5, "flagged": ["number", "gust"]}
+    assert verdict.reasons[1].startswith("gust: PSI ")
+    assert "above the 0.10 that its training weeks allow (missing: 20% → 100%; adjusted p " in verdict.reasons[1]
+
+
+def test_roles_are_judged_apart() -> None:
+    rows = pd.Series([1.0] * ROWS)
+    columns = [
+        ColumnProfile(role, role, (0.0,), None, (1000, 1000, 0), (0.01,) * WEEKS) for role in (FEATURE, PREDICTION)
+    ]
+    found = measure_drift(columns, {FEATURE: rows, PREDICTION: pd.Series([-1.0, 1.0] * 250)}, RULE)
+    assert isinstance(judge_drift(found, FEATURE, RULE), Blocked)
+    assert isinstance(judge_drift(found, PREDICTION, RULE), Passed)
+    assert judge_drift(found, LABEL, RULE).why == "the release keeps no label to compare with"
+
+
+def test_too_few_rows_are_not_evaluated_however_far_they_moved() -> None:
+    found = measure_drift([column_of((0.01,) * WEEKS)], {"x": pd.Series([1.0] * 499)}, RULE)
+    assert not found[0].flagged
+    verdict = judge_drift(found, FEATURE, RULE)
+    assert isinstance(verdict, NotEvaluated)
+    assert verdict.why == "499 rows, and 500 are needed"
+    enough = measure_drift([column_of((0.01,) * WEEKS)], {"x": pd.Series([1.0] * 500)}, RULE)
+    assert isinstance(judge_drift(enough, FEATURE, RULE), Blocked)
+
+
+def test_too_few_training_weeks_are_not_evaluated() -> None:
+    now = {"x": pd.Series([1.0] * ROWS)}
+    found = measure_drift([column_of((0.01, 0.01))], now, RULE)
+    assert (found[0].limit, found[0].ratio, found[0].flagged) == (None, 0.0, False)
+    verdict = judge_drift(found, FEATURE, RULE)
+    assert isinstance(verdict, NotEvaluated)
+    assert verdict.why == "the training period has fewer than 3 weeks, too few to compute a limit from"
+    assert flagged([column_of((0.01, 0.01))], now, DriftRule(min_windows=2)) == ["x"]
+
+
+def test_a_single_training_week_has_nothing_to_stray_from() -> None:
+    assert profile_column("x", FEATURE, pd.Series([1.0, 2.0]), np.array([1, 1])).strayed == ()
+
+
+def test_a_columns_row_is_plain_json(profiles, week) -> None:
+    for column in measure_drift(profiles, week, RULE):
+        record = json.loads(canonical_json(column.to_json()))
+        assert (record["name"], record["moved"], record["ratio"]) == (column.name, column.moved, column.ratio)
+        assert sum(record["current"]) == pytest.approx(1)
