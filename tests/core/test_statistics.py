@@ -3,7 +3,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ops_pipelines.core.statistics import ClusteredMean, clustered_mean
+from ops_pipelines.core.statistics import (
+    ClusteredMean,
+    clustered_mean,
+    holm_adjusted,
+    homogeneity_p_value,
+    prediction_bound,
+)
 
 ROWS = st.lists(st.tuples(st.integers(-1000, 1000), st.sampled_from("abcd")), min_size=1, max_size=12)
 
@@ -61,3 +67,96 @@ def test_neither_the_order_nor_the_names_of_clusters_matter(rows: list[tuple[int
     other = clustered_mean(np.array([value for value, _ in shuffled]), [f"day {name}" for _, name in shuffled])
     assert (other.mean, other.clusters) == (pytest.approx(one.mean), one.clusters)
     assert other.standard_error == (None if one.standard_error is None else pytest.approx(one.standard_error))
+
+
+# One more draw
+
+
+def test_the_bound_of_one_more_draw_by_hand() -> None:
+    # mean 2, deviation 1, three values; t of 0.95 with 2 degrees is 2.919986
+    assert prediction_bound([1.0, 2.0, 3.0]) == pytest.approx(2 + 2.919986 * np.sqrt(4 / 3), abs=1e-5)
+
+
+def test_equal_values_are_their_own_bound() -> None:
+    assert prediction_bound([0.25] * 4, confidence=0.999) == 0.25
+
+
+@pytest.mark.parametrize("values", [[], [1.0]])
+def test_fewer_than_two_values_predict_nothing(values: list[float]) -> None:
+    with pytest.raises(ValueError, match=f"at least two values, got {len(values)}"):
+        prediction_bound(values)
+
+
+def test_one_more_draw_stays_below_its_bound_as_often_as_it_says() -> None:
+    draws = np.random.default_rng(7).normal(size=(500, 6))
+    below = np.mean([draw[5] < prediction_bound(draw[:5], confidence=0.9) for draw in draws])
+    assert below == pytest.approx(0.9, abs=0.04)  # three standard errors of a share of 500
+
+
+# Two histograms
+
+
+def counts(*numbers: int) -> np.ndarray:
+    return np.array(numbers)
+
+
+def test_the_test_of_homogeneity_by_hand() -> None:
+    # 30:70 against 50:50; expected 40 and 60 in each row; 2 * 100 / 40 + 2 * 100 / 60 = 8.333 with 1 degree
+    assert homogeneity_p_value(counts(30, 70), counts(50, 50)) == pytest.approx(0.00389242, abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (counts(20, 30), counts(20, 30)),
+        (counts(200, 300), counts(20, 30)),
+        (counts(0, 0), counts(20, 30)),
+        (counts(20, 30), counts(0, 0)),
+        (counts(0, 50, 0), counts(0, 20, 0)),
+        (counts(1, 2, 3), counts(3, 2, 1)),
+    ],
+    ids=["equal", "equal shares", "no first", "no second", "one bin", "one bin after pooling"],
+)
+def test_nothing_differs(first: np.ndarray, second: np.ndarray) -> None:
+    assert homogeneity_p_value(first, second) == 1.0
+
+
+def test_rare_bins_are_pooled_into_one() -> None:
+    first, second = counts(500, 480, 3, 2, 4, 0), counts(520, 470, 1, 4, 3, 0)
+    assert homogeneity_p_value(first, second) == homogeneity_p_value(counts(500, 480, 9), counts(520, 470, 8))
+    assert homogeneity_p_value(first, second) != homogeneity_p_value(first, second, least_expected=0.1)
+
+
+def test_a_bin_is_rare_by_what_the_smaller_sample_expects() -> None:
+    # the smaller has 50 rows of 5,050: it expects 10 / 101 in the third and in the fourth bin, and 600 / 101 in the second
+    first, second = counts(4390, 590, 10, 10), counts(40, 10, 0, 0)
+    assert homogeneity_p_value(first, second) == homogeneity_p_value(counts(4390, 590, 20), counts(40, 10, 0))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 300)), min_size=1, max_size=6))
+def test_neither_the_order_of_samples_nor_of_bins_matters(bins: list[tuple[int, int]]) -> None:
+    first, second = (np.array(sample) for sample in zip(*bins, strict=True))
+    found = homogeneity_p_value(first, second)
+    assert 0 <= found <= 1
+    assert homogeneity_p_value(second, first) == pytest.approx(found)
+    assert homogeneity_p_value(first[::-1], second[::-1]) == pytest.approx(found)
+
+
+# Many p-values
+
+
+def test_holm_by_hand() -> None:
+    # sorted 0.01, 0.02, 0.04 times 3, 2, 1 are 0.03, 0.04, 0.04
+    assert holm_adjusted([0.04, 0.01, 0.02]) == pytest.approx([0.04, 0.03, 0.04])
+
+
+def test_an_adjusted_p_value_never_falls_below_one_that_was_smaller() -> None:
+    # 0.02 * 3, then 0.021 * 2 would be less
+    assert holm_adjusted([0.02, 0.021, 0.5]) == pytest.approx([0.06, 0.06, 0.5])
+
+
+def test_no_adjusted_p_value_is_above_one_and_none_has_none() -> None:
+    assert holm_adjusted([0.6, 0.7]) == [1.0, 1.0]
+    assert holm_adjusted([]) == []
+    assert holm_adjusted([0.3]) == [0.3]
