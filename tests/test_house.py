@@ -52,7 +52,7 @@ def test_a_location_loads_without_the_heavy_libraries_and_without_a_warning(loca
     assert not (tmp_path / "home").exists()
 
 
-@pytest.mark.parametrize("room", ["core", "mlops"])
+@pytest.mark.parametrize("room", ["core", "mlops", "agentops"])
 def test_the_domain_knows_no_orchestrator_and_no_vendor(room):
     imports = "; ".join(f"import {module}" for module in modules(room))
     done = python("-c", f"{imports}; {LOADED.format(names=VENDORS)}")

@@ -1,11 +1,13 @@
 import asyncio
+import os
 import shutil
 from pathlib import Path
 
 import pytest
-from dagster import DagsterInstance
+from dagster import DagsterEvent, DagsterEventType, DagsterInstance
 from dagster._core.remote_origin import InProcessCodeLocationOrigin
 from dagster._core.storage.event_log import ConsolidatedSqliteEventLogStorage
+from dagster._core.storage.event_log.sqlite import consolidated_sqlite_event_log
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
@@ -13,7 +15,7 @@ from dagster_graphql.schema import create_schema
 
 from ops_pipelines.adapters.dagster_daemon import InProcessDaemon
 from ops_pipelines.adapters.dagster_home import write_dagster_yaml
-from ops_pipelines.adapters.dagster_runs import DaemonError, DeferredRunLauncher
+from ops_pipelines.adapters.dagster_runs import DRIVEN_BY, DaemonError, DeferredRunLauncher
 
 AUTOMATION = "default_automation_condition_sensor"
 SHOP = """
@@ -40,6 +42,7 @@ def failing_job():
 
 sales_job = dg.define_asset_job("sales_job", [sales])
 day_job = dg.define_asset_job("day_job", [day])
+heavy_job = dg.define_asset_job("heavy_job", [sales], tags={"ops/own_process": "true"})
 
 @dg.sensor(job=sales_job)
 def arrivals(context):
@@ -61,7 +64,7 @@ def broken(context):
 
 defs = dg.Definitions(
     assets=[sales, report, day],
-    jobs=[sales_job, day_job, failing_job],
+    jobs=[sales_job, day_job, heavy_job, failing_job],
     sensors=[arrivals, trouble, idle, broken],
     executor=dg.in_process_executor,
 )
@@ -189,7 +192,7 @@ def test_a_backfill_runs_its_partitions_and_is_recorded(daemon):
     ("ask", "answer"),
     [
         (lambda daemon: daemon.run_job("shed", "sales_job"), r"'shed'.*opened with: shop"),
-        (lambda daemon: daemon.run_job("shop", "tax_job"), r"'tax_job'.*day_job, failing_job, sales_job"),
+        (lambda daemon: daemon.run_job("shop", "tax_job"), r"'tax_job'.*day_job, failing_job, heavy_job, sales_job"),
         (
             lambda daemon: daemon.run_job("shop", "day_job", partition_key="sun"),
             r"'day_job' of 'shop' has no partition 'sun'",
@@ -273,3 +276,45 @@ def ask_the_web_server(home: Path, origin: InProcessCodeLocationOrigin) -> dict:
         result = asyncio.run(create_schema().execute_async(query, context_value=request))
     assert not result.errors
     return result.data
+
+
+def test_only_the_sensors_that_are_named_tick_at_once_and_the_others_when_their_time_has_come(daemon):
+    daemon.start_sensors("shop", "arrivals")
+    daemon.tick_sensors()
+    assert [tick.sensor for tick in daemon.tick_sensors("arrivals")] == ["arrivals"]
+    assert [tick.sensor for tick in daemon.tick_sensors("idle")] == ["idle"]
+
+
+def test_a_run_in_a_process_of_its_own_goes_on_beside_and_is_waited_for_at_the_end(home, code, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(code))
+    with InProcessDaemon(home, {"shop": "shop_definitions"}) as daemon:
+        launched = daemon.run_job("shop", "heavy_job")
+        assert launched.status != "SUCCESS"
+    with DagsterInstance.from_config(str(home)) as instance:
+        assert instance.get_run_by_id(launched.run_id).is_success
+
+
+def test_what_a_dead_process_left_running_is_given_up_and_what_a_living_one_runs_is_not(home):
+    dead, living = str(2**22 + 1), str(os.getppid())  # above every number that Linux gives
+    with InProcessDaemon(home, {"shop": "shop_definitions"}) as daemon:
+        runs = {process: daemon.run_job("shop", "sales_job").run_id for process in (dead, living)}
+        for process, run_id in runs.items():
+            daemon.instance.add_run_tags(run_id, {DRIVEN_BY: process})
+            run = daemon.instance.get_run_by_id(run_id)
+            daemon.instance.run_storage.handle_run_event(run_id, started(run))
+    with InProcessDaemon(home, {"shop": "shop_definitions"}) as daemon:
+        statuses = {process: daemon.instance.get_run_by_id(run_id).status.value for process, run_id in runs.items()}
+    assert statuses == {dead: "FAILURE", living: "STARTED"}
+
+
+def started(run):
+    """The event by which a run that was executed looks as if it had just begun."""
+    return DagsterEvent(DagsterEventType.RUN_START.value, run.job_name)
+
+
+def test_the_storages_keep_their_engines_while_the_daemon_is_open_and_not_longer(home):
+    original = consolidated_sqlite_event_log.create_engine
+    with InProcessDaemon(home, {"shop": "shop_definitions"}):
+        kept = consolidated_sqlite_event_log.create_engine
+        assert kept("sqlite://") is kept("sqlite://")
+    assert consolidated_sqlite_event_log.create_engine is original

@@ -1,1 +1,1 @@
-"""Agents. Empty until the first one arrives."""
+"""Agents and what watches for people: so far the inbox of alarms."""
