@@ -53,6 +53,7 @@ class Drift(dg.Model, dg.Resolvable):
     floor: float = DriftRule().floor
     min_rows: int = DriftRule().min_rows
     min_windows: int = DriftRule().min_windows
+    feature_share: float = DriftRule().feature_share
 
     def rule(self) -> DriftRule:
         """The rule as the domain knows it."""

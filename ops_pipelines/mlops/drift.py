@@ -13,7 +13,7 @@ outcomes only, in `mlops.performance`.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from math import inf, nextafter
+from math import ceil, inf, nextafter
 from typing import TYPE_CHECKING, Any
 
 from ops_pipelines.core.errors import check_settings
@@ -38,14 +38,16 @@ class DriftRule:
 
     `confidence` is that of the limit computed from the training weeks; `significance` is what the adjusted p-value has to
     stay under; no limit is below `floor` (population stability index); fewer than `min_rows` rows, or a training period
-    of fewer than `min_windows` weeks, are not judged. ConfigError for numbers that cannot be meant.
+    of fewer than `min_windows` weeks, are not judged. Of many features some are beyond their limit by chance, so the
+    finding about features asks for this share of them, and for one at least. ConfigError for numbers that cannot be meant.
     """
 
-    confidence: float = 0.99
+    confidence: float = 0.95
     significance: float = 0.01
     floor: float = 0.1
     min_rows: int = 500
     min_windows: int = 3
+    feature_share: float = 0.15
 
     def __post_init__(self) -> None:
         check_settings(
@@ -56,6 +58,7 @@ class DriftRule:
             floor=(self.floor > 0, "more than 0"),
             min_rows=(self.min_rows >= 1, "at least 1"),
             min_windows=(self.min_windows >= 2, "at least 2"),
+            feature_share=(0 <= self.feature_share <= 1, "a share from 0 to 1"),
         )
 
 
@@ -236,7 +239,7 @@ def measure_drift(
 
 
 def judge_drift(columns: Sequence[ColumnDrift], role: str, rule: DriftRule) -> Verdict:
-    """Blocked with each flagged column of one role; NotEvaluated where no column of it could be judged."""
+    """Blocked with each flagged column of one role, where enough are; NotEvaluated where none of it could be judged."""
     mine = [column for column in columns if column.role == role]
     judged = [column for column in mine if column.limit is not None and column.rows >= rule.min_rows]
     evidence = {
@@ -252,7 +255,8 @@ def judge_drift(columns: Sequence[ColumnDrift], role: str, rule: DriftRule) -> V
         for column in judged
         if column.flagged
     )
-    return Blocked(reasons, evidence) if reasons else Passed(evidence)
+    enough = max(1, ceil(rule.feature_share * len(judged))) if role == FEATURE else 1
+    return Blocked(reasons, evidence) if len(reasons) >= enough else Passed(evidence)
 
 
 def _why_not(columns: Sequence[ColumnDrift], role: str, rule: DriftRule) -> str:
