@@ -183,7 +183,7 @@ def test_seasonal_weeks_are_seldom_flagged_though_a_fixed_threshold_flags_most()
         flags.append(found.flagged)
         above.append(found.effect > 0.25)
     assert np.mean(above) > 0.5
-    assert np.mean(flags) <= 0.04  # 0.01 by the rule's confidence, and three standard errors
+    assert np.mean(flags) <= 0.1  # 0.05 by the rule's confidence, and three standard errors
 
 
 @pytest.mark.parametrize(

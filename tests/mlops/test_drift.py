@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -80,6 +81,7 @@ def column_of(effects: tuple[float, ...], *, counts: tuple[int, ...] = (1000, 10
         ("floor", 0.0, "more than 0"),
         ("min_rows", 0, "at least 1"),
         ("min_windows", 1, "at least 2"),
+        ("feature_share", 1.01, "a share from 0 to 1"),
     ],
 )
 def test_a_rule_that_could_not_judge_is_refused(setting: str, value: float, expected: str) -> None:
@@ -117,9 +119,9 @@ def test_nothing_has_no_effect(counts) -> None:
 
 
 def test_the_limit_by_hand() -> None:
-    # logarithms of mean log 0.2 and deviation log 2; t of 0.99 with 2 degrees is 6.964557
+    # logarithms of mean log 0.2 and deviation log 2; t of 0.95 with 2 degrees is 2.919986
     limit = column_of((0.1, 0.2, 0.4)).limit(RULE)
-    assert limit == pytest.approx(0.2 * math.exp(6.964557 * math.log(2) * math.sqrt(1 + 1 / 3)), rel=1e-5)
+    assert limit == pytest.approx(0.2 * math.exp(2.919986 * math.log(2) * math.sqrt(1 + 1 / 3)), rel=1e-5)
 
 
 def test_no_limit_is_below_the_floor_or_the_worst_training_week() -> None:
@@ -340,6 +342,37 @@ def test_roles_are_judged_apart() -> None:
     assert isinstance(judge_drift(found, FEATURE, RULE), Blocked)
     assert isinstance(judge_drift(found, PREDICTION, RULE), Passed)
     assert judge_drift(found, LABEL, RULE).why == "the release keeps no label to compare with"
+
+
+def twenty(role: str, *, moved: int, unseen: int = 0) -> tuple[ColumnDrift, ...]:
+    """Twenty columns of a week, of which some moved and some are not there."""
+    profiles = [replace(column_of((0.01,) * WEEKS), name=f"x{n:02}", role=role) for n in range(20)]
+    there = {f"x{n:02}": pd.Series([1.0] * ROWS if n < moved else [-1.0, 1.0] * 250) for n in range(20 - unseen)}
+    return measure_drift(profiles, there, RULE)
+
+
+@pytest.mark.parametrize(
+    ("role", "moved", "unseen", "verdict"),
+    [
+        (FEATURE, 2, 0, Passed),
+        (FEATURE, 3, 0, Blocked),
+        (FEATURE, 2, 6, Passed),
+        (FEATURE, 2, 7, Blocked),
+        (FEATURE, 1, 14, Blocked),
+        (PREDICTION, 1, 0, Blocked),
+        (LABEL, 1, 0, Blocked),
+    ],
+)
+def test_a_finding_about_features_needs_a_share_of_those_that_were_judged(role, moved, unseen, verdict) -> None:
+    found = judge_drift(twenty(role, moved=moved, unseen=unseen), role, RULE)
+    assert isinstance(found, verdict)
+    assert found.evidence["flagged"] == [f"x{n:02}" for n in range(moved)]
+
+
+def test_a_share_of_nothing_still_asks_for_one() -> None:
+    lenient = DriftRule(feature_share=0)
+    assert isinstance(judge_drift(twenty(FEATURE, moved=0), FEATURE, lenient), Passed)
+    assert isinstance(judge_drift(twenty(FEATURE, moved=1), FEATURE, lenient), Blocked)
 
 
 def test_too_few_rows_are_not_evaluated_however_far_they_moved() -> None:

