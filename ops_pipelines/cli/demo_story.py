@@ -35,7 +35,8 @@ def tell(walked: Walked) -> Story:
     chapters.append(
         _chapter(f"rollback from {walked.rolled_back['from']}", _rollback(walked), walked.rolled_back["run"])
     )
-    return Story([_row(found, episodes) for found in judged], chapters, _next_steps(walked, episodes))
+    before = [_unjudged(week) for week in range(judged[0].number if judged else 0)]
+    return Story([*before, *(_row(found, episodes) for found in judged)], chapters, _next_steps(walked, episodes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,12 @@ def _judged(walked: Walked, week: int) -> _Week | None:
     lake = walked.platform.lake
     performance, drift = (lake.good(f"{SYSTEM}/{part}", key_of(week)) for part in ("performance", "drift"))
     return _Week(week, performance, drift) if performance and drift else None
+
+
+def _unjudged(week: int) -> dict[str, Any]:
+    """One line of the weeks before the first release."""
+    numbers = dict.fromkeys(("release", "log loss", "had it stayed", "gap", "flagged"), "")
+    return {"week": week, "of": key_of(week), **numbers, "what happened": "arrives, and is learned from"}
 
 
 def _row(week: _Week, episodes: "Sequence[Episode]") -> dict[str, Any]:
@@ -139,7 +146,7 @@ def _false(walked: Walked, episodes: "Sequence[Episode]") -> dict[str, str]:
     """The alarms that a person would call false: those in whose weeks no better model was found.
 
     An alarm is one streak of weeks of one finding, told once. It was right where an episode whose challenger was promoted
-    opened while it lasted; alarms about features start nothing, and are false by the same measure.
+    opened while it lasted.
     """
     lake = walked.platform.lake
     inboxes = [inbox for week in lake.partitions("alarms") if (inbox := lake.good("alarms", week))]
