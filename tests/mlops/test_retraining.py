@@ -183,7 +183,7 @@ def test_what_became_of_the_answer_is_noted_even_after_the_episode_closed() -> N
     closed = after(week(10, "BBppp", requests=[row]), before=found)
     late = after(week(11, "ppp", requests=[row], outcomes={row.key: "refused"}), before=closed)
     assert [(e.closed, e.trained, e.outcome) for e in late] == [(key_of(10), key_of(9), "refused")]
-    assert after(week(12, "ppp"), before=late) == late
+    assert after(week(12, "ppp", requests=[row]), before=late) == late
 
 
 # Closing
@@ -234,6 +234,11 @@ def test_a_kind_that_closes_and_is_flagged_again_by_another_release_opens_anew()
     assert [(e.release, e.is_open) for e in found] == [(FIRST, False), (SECOND, True)]
 
 
+def test_a_week_that_is_walked_again_while_another_release_is_live_opens_nothing_twice() -> None:
+    found = after(week(9, "BB"), week(9, "BB", release=SECOND), week(9, "BB"))
+    assert len({episode.key for episode in found}) == len(found) == 2
+
+
 # Age
 
 
@@ -261,7 +266,8 @@ def test_age_is_answered_once_and_closes_when_its_challenger_is_decided(outcome:
 
 
 @pytest.mark.parametrize(
-    ("number", "outcome", "opens"), [(12, "refused", False), (13, "refused", True), (13, "", True)]
+    ("number", "outcome", "opens"),
+    [(12, "refused", False), (13, "refused", True), (13, "", True), (13, "promoted", False)],
 )
 def test_age_comes_sooner_while_an_episode_is_open_that_its_challenger_did_not_end(number, outcome, opens) -> None:
     found = after(week(9, "BB"))
