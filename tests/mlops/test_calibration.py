@@ -183,7 +183,7 @@ def known_by_the_cut_off(later: list[dict]) -> bytes:
 EXPECTED = known_by_the_cut_off([])
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(st.lists(LATER, min_size=1, max_size=30))
 def test_what_is_learned_after_the_cut_off_cannot_reach_the_limits(later: list[dict]) -> None:
     assert known_by_the_cut_off(later) == EXPECTED
