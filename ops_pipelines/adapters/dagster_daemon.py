@@ -74,12 +74,12 @@ class InProcessDaemon:
             self._log = stack.enter_context((self._home / "in_process_daemon.log").open("a", encoding="utf-8"))
             stack.enter_context(databases_kept())
             self.instance = stack.enter_context(open_instance(self._home))
-            give_up_orphans(self.instance)
             self._context = stack.enter_context(open_workspace(self.instance, self._locations))
             self._repositories = load_repositories(self._context, self._locations)
             self._asset_daemon = AssetDaemon(settings={}, pre_sensor_interval_seconds=0)
             self._asset_daemon._logger = _LOG
             stack.callback(self._close)
+            self._work(lambda: give_up_orphans(self._context))
             self._resources = stack.pop_all()
         return self
 

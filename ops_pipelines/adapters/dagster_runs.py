@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from typing import IO, Any
 from dagster import DagsterEventType, DagsterInstance, DagsterRun, RunsFilter
 from dagster import _check as check
 from dagster._core.execution.api import execute_run
+from dagster._core.execution.plan.resume_retry import ReexecutionStrategy
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.launcher.base import LaunchRunContext
 from dagster._core.launcher.sync_in_memory_run_launcher import SyncInMemoryRunLauncher
@@ -22,6 +23,9 @@ from dagster._core.storage.event_log.sqlite import consolidated_sqlite_event_log
 from dagster._core.storage.runs.sqlite import sqlite_run_storage
 from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
 from dagster._core.storage.sql import check_alembic_revision, create_engine
+from dagster._core.storage.tags import RETRY_STRATEGY_TAG, SENSOR_NAME_TAG
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._daemon.auto_run_reexecution.auto_run_reexecution import retry_run
 from dagster._utils.error import SerializableErrorInfo
 from dagster._utils.hosted_user_process import recon_job_from_origin
 
@@ -30,6 +34,12 @@ from ops_pipelines.core.errors import OpsError
 _SQLITE_STORAGES = (consolidated_sqlite_event_log, sqlite_run_storage, sqlite_schedule_storage)
 DRIVEN_BY = "ops/driven_by"
 """The tag that names the process of the in-process daemon which executes a run."""
+_ATTEMPTS = 3
+_PLANNED = {
+    DagsterEventType.ASSET_MATERIALIZATION_PLANNED: DagsterEventType.ASSET_MATERIALIZATION,
+    DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED: DagsterEventType.ASSET_CHECK_EVALUATION,
+}
+"""What a run records before it starts, and what it records when that is made."""
 _KEPT = ("create_engine", "check_alembic_revision")
 
 
@@ -157,19 +167,44 @@ def _kept_revisions() -> Callable[[Any, Any], Any]:
     return look
 
 
-def give_up_orphans(instance: DagsterInstance) -> list[str]:
+def give_up_orphans(context: WorkspaceProcessContext) -> list[str]:
     """Marks the unfinished runs of in-process daemons that are gone as failed; the ids of these runs.
 
-    A process that was killed leaves its run STARTED for ever, and whoever waits for it would wait as long.
+    A process that was killed leaves its run STARTED for ever, and whoever waits for it would wait as long. What a sensor
+    asked for, automation included, and is not all recorded, is launched again, three times in all: nobody else will,
+    since the sensor's cursor has passed. What a person launched is not, since nobody wants a pointer rolled back twice.
     """
+    instance = context.instance
+    launcher = check.inst(instance.run_launcher, DeferredRunLauncher)
     orphans = [
         run
-        for run in instance.get_runs(RunsFilter(statuses=list(IN_PROGRESS_RUN_STATUSES)))
+        for run in instance.get_runs(RunsFilter(statuses=list(IN_PROGRESS_RUN_STATUSES)), ascending=True)
         if DRIVEN_BY in run.tags and not _is_alive(int(run.tags[DRIVEN_BY]))
     ]
     for run in orphans:
+        if run.run_id in launcher.pending:  # launched again just now, for the run before it
+            continue
+        # First launched again and then given up: a process that dies in between leaves an orphan to the next one.
+        if _is_wanted(context, run) and len(instance.get_run_group(run.run_id)[1]) < _ATTEMPTS:
+            instance.add_run_tags(run.run_id, {RETRY_STRATEGY_TAG: ReexecutionStrategy.ALL_STEPS.name})
+            retry_run(check.not_none(instance.get_run_by_id(run.run_id)), context)
         instance.report_run_failed(run, "The process that executed this run is gone.")
-    return [run.run_id for run in orphans]
+    return [run.run_id for run in orphans if run.run_id not in launcher.pending]
+
+
+def _is_wanted(context: WorkspaceProcessContext, run: DagsterRun) -> bool:
+    """Whether a sensor asked for a run, of a code location that is open here, and it did not live to record it all."""
+    origin = run.remote_job_origin
+    is_known = origin is not None and origin.location_name in context.code_location_names
+    return SENSOR_NAME_TAG in run.tags and is_known and not _is_done(context.instance, run)
+
+
+def _is_done(instance: DagsterInstance, run: DagsterRun) -> bool:
+    """Whether all that a run was to make and to judge is recorded, so that it only did not live to say so."""
+    kinds = {*_PLANNED, *_PLANNED.values()}
+    records = instance.get_records_for_run(run.run_id, of_type=kinds).records
+    counts = Counter(record.event_log_entry.get_dagster_event().event_type for record in records)
+    return bool(counts) and all(counts[planned] == counts[done] for planned, done in _PLANNED.items())
 
 
 def _is_alive(process: int) -> bool:

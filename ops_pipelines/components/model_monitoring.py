@@ -87,7 +87,11 @@ def make_performance(model: "Model", platform: Platform, week: str) -> Product:
     admitted = admit([scored, *labelled], latest=platform.latest, ruling=platform.ruling)
     if not isinstance(admitted.verdict, Passed):
         return _nothing(admitted.verdict, admitted.inputs, findings_made)
-    labels = platform.read_all({found: digest for found, digest in admitted.inputs.items() if found != scored})
+    read = {found: digest for found, digest in admitted.inputs.items() if found != scored}
+    if not read or scored not in admitted.inputs:
+        excluded = NotEvaluated("; ".join(f"{at} was excluded by {why}" for at, why in admitted.excluded.items()))
+        return _nothing(excluded, admitted.inputs, findings_made)
+    labels = platform.read_all(read)
     twice = repeated_keys(labels, model.entities.key, of=model.labels.dataset)
     if twice:
         return _nothing(Blocked((twice,)), admitted.inputs, findings_made)

@@ -133,10 +133,21 @@ def ask_for_due(model: "Model", platform: Platform, week: str, *, actor: str) ->
         return None
     end = window_of(model.weeks(), week).end
     asked = {key for row in platform.retraining.requests(model.name) for key in row.episodes}
-    unasked = [episode for episode in waiting if episode.key not in asked]
+    unasked = [episode for episode in waiting if episode.key in _standing(model, platform) - asked]
     if not unasked:
         return None
     return platform.retraining.ask(request_for(unasked, week=week, end=end, actor=actor, at=platform.clock.wall()))
+
+
+def _standing(model: "Model", platform: Platform) -> set[str]:
+    """The keys of the episodes that are open by the last week there is, and whose release is still live.
+
+    A sensor that looks late meets weeks whose episodes have ended since: nobody is helped by an answer to those.
+    """
+    weeks = platform.lake.partitions(f"{model.name}/episodes")
+    live = live_release(platform.releases, model.name, PRODUCTION)
+    last = stored_episodes(platform.lake.good(f"{model.name}/episodes", weeks[-1])) if weeks else ()
+    return {episode.key for episode in last if episode.is_open and live and episode.release == live.digest}
 
 
 def launches(
@@ -144,15 +155,16 @@ def launches(
 ) -> Iterator[dg.RunRequest]:
     """A run for each row of the retraining log that has none, or whose runs all ended before they decided anything.
 
-    Of what the other launcher asked for only what has waited for an hour. A row is tried three times.
+    Of what the other launcher asked for only what has waited for an hour. A row is tried three times, and no more once
+    all its episodes have ended.
     """
-    now = platform.clock.wall()
+    now, standing = platform.clock.wall(), _standing(model, platform)
     other = {sensor_name(model), backstop_name(model)} - {actor}
     for row in platform.retraining.requests(model.name):
-        if row.actor in other and now - row.at < PATIENCE:
+        if (row.actor in other and now - row.at < PATIENCE) or (row.episodes and standing.isdisjoint(row.episodes)):
             continue
         runs = [_given_up(instance, run) for run in instance.get_runs(dg.RunsFilter(tags={ANSWERS: row.key}))]
-        if _is_answered(model, platform, row, runs) or len(runs) >= ATTEMPTS:
+        if any(_has_answered(model, instance, run) for run in runs) or len(runs) >= ATTEMPTS:
             continue
         key = row.key if not runs else f"{row.key}#{len(runs) + 1}"
         tags = {ANSWERS: row.key, "ops/reason": row.reason[:200]}
@@ -171,15 +183,16 @@ def _given_up(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRun
     return instance.get_run_by_id(run.run_id) or run
 
 
-def _is_answered(model: "Model", platform: Platform, row: Request, runs: Sequence[dg.DagsterRun]) -> bool:
-    """Whether a run is under way, or one has made a checkpoint or had its training set refused."""
-    if any(run.status in BUSY for run in runs):
+def _has_answered(model: "Model", instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Whether a run is under way, or came to a checkpoint that its gate judged, or to a training set that was refused.
+
+    Its own events say so: what lies in the lake for that week may be of a later run by now.
+    """
+    if run.status in BUSY or run.status is dg.DagsterRunStatus.SUCCESS:
         return True
-    mine = {run.run_id for run in runs}
-    made = platform.lake.latest(f"{model.name}/checkpoint", row.week)
-    read = platform.lake.latest(f"{model.name}/training_set", row.week)
-    refused = read is not None and not isinstance(read.verdict, Passed) and read.origin.run_id in mine
-    return bool(refused or (made and made.origin.run_id in mine))
+    judged = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION).records
+    checks = [record.event_log_entry.get_dagster_event().asset_check_evaluation_data for record in judged]
+    return any(check.asset_key == model.key("checkpoint") or not check.passed for check in checks)
 
 
 def sensor_name(model: "Model") -> str:
@@ -211,7 +224,7 @@ def retraining_sensor(model: "Model", job: Any) -> dg.SensorDefinition:
         requests = list(launches(model, platform, context.instance, actor=name))
         return dg.SensorResult(
             run_requests=requests,
-            skip_reason=None if requests else _why_nothing(model, platform, weeks),
+            skip_reason=None if requests else _why_nothing(model, platform),
             cursor=str(records[-1].storage_id) if records else context.cursor,
         )
 
@@ -229,20 +242,23 @@ def retraining_backstop(model: "Model", job: Any) -> dg.ScheduleDefinition:
         if weeks:
             ask_for_due(model, platform, weeks[-1], actor=name)
         requests = list(launches(model, platform, context.instance, actor=name))
-        return requests or dg.SkipReason(_why_nothing(model, platform, weeks[-1:]))
+        return requests or dg.SkipReason(_why_nothing(model, platform))
 
     return backstop
 
 
-def _why_nothing(model: "Model", platform: Platform, weeks: Sequence[str]) -> str:
-    """What the last week that was looked at says, in a sentence."""
+def _why_nothing(model: "Model", platform: Platform) -> str:
+    """What the last week that was judged says, in a sentence."""
+    weeks = platform.lake.partitions(f"{model.name}/episodes")
     if not weeks:
-        return "no week was judged since the last look"
+        return "no week was judged yet"
     episodes = stored_episodes(platform.lake.good(f"{model.name}/episodes", weeks[-1]))
-    opened = [
-        f"{e.kind} since {e.opened} ({e.held or f'trained at the end of {e.trained}'})" for e in episodes if e.is_open
+    still_open = [episode for episode in answered(episodes, platform, model.name) if episode.is_open]
+    words = [
+        f"{e.kind} since {e.opened} ({f'trained at the end of {e.trained}' if e.trained else e.held or 'due'})"
+        for e in still_open
     ]
-    return f"{weeks[-1]}: {'; '.join(opened) or 'no episode is open'}"
+    return f"{weeks[-1]}: {'; '.join(words) or 'no episode is open'}"
 
 
 def _table(records: list[dict[str, Any]]) -> Any:

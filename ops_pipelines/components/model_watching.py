@@ -5,7 +5,7 @@ lies there by now: labels that came late, were corrected, or a week that was sco
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from ops_pipelines.components.model_monitoring import label_addresses
 from ops_pipelines.core.lineage import address
 from ops_pipelines.core.pointer import PRODUCTION, live_move
 from ops_pipelines.core.verdict import NotEvaluated, Passed, Verdict
+from ops_pipelines.mlops.admission import admit
 
 if TYPE_CHECKING:
     from ops_pipelines.components.model import Model
@@ -105,19 +106,21 @@ def stale(model: "Model", platform: Platform, week: str) -> list[str]:
     """The parts of a scored week that are missing, or were made of something else than what lies there now."""
     scored = platform.good(address(f"{model.name}/{PREDICTIONS}", week))
     parts: list[str] = []
-    if scored and _differs(platform, model, DRIFT, week, [scored.address]):
+    if scored and _differs(platform, model, DRIFT, week, _admitted(platform, [scored.address])):
         parts.append(DRIFT)
     labels = label_addresses(model, platform, week)
     if (
         scored
         and _are_there(model, platform, week)
-        and _differs(platform, model, JUDGED, week, [scored.address, *labels])
+        and _differs(platform, model, JUDGED, week, _admitted(platform, [scored.address, *labels]))
     ):
         parts.append(JUDGED)
     told_of = address(f"{model.name}/{JUDGED}", _week_before(model, week, model.labels.wait_weeks))
     own = [address(f"{model.name}/{DRIFT}", week), told_of]
     will_be_told = parts and (JUDGED in parts or platform.good(told_of) is not None)
-    if will_be_told or (all(map(platform.good, own)) and _differs(platform, model, EPISODES, week, own)):
+    if will_be_told or (
+        all(map(platform.good, own)) and _differs(platform, model, EPISODES, week, _there(platform, own))
+    ):
         parts.append(EPISODES)
     return parts
 
@@ -139,11 +142,24 @@ def _are_there(model: "Model", platform: Platform, week: str) -> bool:
     return last <= platform.clock.as_of() and all(platform.latest(at) for at in found)
 
 
-def _differs(platform: Platform, model: "Model", part: str, week: str, read: Sequence[str]) -> bool:
-    """Whether a part was never made, or was made of other contents than those that lie at some addresses now."""
+def _differs(platform: Platform, model: "Model", part: str, week: str, read: Mapping[str, str | None]) -> bool:
+    """Whether a part was never made, or was made of other contents than those that it would be made of now."""
     made = platform.lake.latest(f"{model.name}/{part}", week)
-    now = {at: found.digest for at in read if (found := platform.latest(at))}
-    return made is None or any(made.inputs.get(at) != digest for at, digest in now.items())
+    return made is None or any(made.inputs.get(at) != digest for at, digest in read.items())
+
+
+def _admitted(platform: Platform, addresses: Sequence[str]) -> dict[str, str | None]:
+    """What may be read at some addresses: None where that was refused or excluded, since it then enters nothing.
+
+    What was judged without it is judged with what is there; else it would be judged again at every look, for ever.
+    """
+    inputs = admit(addresses, latest=platform.latest, ruling=platform.ruling).inputs
+    return {at: inputs.get(at) for at in addresses}
+
+
+def _there(platform: Platform, addresses: Sequence[str]) -> dict[str, str | None]:
+    """What lies at some addresses, accepted or not: episodes tell of both."""
+    return {at: found.digest for at in addresses if (found := platform.latest(at))}
 
 
 def _touched(model: "Model", name: str, week: str) -> Iterator[str]:

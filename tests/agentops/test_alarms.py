@@ -145,7 +145,12 @@ def test_a_part_that_holds_no_finding_could_not_be_judged():
 # what holds whatever the weeks bring
 
 VERDICTS = st.sampled_from([BAD, QUIET, UNJUDGED])
-JUDGED = st.builds(found, VERDICTS, st.sampled_from(["performance", "prediction_drift", "feature_drift"]), st.sampled_from([FIRST, SECOND]))
+JUDGED = st.builds(
+    found,
+    VERDICTS,
+    st.sampled_from(["performance", "prediction_drift", "feature_drift"]),
+    st.sampled_from([FIRST, SECOND]),
+)
 WEEKS = st.lists(st.lists(JUDGED, max_size=2, unique_by=lambda finding: finding.name), min_size=1, max_size=8)
 
 
