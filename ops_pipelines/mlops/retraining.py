@@ -206,9 +206,17 @@ def _closed(episode: Episode, week: Week, rule: RetrainingRule) -> Episode:
         because = "its challenger was promoted" if episode.outcome == "promoted" else "another release is live"
     elif episode.kind not in FINDINGS and episode.outcome:
         because = f"its challenger was {episode.outcome}"
+    elif episode.kind not in FINDINGS and _came_to_nothing(episode, week, rule):
+        because = "its run decided nothing"
     elif episode.kind in FINDINGS and _is_quiet(week.findings.get(episode.kind, ()), rule):
         because = f"{rule.quiet} quiet weeks in a row"
     return replace(episode, closed=week.key, because=because) if because else episode
+
+
+def _came_to_nothing(episode: Episode, week: Week, rule: RetrainingRule) -> bool:
+    """Whether the run that answers an episode had its time and no outcome: the next one must not wait for it for ever."""
+    asked = [utc(request.as_of) for request in week.requests if episode.key in request.episodes]
+    return bool(asked) and utc(week.window.end) >= asked[0] + timedelta(weeks=max(rule.cooldown_weeks, 1))
 
 
 def _is_quiet(findings: Sequence[Verdict], rule: RetrainingRule) -> bool:

@@ -265,6 +265,15 @@ def test_age_is_answered_once_and_closes_when_its_challenger_is_decided(outcome:
     assert (closed.closed, closed.because) == (key_of(15), f"its challenger was {outcome}")
 
 
+def test_an_age_episode_whose_run_decided_nothing_makes_room_for_the_next_one() -> None:
+    old = after(week(13, trained=0))
+    row = asked(old, 13)
+    assert open_kinds(after(week(16, trained=0, requests=[row]), before=old)) == [AGE]
+    closed = after(week(17, trained=0, requests=[row]), before=old)
+    assert (closed[0].closed, closed[0].because) == (key_of(17), "its run decided nothing")
+    assert open_kinds(after(week(26, trained=0, requests=[row]), before=closed)) == [AGE]
+
+
 @pytest.mark.parametrize(
     ("number", "outcome", "opens"),
     [(12, "refused", False), (13, "refused", True), (13, "", True), (13, "promoted", False)],
