@@ -21,7 +21,7 @@ TICK_SECONDS = "5"
 
 def walk_by_daemon(platform: "Platform", weeks: range, advance: Advance) -> None:
     """Move the clock to the end of each week and wait until the daemon has judged it and answered what was due."""
-    with _Daemon(platform.project.home) as daemon:
+    with RealDaemon(platform.project.home) as daemon:
         for week in weeks:
             advance(f"week {week}, by Dagster's daemon", 1)
             platform.clock.set(end_of(week))
@@ -48,13 +48,13 @@ def _is_done(platform: "Platform", week: int) -> bool:
     return not isinstance(made.verdict, Passed) or any(move.release == made.facts["release"] for move in moves)
 
 
-class _Daemon:
+class RealDaemon:
     """`dagster dev` with automation on, in a session of its own, ended with all that it started."""
 
     def __init__(self, home: Path) -> None:
         self.log = home / "dagster" / "daemon.log"
 
-    def __enter__(self) -> "_Daemon":
+    def __enter__(self) -> "RealDaemon":
         environment = {**os.environ, "OPS_AUTOMATION": "on", "OPS_TICK_SECONDS": TICK_SECONDS}
         command = [Path(sys.executable).parent / "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", "0"]
         with self.log.open("ab") as log:

@@ -21,6 +21,7 @@ from ops_pipelines.adapters.dagster_daemon import InProcessDaemon
 from ops_pipelines.adapters.dagster_runs import RunResult, TickResult
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.project import find_project
+from ops_pipelines.cli.demo_daemon import RealDaemon
 from ops_pipelines.core.lineage import Artefact
 from ops_pipelines.core.pointer import PRODUCTION, live_release
 from ops_pipelines.core.release import Evidence, Move
@@ -558,3 +559,30 @@ def test_the_schedule_leaves_to_the_sensor_what_this_one_asked_for_less_than_an_
         for key, at_ in (("fresh", now), ("stale", now - timedelta(hours=2))):
             town.platform.retraining.ask(Request(key, MODEL, W6, end_of(W6), "for the test", RETRAIN, at_))
         assert [asked.run_key for asked in town.backstop().run_requests] == ["stale"]
+
+
+WORKSPACE = """
+load_from:
+  - python_module: {module_name: town_location, location_name: town, working_directory: .}
+"""
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_dagsters_own_daemon_walks_an_episode_by_itself(story, monkeypatch):
+    story.go_back("after a good week")
+    (story.root / "workspace.yaml").write_text(WORKSPACE)
+    platform = Platform.embedded()
+    monkeypatch.setenv("PYTHONPATH", str(story.root))
+    monkeypatch.setenv("DAGSTER_HOME", str(story.home / "dagster"))
+    with RealDaemon(story.home) as daemon:
+        for week in (W5, W6):
+            platform.clock.set(end_of(week))
+            daemon.wait_until(lambda at=week: platform.lake.good(f"{MODEL}/episodes", at), f"{week} was judged")
+        daemon.wait_until(lambda: len(platform.releases.history(MODEL, PRODUCTION)) == 2, "the challenger was live")
+    (row,) = platform.retraining.requests(MODEL)
+    assert row.key.endswith(KEY)
+    with dg.DagsterInstance.from_config(str(story.home / "dagster")) as instance:
+        (run,) = instance.get_runs(dg.RunsFilter(tags={"ops/retraining": row.key}))
+    assert (run.job_name, run.is_success) == (f"train_{MODEL}", True)
+    assert platform.lake.latest(f"{MODEL}/checkpoint", W6).origin.run_id == run.run_id
