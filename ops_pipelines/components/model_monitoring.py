@@ -230,7 +230,7 @@ def _words(column: ColumnDrift) -> dict[str, Any]:
 
 def _nothing(verdict: Verdict, inputs: Any, findings: Sequence[str]) -> Product:
     """A week that cannot be looked at, because of what it would be made from."""
-    why = NotEvaluated("; ".join(reasons_of(verdict)))
+    why = verdict if isinstance(verdict, NotEvaluated) else NotEvaluated("; ".join(reasons_of(verdict)))
     return Product(_table_of([]), digest_json(None), verdict, inputs, findings=dict.fromkeys(findings, why))
 
 

@@ -26,6 +26,7 @@ from ops_pipelines.core.lineage import Artefact
 from ops_pipelines.core.pointer import PRODUCTION, live_release
 from ops_pipelines.core.release import Evidence, Move
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, Verdict
+from ops_pipelines.mlops.admission import Ruling
 from ops_pipelines.mlops.retraining import Episode, Request
 
 from .conftest import write_tree
@@ -43,7 +44,7 @@ attributes:
   key: trip_id
   time_column: departs_at
   columns: {trip_id: string, wind: float, departs_at: timestamp, asked_at: timestamp, published_at: timestamp}
-  weekly: {start: "2013-01-01", end: "2013-03-05"}
+  weekly: {start: "2013-01-08", end: "2013-03-05"}
 ---
 type: ops_pipelines.components.Dataset
 attributes:
@@ -53,14 +54,14 @@ attributes:
   time_column: arrived_at
   columns: {trip_id: string, late: bool, arrived_at: timestamp}
   row_ratio: 20
-  weekly: {start: "2013-01-01", end: "2013-03-05"}
+  weekly: {start: "2013-01-08", end: "2013-03-05"}
 ---
 type: ops_pipelines.components.FeatureSet
 attributes:
   name: trip_features
   service: trip_delay
   datasets: [trips]
-  weekly: {start: "2013-01-01", end: "2013-03-05"}
+  weekly: {start: "2013-01-08", end: "2013-03-05"}
 """
 RULED = """
 type: ops_pipelines.components.Model
@@ -77,7 +78,7 @@ attributes:
   drift: {confidence: 0.9, floor: 0.5, min_rows: 50}
   performance: {min_rows: 20}
   retraining: {%(retraining)s}
-  weekly: {start: "2013-01-01", end: "2013-03-05"}
+  weekly: {start: "2013-01-08", end: "2013-03-05"}
 """
 RULES = {
     "town": {"wait": 0, "retraining": "flagged: 2, of: 3"},
@@ -253,17 +254,17 @@ def project_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def story(project_root: Path) -> Story:
-    """Four weeks and a release, a good week, two bad ones, an answer, and the week that ends it."""
+    """Three weeks and a release, a good week, two bad ones, an answer, and the week that ends it."""
     story = Story(project_root)
     story.home.mkdir()
     turned = {week: {"turned": True} for week in (W5, W6, W7)}
     (story.home / "world.json").write_text(json.dumps({"training": "works", "weeks": turned}))
     (story.home / "mlflow.db").write_text("MLflow is broken here: it is a mirror, and would cost this story seconds")
     with story.opened("town") as town:
-        town.platform.clock.set(datetime(2013, 1, 1, tzinfo=UTC))
+        town.platform.clock.set(datetime(2013, 1, 8, tzinfo=UTC))
         town.daemon.settle_automation()
         town.platform.clock.set(end_of(W3))
-        for _ in (W0, W1, W2, W3):
+        for _ in (W1, W2, W3):
             town.tick("arrivals")
         town.daemon.settle_automation()
         assert town.daemon.run_job("town", f"train_{MODEL}", partition_key=W3).status == "SUCCESS"
@@ -324,6 +325,7 @@ def test_two_bad_weeks_of_three_open_one_episode_that_one_run_answers(story, at)
         assert isinstance(town.finding("performance", W7), Passed)
 
 
+@pytest.mark.long
 def test_with_patience_a_week_is_judged_one_week_later_with_the_labels_that_came_late(at):
     with at("after a good week", "patient") as town:
         judged = town.made("performance", W4).facts
@@ -339,7 +341,7 @@ def test_with_patience_a_week_is_judged_one_week_later_with_the_labels_that_came
     ("special", "why"),
     [
         pytest.param({"copies": 2}, "150 keys of 'trip_ends' occur more than once", id="twice"),
-        pytest.param({"labelled": 0}, "dataset 'trip_ends' has no rows", id="none"),
+        pytest.param({"labelled": 0}, "dataset 'trip_ends' has no rows", id="none", marks=pytest.mark.long),
         pytest.param({"labelled": 0.5}, "of the scored rows, under the floor of 70%", id="few"),
     ],
 )
@@ -356,6 +358,19 @@ def test_a_week_whose_labels_cannot_be_judged_flags_nothing_and_says_why(at, spe
         assert town.made("episodes", W6) is None or town.told(W6) == []
 
 
+def test_a_week_whose_labels_a_person_excluded_is_not_judged_and_says_who_did_it(at):
+    with at("before the second bad week is scored") as town:
+        town.deliver(W6, copies=2)
+        refused = town.platform.lake.latest("trip_ends", W6)
+        ruling = Ruling("exclude", refused.digest, "ann", "delivered twice", town.platform.clock.wall())
+        town.platform.lake.decide("trip_ends", W6, ruling.to_json())
+        town.tick(SCORE)
+        assert town.finding("performance", W6).why == f"trip_ends@{W6} was excluded by ann: delivered twice"
+        town.watch()
+        assert town.retrain().runs == ()
+
+
+@pytest.mark.long
 def test_a_week_that_cannot_be_judged_is_not_quiet_and_one_that_can_ends_the_episode(at):
     with at("before the second bad week is scored", "hasty", without=RETRAIN) as town:
         town.daemon.run_job("town", WATCH, partition_key=W5)
@@ -443,6 +458,7 @@ def test_a_run_that_works_at_the_second_time_makes_one_checkpoint_and_one_decisi
         assert len(town.platform.releases.releases(MODEL)) == 2
 
 
+@pytest.mark.long
 def test_two_episodes_of_one_week_are_answered_by_one_run_that_both_name(at):
     with at("after winter", "hasty") as town:
         town.tell(W4, windier=6)
@@ -457,25 +473,21 @@ def test_two_episodes_of_one_week_are_answered_by_one_run_that_both_name(at):
         assert [key for key, _ in town.answers()] == [row.key]
 
 
-def test_an_episode_ends_when_its_release_is_rolled_back_and_nothing_is_launched_for_it(at):
+def test_nothing_is_launched_for_an_episode_whose_release_was_rolled_back(at):
     with at("after winter", "hasty", without=RETRAIN) as town:
-        first = town.moves()[0].release
-        twin = town.twin(cut_off=end_of(W3), limits=True)
+        first, twin = town.moves()[0].release, town.twin(cut_off=end_of(W3), limits=True)
         town.tell(W4, turned=True)
         town.arrive(W4)
         town.tick(SCORE)
-        assert [episode.release for episode in town.episodes(W4)] == [twin]
+        assert [(episode.release, episode.is_due) for episode in town.episodes(W4)] == [(twin, True)]
         town.platform.roll_back(MODEL, first, actor="ann", reason="it was wrong all week")
-        town.tell(W5, turned=False)
-        town.arrive(W5)
-        town.tick(SCORE)
-        assert town.told(W5) == [("performance", W4, "another release is live")]
         town.daemon.start_sensors(name=RETRAIN)
         assert town.retrain().runs == ()
         assert (town.rows(), town.backstop().run_requests) == ((), [])
 
 
-def test_a_row_is_not_tried_again_when_its_episode_has_ended(at):
+@pytest.mark.long
+def test_an_episode_ends_when_its_release_is_rolled_back_and_its_row_is_not_tried_again(at):
     with at("after winter", "hasty") as town:
         first = town.moves()[0].release
         town.twin(cut_off=end_of(W3), limits=True)
@@ -483,11 +495,10 @@ def test_a_row_is_not_tried_again_when_its_episode_has_ended(at):
         town.live_through(W4)
         assert [status for _, status in town.answers()] == ["FAILURE"]
         town.platform.roll_back(MODEL, first, actor="ann", reason="it was wrong all week")
-        town.tell(W5, turned=False, training="works")
-        town.arrive(W5)
-        town.tick(SCORE)
-        assert town.told(W5) == [("performance", W4, "another release is live")]
-        assert town.retrain().runs == ()
+        town.tell(training="works")
+        town.live_through(W5)
+        assert town.told(W5)[0] == ("performance", W4, "another release is live")
+        assert not [key for key, _ in town.answers()[1:] if key.startswith(town.rows()[0].key)]
 
 
 def test_a_release_without_limits_is_never_said_to_do_well_and_grows_old_all_the_same(at):
@@ -504,6 +515,7 @@ def test_a_release_without_limits_is_never_said_to_do_well_and_grows_old_all_the
         assert [key.rpartition("/age/")[2] for key, _ in town.answers()] == [W4]
 
 
+@pytest.mark.long
 def test_a_refused_challenger_leaves_its_episode_open_and_age_tries_again_after_the_cooldown(at):
     with at("an episode is open", "brisk") as town:
         town.tell(training="spoilt")
@@ -521,7 +533,10 @@ def test_a_refused_challenger_leaves_its_episode_open_and_age_tries_again_after_
 
 @pytest.mark.parametrize(
     ("rules", "held"),
-    [("town", "cooldown until 2013-03-12"), ("thrifty", "the budget of 1 runs in 26 weeks is spent")],
+    [
+        ("town", "cooldown until 2013-03-12"),
+        pytest.param("thrifty", "the budget of 1 runs in 26 weeks is spent", marks=pytest.mark.long),
+    ],
 )
 def test_a_request_is_one_run_and_holds_back_the_next(at, rules, held):
     with at("before the second bad week is scored", rules) as town:
