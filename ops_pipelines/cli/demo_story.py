@@ -75,8 +75,8 @@ def _row(week: _Week, episodes: "Sequence[Episode]") -> dict[str, Any]:
         "week": week.number,
         "of": key,
         "release": short(week.performance.facts["release"]),
-        "log loss": f"{evidence['log_loss']:.3f}",
-        "had it stayed": f"{before['log_loss']:.3f}" if before.get("log_loss") else "",
+        "log loss": f"{evidence['loss']:.3f}",
+        "had it stayed": f"{before['loss']:.3f}" if before.get("loss") else "",
         "gap": f"{evidence['gap']:+.3f}",
         "flagged": ", ".join(week.flagged),
         "what happened": "; ".join(happened),
@@ -127,12 +127,12 @@ def _afterwards(judged: Sequence[_Week]) -> Iterator[dict[str, str]]:
     pairs = dict.fromkeys(
         (week.performance.facts["release"], week.performance.facts["before"]["release"])
         for week in judged
-        if week.performance.facts["before"].get("log_loss")
+        if week.performance.facts["before"].get("loss")
     )
     for now, before in pairs:
         weeks = [w for w in judged if w.performance.facts["release"] == now and w.performance.facts["before"]]
-        losses = [week.performance.findings["performance"].evidence["log_loss"] for week in weeks]
-        stayed = [week.performance.facts["before"]["log_loss"] for week in weeks]
+        losses = [week.performance.findings["performance"].evidence["loss"] for week in weeks]
+        stayed = [week.performance.facts["before"]["loss"] for week in weeks]
         better = sum(new < old for new, old in zip(losses, stayed, strict=True))
         yield _chapter(
             f"{short(now)} instead of {short(before)}",

@@ -18,7 +18,7 @@ def week_words(week: "JudgedWeek") -> dict[str, str]:
     return {
         "week": week.key,
         "release": short(week.release) if week.release else "",
-        "log loss": _limited(row["log_loss"], row["log_loss_limit"], ".3f"),
+        "loss": _limited(row["loss"], row["loss_limit"], ".3f"),
         "gap": _limited(row["gap"], row["gap_limit"], "+.3f"),
         "coverage": _text(row["coverage"], ".1%"),
         **{name.replace("_", " "): row[name] for name in FINDINGS},
@@ -88,12 +88,12 @@ def _measured_words(numbers: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _before_words(before: dict[str, Any]) -> dict[str, str]:
     if not before:
         return {"release": "none was live before, or no outcome is known"}
-    if before.get("log_loss") is None:
-        return {"release": short(before["release"]), "log loss": before.get("why", "not known")}
+    if before.get("loss") is None:
+        return {"release": short(before["release"]), "loss": before.get("why", "not known")}
     gain = _text(before["gain"], "+.4f")
     if before["low"] is not None:
         gain += f" [{before['low']:+.4f}, {before['high']:+.4f}]"
-    return {"release": short(before["release"]), "log loss": f"{before['log_loss']:.4f}", "gain by its successor": gain}
+    return {"release": short(before["release"]), "loss": f"{before['loss']:.4f}", "gain by its successor": gain}
 
 
 def histogram(column: dict[str, Any]) -> list[dict[str, Any]]:

@@ -49,8 +49,9 @@ class JudgedWeek:
         return {
             "week": self.key,
             "release": self.release,
-            "log_loss": evidence.get("log_loss"),
-            "log_loss_limit": limits.get("log_loss"),
+            "loss_name": evidence.get("loss_name"),
+            "loss": evidence.get("loss"),
+            "loss_limit": limits.get("loss"),
             "gap": evidence.get("gap"),
             "gap_limit": limits.get("gap"),
             "coverage": part.facts.get("coverage") if part else None,

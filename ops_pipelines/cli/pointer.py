@@ -114,13 +114,14 @@ def _row(release: Any, live: str | None) -> dict[str, Any]:
     from ops_pipelines.core.verdict import name_of, reasons_of
 
     evidence = release.latest
-    loss = evidence.facts.get("metrics", {}).get("log_loss")
+    name = evidence.facts.get("loss_name", "log_loss")
+    loss = evidence.facts.get("metrics", {}).get(name)
     return {
         "release": short(release.digest),
         "live": "live" if release.digest == live else "",
         "knows until": f"{evidence.cut_off:%Y-%m-%d}",
         "version": evidence.facts.get("model_version", ""),
-        "log loss": "" if loss is None else f"{loss:.4f}",
+        "loss": "" if loss is None else f"{name.replace('_', ' ')} {loss:.4f}",
         "gate": name_of(evidence.verdict),
         "because": "; ".join(reasons_of(evidence.verdict)),
     }

@@ -17,25 +17,28 @@ from ops_pipelines.components.model_predictions import ScoringConfig, make_predi
 from ops_pipelines.components.model_release import make_release
 from ops_pipelines.components.model_report import OWN_PROCESS, make_report, report_sensor
 from ops_pipelines.components.model_retraining import make_episodes, retraining_backstop, retraining_sensor
-from ops_pipelines.components.model_settings import Drift, Entities, Gate, Labels, Performance, Retraining
+from ops_pipelines.components.model_settings import Drift, Entities, Gate, Labels, Performance, Retraining, Weights
 from ops_pipelines.components.model_training_set import make_training_set
 from ops_pipelines.components.model_watching import scoring_sensor, watching_sensor
 from ops_pipelines.components.publishing import finding_spec, gate_spec, publish
 from ops_pipelines.components.scaffolding import ModelScaffolder
 from ops_pipelines.mlops.drift import FEATURE_DRIFT, LABEL_DRIFT, PREDICTION_DRIFT
 from ops_pipelines.mlops.performance import PERFORMANCE
+from ops_pipelines.mlops.task import CLASSIFICATION, Task, task_named
 
 
 @dg.scaffold_with(ModelScaffolder)
 class Model(OpsComponent):
     """A model that is trained on the weeks before a cut-off, gated against what is live, released, and scores each week.
 
-    `train` is a function `(rows, params, seed) -> model`. `features` names a FeatureSet. The last `holdout_weeks` of the
-    `window_weeks` are kept from training and judge it. `slices` are columns by which it must not get worse.
+    `train` is a function `(rows, params, seed) -> model`. `task` is `classification` or `regression`. `features` names a
+    FeatureSet. The last `holdout_weeks` of the `window_weeks` are kept from training and judge it. `slices` are columns by
+    which it must not get worse. At each of `thresholds` a classifier's card shows precision and recall.
     """
 
     name: str
     train: str
+    task: str = CLASSIFICATION.name
     flavour: str
     weekly: Weekly
     entities: Entities
@@ -46,6 +49,8 @@ class Model(OpsComponent):
     window_weeks: int = 10
     holdout_weeks: int = 2
     slices: list[str] = Field(default_factory=list)
+    thresholds: list[float] = Field(default_factory=list)
+    weights: Weights = Field(default_factory=Weights)
     gate: Gate = Field(default_factory=Gate)
     drift: Drift = Field(default_factory=Drift)
     performance: Performance = Field(default_factory=Performance)
@@ -55,6 +60,7 @@ class Model(OpsComponent):
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
         """Its assets, the jobs that train, promote and roll back, and what scores, watches and retrains by itself."""
+        self.asked()  # an unknown task is refused where the YAML is loaded
         scores = self._job("score", "predictions", "performance", "drift", "episodes")
         watch = self._job("watch", "performance", "drift", "episodes")
         train = self._job("train", "training_set", "checkpoint")
@@ -94,6 +100,10 @@ class Model(OpsComponent):
             description=description,
             **settings,
         )
+
+    def asked(self) -> Task:
+        """What the model is asked for."""
+        return task_named(self.task, thresholds=self.thresholds)
 
     def _training_set(self) -> dg.AssetsDefinition:
         read = (self.entities.dataset, self.labels.dataset, dg.AssetKey([self.features, "online"]))
@@ -171,7 +181,7 @@ class Model(OpsComponent):
             LABEL_DRIFT,
             deps=[self.key("predictions"), labels],
             kinds={"parquet"},
-            description="How the week's scores turned out: log loss, calibration and AUC, overall and per slice.",
+            description="How the week's scores turned out: their loss and the gap to the outcomes, overall and per slice.",
         )
         def performance(
             context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]

@@ -2,7 +2,7 @@
 
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from ops_pipelines.core.release import Evidence, Manifest, Release
 from ops_pipelines.core.verdict import NotEvaluated, Passed, Verdict
 from ops_pipelines.mlops.calibration import calibrate
 from ops_pipelines.mlops.checkpoint import Card, check_features, judge_repeatability
-from ops_pipelines.mlops.evaluation import compare, judge_challenger, judge_probabilities, metrics
+from ops_pipelines.mlops.evaluation import compare, judge_challenger
 from ops_pipelines.mlops.feature_set import FeatureService
 from ops_pipelines.mlops.training import ASKED_AT, KNOWN_AT, LABEL, Rows, Split, fit, import_function, split_by_time
 
@@ -97,6 +97,7 @@ def make_checkpoint(model: "Model", platform: Platform, week: str, config: Check
         "run": run_id,
         "commit": commit,
         "training_set": f"{model.name}/training_set@{week}",
+        "loss_name": model.asked().loss_name,
         "metrics": judged.metrics,
         "recipe": fitted.recipe,
         "cpu_seconds": round(spent, 2),
@@ -116,10 +117,12 @@ def _read(model: "Model", platform: Platform, week: str) -> Material:
     cut_off = window_of(model.weeks(), week).end
     split = split_by_time(
         platform.lake.read(key, week).to_pandas().rename(columns=renamed),
+        task=model.asked(),
         features=service.features,
         slices=tuple(model.slices),
         holdout_from=cut_off - timedelta(weeks=model.holdout_weeks),
         cut_off=cut_off,
+        weighting=model.weights.weighting(),
     )
     return Material(split, made.digest, features)
 
@@ -131,6 +134,8 @@ def _fit(model: "Model", config: CheckpointConfig, split: Split) -> Fitted:
         "seed": model.seed,
         "flavour": model.flavour,
         "holdout_weeks": model.holdout_weeks,
+        "task": model.task,
+        "weights": asdict(model.weights.weighting()),
     }
     flavour = flavour_named(model.flavour)
     train = import_function(recipe["train"], what="training function")
@@ -162,23 +167,30 @@ def _judge(model: "Model", platform: Platform, manifest: Manifest, fitted: Fitte
     """The gate: better than what is live beyond chance, no slice much worse, and repeatable."""
     labels = split.holdout.labels.to_numpy()
     scores = flavour_named(model.flavour).predict(fitted.model, split.holdout.features)
-    sound = judge_probabilities(scores, rows=len(labels))
+    task = model.asked()
+    sound = task.judge_scores(scores, rows=len(labels))
     if not isinstance(sound, Passed):
         return Judged(sound, None)
-    measured = metrics(labels, scores)
+    measured = task.metrics(labels, scores)
     champion = live_release(platform.releases, model.name, PRODUCTION)
     if champion and champion.digest == manifest.digest:
         # The same inputs gave the release that is live: what let it in still holds.
         let_in = live_evidence(platform.releases, model.name, PRODUCTION) or champion.latest
         return Judged(let_in.verdict, let_in.baseline, measured)
     subject, rule = manifest.digest, model.gate.rule()
-    baseline = _baseline_scores(platform, champion, split)
+    baseline = _baseline_scores(model, platform, champion, split)
     if isinstance(baseline, NotEvaluated):
         better: Verdict = baseline
     else:
         days = split.holdout.asked_at.dt.date.tolist()
         comparison = compare(
-            labels=labels, challenger=scores, champion=baseline, days=days, slices=split.slices, rule=rule
+            task=task,
+            labels=labels,
+            challenger=scores,
+            champion=baseline,
+            days=days,
+            slices=split.slices,
+            rule=rule,
         )
         better = judge_challenger(comparison, rule)
     judgements = [Judgement("better", subject, better), Judgement("repeatable", subject, fitted.repeatable)]
@@ -202,19 +214,21 @@ def _expectations(
         return flavour.predict(fit(train, rows.copy(), fitted.recipe["params"], model.seed), features)
 
     try:
-        expectations = calibrate(split.period, split.known_at, cut_off, fit_and_score)
+        expectations = calibrate(model.asked(), split.period, split.known_at, cut_off, fit_and_score)
     except (DataError, TrainingError) as error:
         return {"expectations_problem": str(error)}
     return {"expectations": platform.objects.put(canonical_json(expectations.to_json()))}
 
 
-def _baseline_scores(platform: Platform, champion: Release | None, split: Split) -> "np.ndarray | NotEvaluated":
-    """The champion's scores of the holdout; without one, the share of positives among the training rows."""
+def _baseline_scores(
+    model: "Model", platform: Platform, champion: Release | None, split: Split
+) -> "np.ndarray | NotEvaluated":
+    """The champion's scores of the holdout; without one, the score that loses least on the training rows."""
     import numpy as np
     import pyarrow as pa
 
     if champion is None:
-        return np.full(len(split.holdout), split.train.labels.mean())
+        return np.full(len(split.holdout), model.asked().baseline(split.train.labels.to_numpy()))
     predict = predictor_of(platform, champion)
     absent = [name for name in predict.features if name not in split.holdout.features.columns]
     if absent:

@@ -101,7 +101,10 @@ def make_performance(model: "Model", platform: Platform, week: str) -> Product:
     outcomes = _outcomes(model, known, scored=scores.num_rows)
     release, expected = _judged_release(model, platform, week)
     performance = judge_performance(
-        outcomes, expected if isinstance(expected, NotEvaluated) else expected.performance, model.performance.rule()
+        model.asked(),
+        outcomes,
+        expected if isinstance(expected, NotEvaluated) else expected.performance,
+        model.performance.rule(),
     )
     before = _against_the_release_before(model, platform, week, known, outcomes)
     rows = [row.to_json() for row in performance.measured]
@@ -137,7 +140,7 @@ def _judged_release(model: "Model", platform: Platform, week: str) -> tuple[str,
 
 
 def _known(model: "Model", scores: "pa.Table", labels: "pa.Table", as_of: datetime) -> "pd.DataFrame":
-    """The scored rows whose label was known by an instant, with that label as 0 or 1."""
+    """The scored rows whose label was known by an instant, with that label as a number."""
     key, column, known_at = model.entities.key, model.labels.column, model.labels.known_at
     outcomes = labels.select([key, column, known_at]).rename_columns([key, OUTCOME, "__known_at"]).to_pandas()
     rows = scores.to_pandas().merge(outcomes, on=key, how="inner")
@@ -156,13 +159,11 @@ def _outcomes(model: "Model", known: "pd.DataFrame", *, scored: int) -> Outcomes
 
 
 def _label_drift(model: "Model", expected: Expectations | NotEvaluated, outcomes: Outcomes) -> Verdict:
-    import pandas as pd
-
     if isinstance(expected, NotEvaluated):
         return expected
     rule = model.drift.rule()
     profiles = [column for column in expected.columns if column.role == LABEL]
-    return judge_drift(measure_drift(profiles, {OUTCOME: pd.Series(outcomes.labels.astype(bool))}, rule), LABEL, rule)
+    return judge_drift(measure_drift(profiles, {OUTCOME: model.asked().outcome(outcomes.labels)}, rule), LABEL, rule)
 
 
 def _against_the_release_before(
@@ -182,6 +183,7 @@ def _against_the_release_before(
         return {"release": digest, "why": f"it needs {absent}, which this release's vectors do not hold"}
     theirs = predict(pa.Table.from_pandas(known[list(predict.features)], preserve_index=False))
     found: Comparison = compare(
+        task=model.asked(),
         labels=outcomes.labels,
         champion=theirs,
         challenger=outcomes.scores,
@@ -190,7 +192,7 @@ def _against_the_release_before(
         rule=model.gate.rule(),
     )
     low, high = found.gain_interval or (None, None)
-    return {"release": digest, "log_loss": found.champion_loss, "gain": found.gain, "low": low, "high": high}
+    return {"release": digest, "loss": found.champion_loss, "gain": found.gain, "low": low, "high": high}
 
 
 def _drift_product(

@@ -16,7 +16,7 @@ from ops_pipelines.core.pointer import PRODUCTION
 from ops_pipelines.core.release import Release
 from ops_pipelines.core.verdict import Verdict
 from ops_pipelines.mlops.feature_set import FeatureService
-from ops_pipelines.mlops.scoring import judge_scores, release_for, score
+from ops_pipelines.mlops.scoring import judge_predictions, release_for, score
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,6 +71,6 @@ def make_predictions(model: "Model", platform: Platform, week: str, *, named: st
         partition=week,
         predict=predictor_of(platform, release),
     )
-    verdict: Verdict = judge_scores(scores, rows=vectors.table.num_rows)
+    verdict: Verdict = judge_predictions(model.asked(), scores, rows=vectors.table.num_rows)
     digest = digest_table(scores, key=["prediction_id"])
     return Product(scores, digest, verdict, vectors.inputs, facts=facts, shown={"release": short(release.digest)})

@@ -11,6 +11,7 @@ from ops_pipelines.mlops.drift import DriftRule
 from ops_pipelines.mlops.evaluation import GateRule
 from ops_pipelines.mlops.performance import PerformanceRule
 from ops_pipelines.mlops.retraining import RetrainingRule
+from ops_pipelines.mlops.training import Weighting
 
 
 class Entities(dg.Model, dg.Resolvable):
@@ -31,6 +32,17 @@ class Labels(dg.Model, dg.Resolvable):
     column: str
     known_at: str
     wait_weeks: int = 0
+
+
+class Weights(dg.Model, dg.Resolvable):
+    """How much each row counts in training; see `ops_pipelines.mlops.training.Weighting`."""
+
+    half_life_weeks: float | None = None
+    column: str | None = None
+
+    def weighting(self) -> Weighting:
+        """The weighting as the domain knows it."""
+        return Weighting(**_settings(self))
 
 
 class Gate(dg.Model, dg.Resolvable):

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from ops_pipelines.core.errors import DataError
 from ops_pipelines.core.verdict import reasons_of
 from ops_pipelines.mlops.drift import FEATURE, LABEL, PREDICTION, ColumnProfile, profile_column
-from ops_pipelines.mlops.evaluation import judge_probabilities, log_loss
 from ops_pipelines.mlops.performance import Expected
+from ops_pipelines.mlops.task import Task
 from ops_pipelines.mlops.training import Rows
 
 if TYPE_CHECKING:
@@ -52,11 +52,13 @@ class Expectations:
         return cls(columns, performance)
 
 
-def calibrate(rows: Rows, known_at: "pd.Series[Any]", cut_off: datetime, fit_and_score: FitAndScore) -> Expectations:
+def calibrate(
+    task: Task, rows: Rows, known_at: "pd.Series[Any]", cut_off: datetime, fit_and_score: FitAndScore
+) -> Expectations:
     """What is normal, from the labelled rows up to a cut-off; `known_at` is when each row's label was known.
 
     Raises DataError where a row or its label is later than the cut-off, where there are fewer than two weeks of rows, and
-    where what was fitted gives no probability for each row.
+    where what was fitted gives no sound score for each row.
     """
     import numpy as np
     import pandas as pd
@@ -75,14 +77,15 @@ def calibrate(rows: Rows, known_at: "pd.Series[Any]", cut_off: datetime, fit_and
             expected="at least two, so that one can be compared with the others",
             action="Widen window_weeks",
         )
-    scores = _out_of_fold(rows, weeks, fit_and_score)
+    scores = _out_of_fold(task, rows, weeks, fit_and_score)
     labels = rows.labels.to_numpy(dtype=float)
     features = [profile_column(str(name), FEATURE, rows.features[name], weeks) for name in rows.features]
     said = profile_column(SCORE, PREDICTION, pd.Series(scores), weeks)
-    came = profile_column(OUTCOME, LABEL, pd.Series(labels.astype(bool)), weeks)
+    came = profile_column(OUTCOME, LABEL, task.outcome(labels), weeks)
+    losses = task.loss(labels, scores)
     inside = [weeks == week for week in np.unique(weeks)]
     performance = Expected(
-        losses=tuple(float(log_loss(labels[week], scores[week]).mean()) for week in inside),
+        losses=tuple(float(losses[week].mean()) for week in inside),
         gaps=tuple(float((labels[week] - scores[week]).mean()) for week in inside),
     )
     return Expectations((*features, said, came), performance)
@@ -102,7 +105,7 @@ def _weeks_before(cut_off: datetime, asked_at: "pd.Series[Any]") -> "np.ndarray"
     return weeks
 
 
-def _out_of_fold(rows: Rows, weeks: "np.ndarray", fit_and_score: FitAndScore) -> "np.ndarray":
+def _out_of_fold(task: Task, rows: Rows, weeks: "np.ndarray", fit_and_score: FitAndScore) -> "np.ndarray":
     """The score of each row by a model that was fitted on the other blocks of weeks."""
     import numpy as np
 
@@ -112,10 +115,10 @@ def _out_of_fold(rows: Rows, weeks: "np.ndarray", fit_and_score: FitAndScore) ->
     for block in np.unique(blocks):
         inside = blocks == block
         said = fit_and_score(rows.where(~inside), rows.features[inside])
-        if problem := reasons_of(judge_probabilities(said, rows=int(inside.sum()))):
+        if problem := reasons_of(task.judge_scores(said, rows=int(inside.sum()))):
             raise DataError(
                 f"A model fitted on parts of the training period gave no scores for the rest: {problem[0]}",
-                expected="one probability for each row",
+                expected="one score for each row",
                 action="Mend the training function: it has to work on fewer weeks, too",
             )
         scores[inside] = said

@@ -1,6 +1,6 @@
 """How good a release's scores turned out, once outcomes are known, and whether that is worse than its training weeks.
 
-Two measures are judged: log loss, and the **gap** between the share of positives and the mean score, which is what a
+Two measures are judged: the task's loss, and the **gap** between the mean outcome and the mean score, which is what a
 model gets wrong first when the world changes. Their limits come from the training period alone: each of its weeks is
 scored by a model that did not see it, and one more such week would stay within the limits with the rule's confidence. A
 week is blocked where a measure is beyond its limit and that is more than the week's own days explain.
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ops_pipelines.core.errors import check_settings
 from ops_pipelines.core.statistics import ClusteredMean, clustered_mean, prediction_bound
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, Verdict
-from ops_pipelines.mlops.evaluation import calibration_error, log_loss, roc_auc
+from ops_pipelines.mlops.task import Task
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,18 +55,18 @@ class PerformanceRule:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What the training period says is normal: each of its weeks' log loss (nats) and gap, by models that saw it not."""
+    """What the training period says is normal: each of its weeks' loss and gap, by models that saw it not."""
 
     losses: tuple[float, ...]
     gaps: tuple[float, ...]
 
     @property
     def loss(self) -> float:
-        """The mean log loss of the training weeks."""
+        """The mean loss of the training weeks."""
         return sum(self.losses) / len(self.losses)
 
     def loss_limit(self, rule: PerformanceRule) -> float:
-        """The log loss that one more such week would stay below; never under the worst training week's."""
+        """The loss that one more such week would stay below; never under the worst training week's."""
         return max(*self.losses, prediction_bound(self.losses, confidence=_each(rule)))
 
     def gap_limit(self, rule: PerformanceRule) -> float:
@@ -86,7 +86,7 @@ def _both(rule: PerformanceRule) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """A week's scored rows whose labels are known: label (0 or 1), score and day of each, slices, and how many were scored.
+    """A week's scored rows whose labels are known: label, score and day of each, slices, and how many were scored.
 
     `slices` has one column per slicing dimension and one row per label.
     """
@@ -127,7 +127,9 @@ class Performance:
     verdict: Verdict
 
 
-def judge_performance(outcomes: Outcomes, expected: "Expected | NotEvaluated", rule: PerformanceRule) -> Performance:
+def judge_performance(
+    task: Task, outcomes: Outcomes, expected: "Expected | NotEvaluated", rule: PerformanceRule
+) -> Performance:
     """The numbers of a week, overall and per slice, and its verdict.
 
     NotEvaluated where labels are too few, cover too little, come from one day only, or where the release keeps no limits;
@@ -135,26 +137,28 @@ def judge_performance(outcomes: Outcomes, expected: "Expected | NotEvaluated", r
     """
     if not len(outcomes.labels):
         return Performance((), NotEvaluated("no label is known yet"))
-    loss, gap = _loss_and_gap(outcomes)
-    whole = _rows_of("all", outcomes, loss, gap, rule)
-    shown = (*whole, *_slices(outcomes, rule))
+    loss, gap = _loss_and_gap(task, outcomes)
+    whole = _rows_of(task, "all", outcomes, (loss, gap), rule)
+    shown = (*whole, *_slices(task, outcomes, rule))
     evidence: dict[str, Any] = {
         "rows": len(outcomes.labels),
         "coverage": round(outcomes.coverage, 4),
-        **{row.measure: row.value for row in whole},
+        "loss_name": task.loss_name,
+        "loss": loss.mean,
+        **{row.measure: row.value for row in whole[1:]},
     }
     why = _why_not(outcomes, loss, expected, rule)
     if why or isinstance(expected, NotEvaluated):
         return Performance(shown, NotEvaluated(why or "", evidence))
-    limits = {"log_loss": expected.loss_limit(rule), "gap": expected.gap_limit(rule)}
-    limited = tuple(_with_limit(row, limits) for row in shown)
-    evidence |= {"limits": limits, "expected_log_loss": expected.loss, "rule": asdict(rule)}
-    reasons = _reasons(loss, gap, expected, limits, rule)
+    limits = {"loss": expected.loss_limit(rule), "gap": expected.gap_limit(rule)}
+    limited = tuple(_with_limit(row, {task.loss_name: limits["loss"], "gap": limits["gap"]}) for row in shown)
+    evidence |= {"limits": limits, "expected_loss": expected.loss, "rule": asdict(rule)}
+    reasons = _reasons(task, loss, gap, expected, rule)
     return Performance(limited, Blocked(reasons, evidence) if reasons else Passed(evidence))
 
 
-def _loss_and_gap(outcomes: Outcomes) -> tuple[ClusteredMean, ClusteredMean]:
-    losses = log_loss(outcomes.labels, outcomes.scores)
+def _loss_and_gap(task: Task, outcomes: Outcomes) -> tuple[ClusteredMean, ClusteredMean]:
+    losses = task.loss(outcomes.labels, outcomes.scores)
     return clustered_mean(losses, outcomes.days), clustered_mean(outcomes.labels - outcomes.scores, outcomes.days)
 
 
@@ -176,22 +180,19 @@ def _why_not(
 
 
 def _reasons(
-    loss: ClusteredMean, gap: ClusteredMean, expected: Expected, limits: dict[str, float], rule: PerformanceRule
+    task: Task, loss: ClusteredMean, gap: ClusteredMean, expected: Expected, rule: PerformanceRule
 ) -> tuple[str, ...]:
     """What is beyond its limit by more than the week's own days explain."""
     noise_of_loss, noise_of_gap = _noise(loss, rule.day_confidence), _noise(gap, rule.day_confidence)
+    loss_limit, gap_limit = expected.loss_limit(rule), expected.gap_limit(rule)
     reasons = []
-    if loss.mean > limits["log_loss"] and loss.mean - noise_of_loss > expected.loss:
+    if loss.mean > loss_limit and loss.mean - noise_of_loss > expected.loss:
         reasons.append(
-            f"log loss {loss.mean:.3f}, above the {limits['log_loss']:.3f} that the training weeks allow "
-            f"(their mean is {expected.loss:.3f})"
+            f"{task.loss_name.replace('_', ' ')} {loss.mean:.3f}, above the {loss_limit:.3f} that the training weeks "
+            f"allow (their mean is {expected.loss:.3f})"
         )
-    if abs(gap.mean) > limits["gap"] and abs(gap.mean) - noise_of_gap > 0:
-        way = "more" if gap.mean > 0 else "fewer"
-        reasons.append(
-            f"{abs(gap.mean) * 100:.1f} points {way} positives than the scores say, beyond the "
-            f"{limits['gap'] * 100:.1f} that the training weeks allow"
-        )
+    if abs(gap.mean) > gap_limit and abs(gap.mean) - noise_of_gap > 0:
+        reasons.append(task.gap_words(gap.mean, gap_limit))
     return tuple(reasons)
 
 
@@ -200,7 +201,7 @@ def _noise(mean: ClusteredMean, confidence: float) -> float:
     return bound - mean.mean if bound is not None else float("inf")
 
 
-def _slices(outcomes: Outcomes, rule: PerformanceRule) -> list[Measured]:
+def _slices(task: Task, outcomes: Outcomes, rule: PerformanceRule) -> list[Measured]:
     """The numbers of each slice with enough rows."""
     import numpy as np
 
@@ -219,22 +220,21 @@ def _slices(outcomes: Outcomes, rule: PerformanceRule) -> list[Measured]:
                 outcomes.slices[inside],
                 int(inside.sum()),
             )
-            found += _rows_of(f"{dimension}={value}", part, *_loss_and_gap(part), rule)
+            found += _rows_of(task, f"{dimension}={value}", part, _loss_and_gap(task, part), rule)
     return found
 
 
 def _rows_of(
-    name: str, outcomes: Outcomes, loss: ClusteredMean, gap: ClusteredMean, rule: PerformanceRule
+    task: Task, name: str, outcomes: Outcomes, judged: tuple[ClusteredMean, ClusteredMean], rule: PerformanceRule
 ) -> list[Measured]:
-    """The four numbers of one group: log loss and gap with their two-sided 90% intervals, AUC, calibration error."""
+    """The numbers of one group: loss and gap with their two-sided intervals, and what the task shows beside them."""
     rows, wide = len(outcomes.labels), 2 * rule.confidence - 1
-    (low, high), (least, most) = (mean.interval(confidence=wide) or (None, None) for mean in (loss, gap))
-    return [
-        Measured(name, "log_loss", rows, loss.mean, low, high),
-        Measured(name, "gap", rows, gap.mean, least, most),
-        Measured(name, "auc", rows, roc_auc(outcomes.labels, outcomes.scores)),
-        Measured(name, "calibration_error", rows, calibration_error(outcomes.labels, outcomes.scores)),
+    with_intervals = [
+        Measured(name, measure, rows, mean.mean, *(mean.interval(confidence=wide) or (None, None)))
+        for measure, mean in zip((task.loss_name, "gap"), judged, strict=True)
     ]
+    beside = task.beside(outcomes.labels, outcomes.scores)
+    return [*with_intervals, *(Measured(name, measure, rows, value) for measure, value in beside.items())]
 
 
 def _with_limit(row: Measured, limits: dict[str, float]) -> Measured:

@@ -13,7 +13,8 @@ from ops_pipelines.core.errors import ConfigError, NotPromotable, ReleaseError
 from ops_pipelines.core.fingerprint import short
 from ops_pipelines.core.pointer import live_release
 from ops_pipelines.core.release import Release, ReleaseStore, find_release
-from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, Verdict
+from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, Verdict, reasons_of
+from ops_pipelines.mlops.task import Task
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,16 +83,11 @@ def score(
     return pa.table(said | {name: vectors.column(name) for name in vectors.column_names})
 
 
-def judge_scores(scores: "pa.Table", *, rows: int) -> Verdict:
-    """Passed where every row has a score from 0 to 1; NotEvaluated where there were none to score."""
-    import pyarrow.compute as pc
-
+def judge_predictions(task: Task, scores: "pa.Table", *, rows: int) -> Verdict:
+    """Passed where every row has a score that its task can mean; NotEvaluated where there were none to score."""
     if rows == 0:
         return NotEvaluated("there were no rows to score")
-    values = scores.column("score")
-    sound = pc.sum(pc.and_(pc.greater_equal(values, 0), pc.less_equal(values, 1))).as_py() or 0
-    if scores.num_rows == rows and sound == rows:
+    sound = task.judge_scores(scores.column("score").to_numpy(), rows=rows)
+    if isinstance(sound, Passed):
         return Passed({"rows": rows})
-    return Blocked(
-        (f"{rows} rows to score gave {scores.num_rows} scores, {sound} of them from 0 to 1",), {"rows": rows}
-    )
+    return Blocked(reasons_of(sound), {"rows": rows})

@@ -8,10 +8,11 @@ What was judged is what ships: there is no refit on the holdout.
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from ops_pipelines.core.errors import ConfigError, DataError, OpsError, TrainingError, near_miss
+from ops_pipelines.core.errors import ConfigError, DataError, OpsError, TrainingError, check_settings, near_miss
+from ops_pipelines.mlops.task import Task
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,26 +23,75 @@ ASKED_AT, LABEL, KNOWN_AT = "__asked_at", "__label", "__known_at"
 
 
 @dataclass(frozen=True, slots=True)
+class Weighting:
+    """How much a row counts in training: less by half every `half_life_weeks` before the cut-off, times a column.
+
+    Both may be left out. ConfigError for a half-life that is not above 0.
+    """
+
+    half_life_weeks: float | None = None
+    column: str | None = None
+
+    def __post_init__(self) -> None:
+        check_settings(
+            self, "weights", half_life_weeks=(self.half_life_weeks is None or self.half_life_weeks > 0, "more than 0")
+        )
+
+    def of(self, frame: "pd.DataFrame", cut_off: datetime) -> "pd.Series[Any] | None":
+        """The weight of each row of a training frame; None where nothing is asked for.
+
+        DataError where the column holds a weight that is missing, negative or infinite.
+        """
+        if self.half_life_weeks is None and self.column is None:
+            return None
+        import numpy as np
+        import pandas as pd
+
+        weights = pd.Series(1.0, index=frame.index)
+        if self.half_life_weeks is not None:
+            half_lives = (cut_off - frame[ASKED_AT]).dt.total_seconds() / timedelta(
+                weeks=self.half_life_weeks
+            ).total_seconds()
+            weights *= np.exp2(-half_lives.to_numpy())
+        if self.column is not None:
+            declared = frame[self.column].astype(float)
+            odd = int((~(np.isfinite(declared) & (declared >= 0))).sum())
+            if odd:
+                raise DataError(
+                    f"{odd} rows have a weight in {self.column!r} that is missing, negative or infinite",
+                    expected="a finite number of at least 0 for each row",
+                    action="Mend the column in the dataset's loader",
+                    column=self.column,
+                )
+            weights *= declared
+        return weights
+
+
+@dataclass(frozen=True, slots=True)
 class Rows:
     """What a training function is given: features (one column each, typed as in the feature service) and labels.
 
-    `features` and `labels` share their index; `asked_at` is when each row was asked.
+    All share their index; `asked_at` is when each row was asked. `weights` says how much each row counts, 1 for an
+    ordinary one; None where the model's YAML asks for none.
     """
 
     features: "pd.DataFrame"
     labels: "pd.Series[Any]"
     asked_at: "pd.Series[Any]"
+    weights: "pd.Series[Any] | None" = None
 
     def __len__(self) -> int:
         return len(self.features)
 
     def copy(self) -> "Rows":
         """The same rows in memory of their own, which a function may change without anybody else seeing it."""
-        return Rows(self.features.copy(), self.labels.copy(), self.asked_at.copy())
+        weights = None if self.weights is None else self.weights.copy()
+        return Rows(self.features.copy(), self.labels.copy(), self.asked_at.copy(), weights)
 
     def where(self, chosen: "np.ndarray") -> "Rows":
         """The rows that a mask chooses."""
-        return Rows(self.features[chosen], self.labels[chosen], self.asked_at[chosen])
+        weights = None if self.weights is None else self.weights[chosen]
+        return Rows(self.features[chosen], self.labels[chosen], self.asked_at[chosen], weights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +114,18 @@ TrainFunction = Callable[[Rows, Mapping[str, Any], int], Any]
 def split_by_time(
     frame: "pd.DataFrame",
     *,
+    task: Task,
     features: tuple[str, ...],
     slices: tuple[str, ...],
     holdout_from: datetime,
     cut_off: datetime,
+    weighting: Weighting = Weighting(),
 ) -> Split:
     """The training and the holdout rows of a joined frame with its labels.
 
     `frame` has the columns of `features` and `slices` and the three of this module. Rows without a label by the cut-off
     are left out of both. Raises DataError for a label that was known before its row was asked (it would be a leak), and
-    where either side has no row or one class only.
+    where the task cannot be learned from, or judged by, the labels of either side.
     """
     early = frame[frame[KNOWN_AT] <= frame[ASKED_AT]]
     if len(early):
@@ -85,26 +137,14 @@ def split_by_time(
     labelled = frame[frame[LABEL].notna() & (frame[KNOWN_AT] <= cut_off)]
     train = labelled[(labelled[ASKED_AT] < holdout_from) & (labelled[KNOWN_AT] <= holdout_from)]
     holdout = labelled[(labelled[ASKED_AT] >= holdout_from) & (labelled[ASKED_AT] < cut_off)]
-    odd = sorted(set(labelled[LABEL].astype(float)) - {0.0, 1.0})
-    if odd:
-        raise DataError(
-            f"The label holds {odd[0]:g} and {len(odd) - 1} other values that are neither 0 nor 1",
-            expected="an outcome that happened or did not: a boolean, or 0 and 1",
-            action="Name another column under labels, or derive one in the dataset's loader",
-        )
     for name, rows in (("training", train), ("holdout", holdout)):
-        if rows[LABEL].nunique() < 2:
-            raise DataError(
-                f"The {name} part has {len(rows)} labelled rows of {rows[LABEL].nunique()} classes",
-                expected="labelled rows of both classes before and after " + f"{holdout_from:%Y-%m-%d}",
-                action="Widen window_weeks or holdout_weeks, or wait until labels are known",
-            )
+        task.check_labels(rows[LABEL], part=name)
     period = labelled[labelled[ASKED_AT] < cut_off].reset_index(drop=True)
     return Split(
-        train=_rows(train, features),
-        holdout=_rows(holdout, features),
+        train=_rows(train, features, weighting.of(train, cut_off)),
+        holdout=_rows(holdout, features, None),
         slices=holdout[list(slices)].reset_index(drop=True),
-        period=_rows(period, features),
+        period=_rows(period, features, weighting.of(period, cut_off)),
         known_at=period[KNOWN_AT],
     )
 
@@ -159,6 +199,7 @@ def import_function(path: str, *, what: str) -> Callable[..., Any]:
     return found  # type: ignore[no-any-return]
 
 
-def _rows(frame: "pd.DataFrame", features: tuple[str, ...]) -> Rows:
+def _rows(frame: "pd.DataFrame", features: tuple[str, ...], weights: "pd.Series[Any] | None") -> Rows:
     plain = frame.reset_index(drop=True)
-    return Rows(plain[list(features)], plain[LABEL].astype(float), plain[ASKED_AT])
+    kept = None if weights is None else weights.reset_index(drop=True)
+    return Rows(plain[list(features)], plain[LABEL].astype(float), plain[ASKED_AT], kept)

@@ -15,8 +15,9 @@ from ops_pipelines.core.statistics import (
 )
 from ops_pipelines.core.verdict import Blocked
 from ops_pipelines.mlops.drift import FEATURE, ColumnProfile, DriftRule, effect_of, measure_drift, profile_column
-from ops_pipelines.mlops.evaluation import log_loss, metrics, roc_auc
+from ops_pipelines.mlops.metrics import log_loss, roc_auc
 from ops_pipelines.mlops.performance import Expected, Outcomes, PerformanceRule, judge_performance
+from ops_pipelines.mlops.task import CLASSIFICATION, REGRESSION
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,20 @@ def test_auc_log_loss_and_brier_are_sklearns(scored) -> None:
     labels, scores = scored
     assert roc_auc(labels, scores) == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
     assert log_loss(labels, scores).mean() == pytest.approx(sklearn_log_loss(labels, scores), abs=1e-12)
-    assert metrics(labels, scores)["brier"] == pytest.approx(brier_score_loss(labels, scores), abs=1e-12)
+    assert CLASSIFICATION.metrics(labels, scores)["brier"] == pytest.approx(brier_score_loss(labels, scores), abs=1e-12)
+
+
+def test_the_metrics_of_a_regression_are_sklearns() -> None:
+    from sklearn.metrics import mean_absolute_error, median_absolute_error, r2_score, root_mean_squared_error
+
+    random = np.random.default_rng(4)
+    labels = random.normal(150, 60, 500)
+    scores = labels + random.standard_t(3, 500)
+    found = REGRESSION.metrics(labels, scores)
+    assert found["absolute_error"] == pytest.approx(mean_absolute_error(labels, scores), rel=1e-12)
+    assert found["median_absolute_error"] == pytest.approx(median_absolute_error(labels, scores), rel=1e-12)
+    assert found["root_mean_squared_error"] == pytest.approx(root_mean_squared_error(labels, scores), rel=1e-12)
+    assert found["r_squared"] == pytest.approx(r2_score(labels, scores), rel=1e-12)
 
 
 def test_calibration_error_is_that_of_sklearns_curve(scored) -> None:
@@ -66,7 +80,9 @@ def test_calibration_error_is_that_of_sklearns_curve(scored) -> None:
     random = np.random.default_rng(3)
     labels, scores = scored[0], random.permutation(np.linspace(0.01, 0.99, 500))  # no ties: bins of equally many rows
     outcome, predicted = calibration_curve(labels, scores, n_bins=10, strategy="quantile")
-    assert metrics(labels, scores)["calibration_error"] == pytest.approx(np.abs(outcome - predicted).mean())
+    assert CLASSIFICATION.metrics(labels, scores)["calibration_error"] == pytest.approx(
+        np.abs(outcome - predicted).mean()
+    )
 
 
 @pytest.mark.parametrize("bins", [2, 3, 10, 50])
@@ -229,7 +245,7 @@ def test_performance_weeks_like_the_training_weeks_are_seldom_blocked_and_flippe
         return replace(week, labels=np.where(random.random(700) < 0.3, 1 - week.labels, week.labels))
 
     def blocked(week: Outcomes, expected: Expected) -> bool:
-        return isinstance(judge_performance(week, expected, rule).verdict, Blocked)
+        return isinstance(judge_performance(CLASSIFICATION, week, expected, rule).verdict, Blocked)
 
     quiet, worse = [], []
     for _ in range(200):

@@ -13,6 +13,7 @@ from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, verdict_to
 from ops_pipelines.mlops.drift import DriftRule, judge_drift, measure_drift, profile_column
 from ops_pipelines.mlops.performance import Expected, Outcomes, PerformanceRule, judge_performance
 from ops_pipelines.mlops.retraining import Episode
+from ops_pipelines.mlops.task import CLASSIFICATION
 
 from .conftest import NOON
 
@@ -57,7 +58,7 @@ def put_performance(home, week, *, scores, before):
         scored=125,
     )
     rule = PerformanceRule(min_rows=10, min_slice_rows=10)
-    found = judge_performance(outcomes, Expected((0.6, 0.7, 0.65), (0.02, -0.01, 0.0)), rule)
+    found = judge_performance(CLASSIFICATION, outcomes, Expected((0.6, 0.7, 0.65), (0.02, -0.01, 0.0)), rule)
     findings = {"performance": found.verdict, "label_drift": Passed()}
     rows = [row.to_json() for row in found.measured]
     put(home, "performance", week, rows, findings=findings, release=RELEASE, coverage=0.8, before=before)
@@ -73,7 +74,7 @@ def year(home):
     put_drift(home, QUIET, wind=10)
     put_drift(home, STORM, wind=25)
     put_performance(home, QUIET, scores=0.5, before={})
-    before = {"release": BEFORE, "log_loss": 1.2, "gain": -0.4, "low": -0.5, "high": -0.3}
+    before = {"release": BEFORE, "loss": 1.2, "gain": -0.4, "low": -0.5, "high": -0.3}
     put_performance(home, STORM, scores=0.05, before=before)
     put(home, "episodes", STORM, episodes=[EPISODE.to_json()], release=RELEASE)
     return home
@@ -86,10 +87,10 @@ def lines(said, start):
 
 def test_the_list_has_numbers_findings_and_open_episodes_of_each_week(ops, year):
     quiet, storm, *_ = ops("drift", "list", SYSTEM, "--json").json()
-    assert (quiet["release"], quiet["log_loss"], quiet["coverage"]) == (RELEASE, pytest.approx(np.log(2)), 0.8)
+    assert (quiet["release"], quiet["loss"], quiet["coverage"]) == (RELEASE, pytest.approx(np.log(2)), 0.8)
     assert (quiet["performance"], quiet["feature_drift"], quiet["open_episodes"]) == ("passed", "passed", [])
     assert storm["gap"] > storm["gap_limit"] > 0
-    assert storm["log_loss"] > storm["log_loss_limit"]
+    assert storm["loss"] > storm["loss_limit"]
     assert [storm[f"{name}_drift"] for name in ("feature", "prediction", "label")] == ["blocked", "passed", "passed"]
     assert (storm["performance"], storm["open_episodes"]) == ("blocked", [EPISODE.key])
 
@@ -162,7 +163,7 @@ def test_content_that_was_refused_later_is_not_shown_by_its_old_table(ops, year)
     why = {"performance": NotEvaluated("landings were refused"), "label_drift": NotEvaluated("likewise")}
     put(year, "performance", STORM, verdict=Blocked(("landings were refused",)), findings=why)
     (week,) = ops("drift", "show", SYSTEM, STORM, "--json").json()
-    assert (week["performance"], week["log_loss"], week["measured"]) == ("not evaluated", None, [])
+    assert (week["performance"], week["loss"], week["measured"]) == ("not evaluated", None, [])
 
 
 @pytest.mark.parametrize(("week", "why"), [(SCORED, "was never written"), (REFUSED, "half of the weather is missing")])

@@ -14,6 +14,7 @@ from ops_pipelines.core.verdict import Blocked, Passed
 from ops_pipelines.mlops.calibration import BLOCKS, OUTCOME, SCORE, Expectations, calibrate
 from ops_pipelines.mlops.drift import FEATURE, LABEL, PREDICTION, DriftRule, judge_drift, measure_drift
 from ops_pipelines.mlops.performance import Outcomes, PerformanceRule, judge_performance
+from ops_pipelines.mlops.task import CLASSIFICATION
 from ops_pipelines.mlops.training import ASKED_AT, KNOWN_AT, Rows, split_by_time
 from ops_pipelines.mlops.training import LABEL as LABELLED
 from ops_pipelines.testing.release_store import NEW_YEAR
@@ -57,7 +58,7 @@ def rows_of(frame: pd.DataFrame) -> Rows:
 
 
 def calibrated(frame: pd.DataFrame, fit_and_score=knows_the_world, cut_off=CUT_OFF) -> Expectations:
-    return calibrate(rows_of(frame), frame[KNOWN_AT], cut_off, fit_and_score)
+    return calibrate(CLASSIFICATION, rows_of(frame), frame[KNOWN_AT], cut_off, fit_and_score)
 
 
 def moments(*instants, labels, known=None) -> pd.DataFrame:
@@ -175,9 +176,14 @@ def known_by_the_cut_off(later: list[dict]) -> bytes:
     columns[ASKED_AT] = pd.to_datetime([*PAST[ASKED_AT], *(CUT_OFF + row["asked"] * HOUR for row in later)], utc=True)
     columns[KNOWN_AT] = pd.to_datetime([*PAST[KNOWN_AT], *known], utc=True)
     split = split_by_time(
-        pd.DataFrame(columns), features=FEATURES, slices=(), holdout_from=CUT_OFF - WEEK, cut_off=CUT_OFF
+        pd.DataFrame(columns),
+        task=CLASSIFICATION,
+        features=FEATURES,
+        slices=(),
+        holdout_from=CUT_OFF - WEEK,
+        cut_off=CUT_OFF,
     )
-    return canonical_json(calibrate(split.period, split.known_at, CUT_OFF, remembers).to_json())
+    return canonical_json(calibrate(CLASSIFICATION, split.period, split.known_at, CUT_OFF, remembers).to_json())
 
 
 EXPECTED = known_by_the_cut_off([])
@@ -246,7 +252,7 @@ def judged(expectations: Expectations, week: pd.DataFrame) -> dict:
     columns = {name: week[name] for name in FEATURES} | {SCORE: pd.Series(scores), OUTCOME: pd.Series(labels == 1)}
     drift = measure_drift(expectations.columns, columns, DriftRule())
     outcomes = Outcomes(labels, scores, days, week[[]], scored=len(week))
-    performance = judge_performance(outcomes, expectations.performance, PerformanceRule())
+    performance = judge_performance(CLASSIFICATION, outcomes, expectations.performance, PerformanceRule())
     return {role: judge_drift(drift, role, DriftRule()) for role in (FEATURE, PREDICTION, LABEL)} | {
         "performance": performance.verdict
     }

@@ -4,30 +4,22 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from ops_pipelines.core.errors import ConfigError
 from ops_pipelines.core.fingerprint import canonical_json
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, reasons_of
-from ops_pipelines.mlops.evaluation import (
-    GateRule,
-    calibration_error,
-    compare,
-    judge_challenger,
-    judge_probabilities,
-    log_loss,
-    metrics,
-    roc_auc,
-)
+from ops_pipelines.mlops.evaluation import GateRule, compare, judge_challenger
+from ops_pipelines.mlops.task import CLASSIFICATION, REGRESSION
 
-RULE = GateRule(confidence=0.95, min_rows=4, slice_margin=0.02)
+RULE = GateRule(confidence=0.95, min_rows=4, slice_margin=0.02 / math.log(2))
+"""Where the champion says 0.5 throughout, its loss is log 2, and the margin 0.02 nats."""
 
 
 def compared(champion, challenger, *, days=None, origins=None, rule: GateRule = RULE):
     """A comparison on rows that were all late: a row's loss is minus the logarithm of its score."""
     rows = len(champion)
     return compare(
+        task=CLASSIFICATION,
         labels=np.ones(rows),
         challenger=np.array(challenger, dtype=float),
         champion=np.array(champion, dtype=float),
@@ -44,8 +36,8 @@ def compared(champion, challenger, *, days=None, origins=None, rule: GateRule = 
         ("confidence", 1.0, "more than 0.5 and less than 1"),
         ("confidence", math.nan, "more than 0.5 and less than 1"),
         ("min_rows", 0, "at least 1"),
-        ("slice_margin", -0.001, "nats of log loss, 0 or more"),
-        ("slice_margin", math.nan, "nats of log loss, 0 or more"),
+        ("slice_margin", -0.001, "a share of the champion's loss, 0 or more"),
+        ("slice_margin", math.nan, "a share of the champion's loss, 0 or more"),
     ],
 )
 def test_a_rule_that_could_not_judge_is_refused(setting: str, value: float, expected: str) -> None:
@@ -59,57 +51,11 @@ def test_a_rule_may_ask_for_little() -> None:
     assert GateRule(confidence=0.51, min_rows=1, slice_margin=0).min_rows == 1
 
 
-def test_log_loss_by_hand() -> None:
-    losses = log_loss(np.array([1.0, 0.0, 1.0]), np.array([0.5, 0.25, 0.125]))
-    assert losses.tolist() == pytest.approx([math.log(2), -math.log(0.75), math.log(8)])
-
-
-@pytest.mark.parametrize(("label", "score"), [(1.0, 0.0), (0.0, 1.0)])
-def test_certainty_that_was_wrong_costs_much_and_not_infinitely(label: float, score: float) -> None:
-    assert log_loss(np.array([label]), np.array([score])) == pytest.approx(-math.log(1e-6))
-
-
-def test_auc_by_hand() -> None:
-    # pairs (positive, negative): 0.8>0.1, 0.8>0.4, 0.4>0.1 and 0.4=0.4, so 3.5 of 4
-    assert roc_auc(np.array([1, 1, 0, 0]), np.array([0.8, 0.4, 0.1, 0.4])) == 3.5 / 4
-
-
-@pytest.mark.parametrize("label", [0.0, 1.0])
-def test_one_class_has_no_auc(label: float) -> None:
-    assert roc_auc(np.full(3, label), np.array([0.1, 0.2, 0.3])) is None
-
-
-@settings(max_examples=25, deadline=None)
-@given(st.lists(st.tuples(st.booleans(), st.sampled_from([0.1, 0.2, 0.3, 0.9])), min_size=2, max_size=10))
-def test_auc_is_the_share_of_pairs_in_the_right_order(rows: list[tuple[bool, float]]) -> None:
-    late, punctual = ([score for label, score in rows if label is value] for value in (True, False))
-    pairs = [(one > other) + (one == other) / 2 for one in late for other in punctual]
-    expected = pytest.approx(sum(pairs) / len(pairs)) if pairs else None
-    assert roc_auc(np.array([float(label) for label, _ in rows]), np.array([score for _, score in rows])) == expected
-
-
-def test_calibration_error_by_hand() -> None:
-    # two bins of two rows: |0.5 - 0.15| and |1 - 0.7|
-    labels, scores = np.array([0.0, 1.0, 1.0, 1.0]), np.array([0.1, 0.2, 0.6, 0.8])
-    assert calibration_error(labels, scores, bins=2) == pytest.approx((0.35 + 0.3) / 2)
-
-
-def test_fewer_rows_than_bins_are_bins_of_one() -> None:
-    assert calibration_error(np.array([0.0, 1.0]), np.array([0.25, 0.5]), bins=10) == pytest.approx((0.25 + 0.5) / 2)
-
-
-def test_the_base_rate_is_calibrated_and_has_no_skill() -> None:
-    labels = np.array([1.0, 0.0, 0.0, 0.0])
-    found = metrics(labels, np.full(4, 0.25))
-    entropy = -(0.25 * math.log(0.25) + 0.75 * math.log(0.75))
-    assert (found["log_loss"], found["auc"], found["brier"]) == pytest.approx((entropy, 0.5, 0.25 * 0.75))
-    assert found["positive_share"] == found["mean_score"] == 0.25
-
-
 def test_a_challenger_that_beats_the_base_rate_every_day_passes() -> None:
     labels = np.tile([1.0, 0.0, 0.0, 0.0], 10)
     better = np.where(labels == 1, 0.4, 0.2) + np.linspace(0, 0.05, 40)
     found = compare(
+        task=CLASSIFICATION,
         labels=labels,
         challenger=better,
         champion=np.full(40, labels.mean()),
@@ -165,8 +111,9 @@ def test_a_slice_that_got_worse_blocks_what_is_better_overall() -> None:
     champion = [0.5] * 12
     challenger = [0.7] * 8 + [0.4] * 4
     verdict = judge_challenger(compared(champion, challenger, origins=["EWR"] * 8 + ["JFK"] * 4), RULE)
-    assert f"slice origin=JFK (4 rows) got worse by {math.log(0.5 / 0.4):.4f}, more than its margin 0.02" in reasons_of(
-        verdict
+    assert (
+        f"slice origin=JFK (4 rows) got worse by {math.log(0.5 / 0.4):.4f}, more than its margin 0.0200"
+        in reasons_of(verdict)
     )
 
 
@@ -174,7 +121,7 @@ def test_a_slice_may_lose_its_margin_and_no_more() -> None:
     champion, lost = [0.5] * 12, 0.5 * math.exp(-0.0199)
     found = compared(champion, [0.8, 0.81] * 4 + [lost] * 4, origins=["EWR"] * 8 + ["JFK"] * 4)
     assert isinstance(judge_challenger(found, RULE), Passed)
-    assert isinstance(judge_challenger(found, GateRule(min_rows=4, slice_margin=0.0198)), Blocked)
+    assert isinstance(judge_challenger(found, GateRule(min_rows=4, slice_margin=0.0198 / math.log(2))), Blocked)
 
 
 def test_small_slices_are_listed_pooled_and_do_not_gate() -> None:
@@ -202,10 +149,31 @@ def test_the_verdict_carries_the_comparison_as_plain_json() -> None:
     assert json.loads(canonical_json(dict(evidence)))["comparison"]["gain"] == found.gain
 
 
-@pytest.mark.parametrize("scores", [[0.5, np.nan], [7.0, -3.0], [0.5], [[0.5], [0.5]]])
-def test_scores_that_are_no_probabilities_are_not_evaluated(scores) -> None:
-    assert isinstance(judge_probabilities(np.array(scores), rows=2), NotEvaluated)
+def test_a_regression_is_compared_by_its_absolute_error_in_the_labels_unit() -> None:
+    labels = np.array([10.0, 20.0, 30.0, 40.0] * 3)
+    found = compare(
+        task=REGRESSION,
+        labels=labels,
+        champion=labels + np.tile([4.0, -4.0], 6),
+        challenger=labels + np.tile([1.0, -2.0, 1.5], 4),
+        days=np.repeat(range(3), 4).tolist(),
+        slices=pd.DataFrame(index=range(12)),
+        rule=RULE,
+    )
+    assert (found.loss, found.champion_loss, found.challenger_loss) == ("absolute_error", 4.0, 1.5)
+    assert isinstance(judge_challenger(found, RULE), Passed)
 
 
-def test_one_probability_for_each_row_passes() -> None:
-    assert isinstance(judge_probabilities(np.array([0.0, 1.0]), rows=2), Passed)
+def test_a_regression_that_is_refused_says_by_how_much_in_the_labels_unit() -> None:
+    labels = np.arange(12.0)
+    found = compare(
+        task=REGRESSION,
+        labels=labels,
+        champion=labels + 1,
+        challenger=labels + 2,
+        days=np.repeat(range(3), 4).tolist(),
+        slices=pd.DataFrame(index=range(12)),
+        rule=RULE,
+    )
+    (reason,) = reasons_of(judge_challenger(found, RULE))
+    assert reason.startswith("absolute error 2.0000 against 1.0000: a gain of -1.0000")

@@ -9,8 +9,9 @@ import pytest
 from ops_pipelines.core.errors import ConfigError
 from ops_pipelines.core.fingerprint import canonical_json
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed
-from ops_pipelines.mlops.evaluation import roc_auc
+from ops_pipelines.mlops.metrics import roc_auc
 from ops_pipelines.mlops.performance import Expected, Outcomes, PerformanceRule, judge_performance
+from ops_pipelines.mlops.task import CLASSIFICATION, REGRESSION
 
 RULE = PerformanceRule()
 EXPECTED = Expected(losses=(0.45, 0.5, 0.55, 0.48, 0.52, 0.5), gaps=(-0.02, 0.01, 0.03, -0.01, 0.0, -0.01))
@@ -37,11 +38,13 @@ def only(outcomes: Outcomes, chosen: slice) -> Outcomes:
 
 
 def verdict_of(outcomes: Outcomes, expected=EXPECTED, rule: PerformanceRule = RULE):
-    return judge_performance(outcomes, expected, rule).verdict
+    return judge_performance(CLASSIFICATION, outcomes, expected, rule).verdict
 
 
 def numbers_of(outcomes: Outcomes, expected=EXPECTED, rule: PerformanceRule = RULE) -> dict:
-    return {(row.name, row.measure): row for row in judge_performance(outcomes, expected, rule).measured}
+    return {
+        (row.name, row.measure): row for row in judge_performance(CLASSIFICATION, outcomes, expected, rule).measured
+    }
 
 
 @pytest.mark.parametrize(
@@ -65,7 +68,7 @@ def test_a_rule_that_could_not_judge_is_refused(setting: str, value: float, expe
 
 
 def test_a_week_without_labels_is_not_evaluated_and_has_no_numbers() -> None:
-    found = judge_performance(only(outcomes_of(), slice(0, 0)), EXPECTED, RULE)
+    found = judge_performance(CLASSIFICATION, only(outcomes_of(), slice(0, 0)), EXPECTED, RULE)
     assert (found.measured, found.verdict) == ((), NotEvaluated("no label is known yet"))
 
 
@@ -82,11 +85,11 @@ def test_a_week_without_labels_is_not_evaluated_and_has_no_numbers() -> None:
     ids=["few rows", "low coverage", "one day", "no expectations", "too few weeks", "no weeks"],
 )
 def test_a_week_that_cannot_be_judged_says_why_and_shows_its_numbers(outcomes, expected, why: str) -> None:
-    found = judge_performance(outcomes, expected, RULE)
+    found = judge_performance(CLASSIFICATION, outcomes, expected, RULE)
     assert isinstance(found.verdict, NotEvaluated)
     assert found.verdict.why == why
     assert found.verdict.evidence["rows"] == len(outcomes.labels)
-    assert found.measured[0].value == found.verdict.evidence["log_loss"] > 0
+    assert found.measured[0].value == found.verdict.evidence["loss"] > 0
     assert all(row.limit is None for row in found.measured)
 
 
@@ -131,7 +134,7 @@ def test_a_week_as_its_scores_say_passes_with_its_limits() -> None:
     verdict = verdict_of(outcomes_of())
     assert isinstance(verdict, Passed)
     assert verdict.evidence["gap"] == pytest.approx(0, abs=1e-12)
-    assert verdict.evidence["limits"] == {"log_loss": EXPECTED.loss_limit(RULE), "gap": EXPECTED.gap_limit(RULE)}
+    assert verdict.evidence["limits"] == {"loss": EXPECTED.loss_limit(RULE), "gap": EXPECTED.gap_limit(RULE)}
     assert json.loads(canonical_json(dict(verdict.evidence)))["coverage"] == 1.0
 
 
@@ -245,7 +248,25 @@ def test_a_slice_alone_blocks_nothing() -> None:
         labels=np.where(rows % 10 == 0, 1 - outcomes.labels, outcomes.labels),
         slices=pd.DataFrame({"o": origin}),
     )
-    found = judge_performance(worse, EXPECTED, RULE)
+    found = judge_performance(CLASSIFICATION, worse, EXPECTED, RULE)
     losses = {row.name: row.value for row in found.measured if row.measure == "log_loss"}
     assert losses["o=JFK"] > EXPECTED.loss_limit(RULE) > losses["all"]
     assert isinstance(found.verdict, Passed)
+
+
+def test_a_regression_is_judged_in_the_unit_of_its_label() -> None:
+    random = np.random.default_rng(5)
+    scores = random.normal(150, 40, 700)
+    noise = random.normal(0, 12, 700)
+    days, slices = np.repeat(np.arange(7), 100).tolist(), pd.DataFrame(index=range(700))
+    expected = Expected(losses=(9.4, 9.7, 9.5, 9.9, 9.3), gaps=(0.2, -0.3, 0.1, -0.1, 0.4))
+    good, slow = (Outcomes(scores + noise + late, scores, days, slices, 700) for late in (0.0, 9.0))
+    assert isinstance(judge_performance(REGRESSION, good, expected, RULE).verdict, Passed)
+    found = judge_performance(REGRESSION, slow, expected, RULE)
+    assert [reason.partition(", ")[0][:14] for reason in found.verdict.reasons] == ["absolute error", "outcomes are 9"]
+    assert [row.measure for row in found.measured] == [
+        "absolute_error",
+        "gap",
+        "root_mean_squared_error",
+        "r_squared",
+    ]

@@ -8,7 +8,8 @@ from ops_pipelines.core.errors import ConfigError, NotPromotable, ReleaseError
 from ops_pipelines.core.pointer import PRODUCTION, Decision, live_release, promote
 from ops_pipelines.core.release import Release, find_release
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed
-from ops_pipelines.mlops.scoring import judge_scores, release_for, score
+from ops_pipelines.mlops.scoring import judge_predictions, release_for, score
+from ops_pipelines.mlops.task import CLASSIFICATION
 from ops_pipelines.testing.release_store import NEW_YEAR, InMemoryReleaseStore, evidence_against, manifest_of
 
 SYSTEM, WEEK = "flight_delay", timedelta(days=7)
@@ -119,11 +120,13 @@ def test_a_week_without_rows_has_scores_without_rows(store) -> None:
 
 
 def test_scores_from_0_to_1_for_every_row_pass() -> None:
-    assert judge_scores(pa.table({"score": [0.0, 0.5, 1.0]}), rows=3) == Passed({"rows": 3})
+    assert judge_predictions(CLASSIFICATION, pa.table({"score": [0.0, 0.5, 1.0]}), rows=3) == Passed({"rows": 3})
 
 
 def test_nothing_to_score_is_not_evaluated() -> None:
-    assert isinstance(judge_scores(pa.table({"score": pa.array([], pa.float64())}), rows=0), NotEvaluated)
+    assert isinstance(
+        judge_predictions(CLASSIFICATION, pa.table({"score": pa.array([], pa.float64())}), rows=0), NotEvaluated
+    )
 
 
 @pytest.mark.parametrize(
@@ -132,4 +135,6 @@ def test_nothing_to_score_is_not_evaluated() -> None:
     ids=["too few", "too many", "above 1", "below 0", "missing", "nan", "all missing", "none"],
 )
 def test_rows_without_a_sound_score_are_blocked(scores: list[float | None]) -> None:
-    assert isinstance(judge_scores(pa.table({"score": pa.array(scores, pa.float64())}), rows=2), Blocked)
+    assert isinstance(
+        judge_predictions(CLASSIFICATION, pa.table({"score": pa.array(scores, pa.float64())}), rows=2), Blocked
+    )

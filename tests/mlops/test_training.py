@@ -4,7 +4,18 @@ import pandas as pd
 import pytest
 
 from ops_pipelines.core.errors import ConfigError, DataError, OpsError, TrainingError
-from ops_pipelines.mlops.training import ASKED_AT, KNOWN_AT, LABEL, Rows, Split, fit, import_function, split_by_time
+from ops_pipelines.mlops.task import CLASSIFICATION
+from ops_pipelines.mlops.training import (
+    ASKED_AT,
+    KNOWN_AT,
+    LABEL,
+    Rows,
+    Split,
+    Weighting,
+    fit,
+    import_function,
+    split_by_time,
+)
 from ops_pipelines.testing.release_store import NEW_YEAR
 
 HOLDOUT, CUT_OFF = NEW_YEAR + timedelta(days=10), NEW_YEAR + timedelta(days=14)
@@ -28,7 +39,9 @@ def frame_of(rows: list[tuple[datetime, datetime | None, float | None]]) -> pd.D
 def split(*extra: tuple[datetime, datetime | None, float | None]) -> Split:
     """The split of four good rows (0 and 1 for training, 2 and 3 for judging) and these."""
     frame = frame_of([*GOOD, *extra])
-    return split_by_time(frame, features=("number",), slices=("origin",), holdout_from=HOLDOUT, cut_off=CUT_OFF)
+    return split_by_time(
+        frame, task=CLASSIFICATION, features=("number",), slices=("origin",), holdout_from=HOLDOUT, cut_off=CUT_OFF
+    )
 
 
 def extra_rows(rows: Rows) -> list[int]:
@@ -104,7 +117,9 @@ def test_a_label_that_is_known_when_its_row_is_asked_is_a_leak(known_at) -> None
 @pytest.mark.parametrize(("rows", "part"), [(GOOD[1:], "training"), (GOOD[:3], "holdout"), (GOOD[:2], "holdout")])
 def test_a_part_without_both_classes_is_refused(rows, part: str) -> None:
     with pytest.raises(DataError, match=f"The {part} part has"):
-        split_by_time(frame_of(rows), features=("number",), slices=(), holdout_from=HOLDOUT, cut_off=CUT_OFF)
+        split_by_time(
+            frame_of(rows), task=CLASSIFICATION, features=("number",), slices=(), holdout_from=HOLDOUT, cut_off=CUT_OFF
+        )
 
 
 def test_a_label_that_is_no_outcome_is_refused() -> None:
@@ -132,7 +147,9 @@ def test_features_labels_instants_and_slices_share_a_fresh_index() -> None:
 
 def test_the_period_and_when_its_labels_were_known_share_a_fresh_index() -> None:
     frame = frame_of([(NEW_YEAR, None, None), *GOOD])
-    found = split_by_time(frame, features=("number",), slices=(), holdout_from=HOLDOUT, cut_off=CUT_OFF)
+    found = split_by_time(
+        frame, task=CLASSIFICATION, features=("number",), slices=(), holdout_from=HOLDOUT, cut_off=CUT_OFF
+    )
     parts = (found.period.features, found.period.labels, found.period.asked_at, found.known_at)
     assert [list(part.index) for part in parts] == [[0, 1, 2, 3]] * 4
 
@@ -187,3 +204,42 @@ def test_a_path_that_names_no_function_says_what_is_missing(path: str, message: 
     with pytest.raises(ConfigError, match=message) as refused:
         import_function(path, what="training function")
     assert str(refused.value).startswith("The training function ")
+
+
+def weights_of(weighting: Weighting) -> list[float] | None:
+    frame = frame_of(GOOD).assign(seats=[100.0, 50.0, 0.0, 10.0])
+    found = split_by_time(
+        frame,
+        task=CLASSIFICATION,
+        features=("number",),
+        slices=(),
+        holdout_from=HOLDOUT,
+        cut_off=CUT_OFF,
+        weighting=weighting,
+    )
+    assert found.holdout.weights is None
+    return None if found.train.weights is None else found.train.weights.tolist()
+
+
+def test_rows_have_no_weights_unless_they_are_asked_for() -> None:
+    assert weights_of(Weighting()) is None
+
+
+def test_a_row_two_half_lives_before_the_cut_off_counts_a_quarter() -> None:
+    assert weights_of(Weighting(half_life_weeks=1)) == [0.25, 0.25]
+
+
+def test_a_column_and_a_half_life_are_multiplied() -> None:
+    assert weights_of(Weighting(half_life_weeks=2, column="seats")) == [50.0, 25.0]
+
+
+@pytest.mark.parametrize("odd", [-1.0, float("nan"), float("inf")])
+def test_a_weight_that_cannot_be_meant_is_refused(odd: float) -> None:
+    frame = frame_of(GOOD).assign(seats=odd)
+    with pytest.raises(DataError, match="4 rows have a weight in 'seats'"):
+        Weighting(column="seats").of(frame, CUT_OFF)
+
+
+def test_a_half_life_of_nothing_is_refused() -> None:
+    with pytest.raises(ConfigError, match="half_life_weeks under `weights` is 0"):
+        Weighting(half_life_weeks=0)

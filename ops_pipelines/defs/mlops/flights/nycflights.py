@@ -29,7 +29,7 @@ SELECT carrier || flight || '-' || origin || '-' || printf('%04d%02d%02d', year,
        carrier, carrier AS airline, tailnum, origin, origin AS from_airport, dest, origin || '-' || dest AS route,
        distance::DOUBLE AS distance, hour AS departure_hour,
        isodow(make_date(year, month, day)) AS departure_weekday,
-       time_hour + to_minutes(minute) AS departs_at, dep_delay, arr_delay, arr_time,
+       time_hour + to_minutes(minute) AS departs_at, dep_delay, arr_delay, arr_time, air_time,
        coalesce(tzone, 'America/Puerto_Rico') AS zone
 FROM raw_flights LEFT JOIN raw_airports ON dest = faa
 """
@@ -43,7 +43,8 @@ WITH departed AS (
            date_trunc('day', timezone(zone, left_at)) + to_minutes((arr_time // 100) * 60 + arr_time % 100) AS same_day
     FROM departed
 )
-SELECT flight_id, carrier, origin, route, arr_delay::DOUBLE AS arrival_delay, arr_delay > 15 AS late,
+SELECT flight_id, carrier, origin, route, air_time::DOUBLE AS air_minutes, arr_delay::DOUBLE AS arrival_delay,
+       arr_delay > 15 AS late,
        timezone(zone, CASE WHEN same_day < left_local THEN same_day + INTERVAL 1 DAY ELSE same_day END) AS landed_at
 FROM timed
 """
@@ -65,7 +66,7 @@ def flights(start: datetime, end: datetime) -> "pa.Table":
 
 
 def landings(start: datetime, end: datetime) -> "pa.Table":
-    """The flights that landed in a window: minutes behind schedule, and whether that is more than 15."""
+    """The flights that landed in a window: minutes in the air and behind schedule, and whether these are more than 15."""
     return _between("SELECT * FROM landings WHERE landed_at >= $start AND landed_at < $end", start, end)
 
 
