@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ops_pipelines.core.errors import DataError
 from ops_pipelines.core.verdict import reasons_of
 from ops_pipelines.mlops.drift import FEATURE, LABEL, PREDICTION, ColumnProfile, profile_column
+from ops_pipelines.mlops.estimation import LossCurve, price_scores
 from ops_pipelines.mlops.performance import Expected
 from ops_pipelines.mlops.task import Task
 from ops_pipelines.mlops.training import Rows
@@ -33,10 +34,14 @@ FitAndScore = Callable[[Rows, "pd.DataFrame"], "np.ndarray"]
 
 @dataclass(frozen=True, slots=True)
 class Expectations:
-    """The training period's profile of each column, and the performance of its weeks."""
+    """The training period's profile of each column, the performance of its weeks, and what each score cost.
+
+    `prices` is None in a release that was trained before there were any.
+    """
 
     columns: tuple[ColumnProfile, ...]
     performance: Expected
+    prices: LossCurve | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The expectations as plain JSON, read back by `from_json`."""
@@ -49,7 +54,8 @@ class Expectations:
             ColumnProfile(**{name: _tuples(value) for name, value in column.items()}) for column in record["columns"]
         )
         performance = Expected(**{name: tuple(values) for name, values in record["performance"].items()})
-        return cls(columns, performance)
+        prices = record.get("prices")
+        return cls(columns, performance, LossCurve.from_json(prices) if prices else None)
 
 
 def calibrate(
@@ -88,7 +94,7 @@ def calibrate(
         losses=tuple(float(losses[week].mean()) for week in inside),
         gaps=tuple(float((labels[week] - scores[week]).mean()) for week in inside),
     )
-    return Expectations((*features, said, came), performance)
+    return Expectations((*features, said, came), performance, price_scores(scores, losses, weeks))
 
 
 def _weeks_before(cut_off: datetime, asked_at: "pd.Series[Any]") -> "np.ndarray":
