@@ -15,6 +15,7 @@ from ops_pipelines.core.statistics import (
 )
 from ops_pipelines.core.verdict import Blocked
 from ops_pipelines.mlops.drift import FEATURE, ColumnProfile, DriftRule, effect_of, measure_drift, profile_column
+from ops_pipelines.mlops.importance import rank_features
 from ops_pipelines.mlops.metrics import log_loss, roc_auc
 from ops_pipelines.mlops.performance import Expected, Outcomes, PerformanceRule, judge_performance
 from ops_pipelines.mlops.task import CLASSIFICATION, REGRESSION
@@ -72,6 +73,21 @@ def test_the_metrics_of_a_regression_are_sklearns() -> None:
     assert found["median_absolute_error"] == pytest.approx(median_absolute_error(labels, scores), rel=1e-12)
     assert found["root_mean_squared_error"] == pytest.approx(root_mean_squared_error(labels, scores), rel=1e-12)
     assert found["r_squared"] == pytest.approx(r2_score(labels, scores), rel=1e-12)
+
+
+def test_the_importance_of_features_is_sklearns_on_average() -> None:
+    from sklearn.inspection import permutation_importance
+    from sklearn.linear_model import LinearRegression
+
+    random = np.random.default_rng(3)
+    frame = pd.DataFrame({name: random.normal(size=900) for name in ("weak", "strong", "noise")})
+    labels = (frame["weak"] + 4 * frame["strong"]).to_numpy()
+    model = LinearRegression().fit(frame, labels)
+    theirs = permutation_importance(
+        model, frame, labels, scoring="neg_mean_absolute_error", n_repeats=20, random_state=1
+    ).importances_mean
+    ours = {each.feature: each.loss_added for each in rank_features(REGRESSION, frame, labels, model.predict, seed=1)}
+    assert [ours[name] for name in frame] == pytest.approx(theirs.tolist(), rel=0.1, abs=1e-9)
 
 
 def test_calibration_error_is_that_of_sklearns_curve(scored) -> None:
