@@ -10,14 +10,24 @@ from ops_pipelines.components.calendar import Weekly, ahead, behind, trailing
 from ops_pipelines.components.code import code_version
 from ops_pipelines.components.component import OpsComponent
 from ops_pipelines.components.conditions import gated_eager
-from ops_pipelines.components.model_checkpoint import CheckpointConfig, make_checkpoint
+from ops_pipelines.components.model_checkpoint import make_checkpoint
+from ops_pipelines.components.model_fitting import CheckpointConfig
 from ops_pipelines.components.model_jobs import pointer_jobs
 from ops_pipelines.components.model_monitoring import make_drift, make_performance
 from ops_pipelines.components.model_predictions import ScoringConfig, make_predictions
 from ops_pipelines.components.model_release import make_release
 from ops_pipelines.components.model_report import OWN_PROCESS, make_report, report_sensor
 from ops_pipelines.components.model_retraining import make_episodes, retraining_backstop, retraining_sensor
-from ops_pipelines.components.model_settings import Drift, Entities, Gate, Labels, Performance, Retraining, Weights
+from ops_pipelines.components.model_settings import (
+    Drift,
+    Entities,
+    Gate,
+    Labels,
+    Performance,
+    Retraining,
+    Search,
+    Weights,
+)
 from ops_pipelines.components.model_training_set import make_training_set
 from ops_pipelines.components.model_watching import scoring_sensor, watching_sensor
 from ops_pipelines.components.publishing import finding_spec, gate_spec, publish
@@ -51,6 +61,7 @@ class Model(OpsComponent):
     slices: list[str] = Field(default_factory=list)
     thresholds: list[float] = Field(default_factory=list)
     weights: Weights = Field(default_factory=Weights)
+    search: Search = Field(default_factory=Search)
     gate: Gate = Field(default_factory=Gate)
     drift: Drift = Field(default_factory=Drift)
     performance: Performance = Field(default_factory=Performance)

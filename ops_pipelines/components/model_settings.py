@@ -6,11 +6,13 @@ Each rule is a frozen value of the domain; here it only gets a place in YAML, wi
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from ops_pipelines.mlops.drift import DriftRule
 from ops_pipelines.mlops.evaluation import GateRule
 from ops_pipelines.mlops.performance import PerformanceRule
 from ops_pipelines.mlops.retraining import RetrainingRule
+from ops_pipelines.mlops.search import SearchRule
 from ops_pipelines.mlops.training import Weighting
 
 
@@ -43,6 +45,19 @@ class Weights(dg.Model, dg.Resolvable):
     def weighting(self) -> Weighting:
         """The weighting as the domain knows it."""
         return Weighting(**_settings(self))
+
+
+class Search(dg.Model, dg.Resolvable):
+    """Which other parameters are tried; see `ops_pipelines.mlops.search.SearchRule`."""
+
+    trials: int = SearchRule().trials
+    space: dict[str, Any] = Field(default_factory=dict)
+    cpu_seconds: float | None = SearchRule().cpu_seconds
+    judged_weeks: int = SearchRule().judged_weeks
+
+    def rule(self) -> SearchRule:
+        """The rule as the domain knows it."""
+        return SearchRule(**_settings(self))
 
 
 class Gate(dg.Model, dg.Resolvable):

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ops_pipelines.core.errors import TrainingError, near_miss
 from ops_pipelines.core.fingerprint import short
 from ops_pipelines.core.verdict import Blocked, Passed, Verdict, name_of, reasons_of
+from ops_pipelines.mlops.importance import Importance
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+
+_SHOWN = 5
 
 
 class Flavour(Protocol):
@@ -52,9 +55,14 @@ class Card:
     holdout_rows: int
     metrics: Mapping[str, float | None]
     verdict: Verdict
+    importance: Sequence[Importance] = ()
+    tried: int = 0
 
     def to_markdown(self) -> str:
-        """The model card as Markdown, under a thousand characters where the gate has few reasons."""
+        """The model card as Markdown, under a thousand characters where the gate has few reasons.
+
+        Features come in the order of their importance, the first ones with the loss that their shuffling adds.
+        """
         shown = [f"| {name} | {value:.4f} |" for name, value in self.metrics.items() if value is not None]
         reasons = [f"- {reason}" for reason in reasons_of(self.verdict)]
         return "\n".join(
@@ -68,10 +76,20 @@ class Card:
                 "|---|---|",
                 *shown,
                 "",
-                f"Features: {', '.join(self.features)}.",
-                f"Parameters: {', '.join(f'{name}={value}' for name, value in self.params.items())}.",
+                f"{self._leant_on()}.",
+                f"Parameters: {', '.join(f'{name}={value}' for name, value in self.params.items())}{self._searched()}.",
             ]
         )
+
+    def _leant_on(self) -> str:
+        if not self.importance:
+            return f"Features: {', '.join(self.features)}"
+        first = [f"{each.feature} {each.loss_added:+.3g}" for each in self.importance[:_SHOWN]]
+        rest = [each.feature for each in self.importance[_SHOWN:]]
+        return f"Features by what their shuffling costs: {', '.join([*first, *rest])}"
+
+    def _searched(self) -> str:
+        return f", the best of {self.tried} candidates" if self.tried else ""
 
 
 def judge_repeatability(first: bytes, second: bytes) -> Verdict:
