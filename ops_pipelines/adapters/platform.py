@@ -14,6 +14,7 @@ from ops_pipelines.adapters.feast_store import FeastStore
 from ops_pipelines.adapters.lake import Lake
 from ops_pipelines.adapters.mlflow_registry import MLflowRegistry, RegistryError, TrainingRecord
 from ops_pipelines.adapters.objects import ObjectStore
+from ops_pipelines.adapters.predictor import judge_promotion, judge_return
 from ops_pipelines.adapters.project import Project, find_project
 from ops_pipelines.adapters.sqlite_releases import SQLiteReleaseStore
 from ops_pipelines.adapters.sqlite_retraining import SQLiteRetrainingLog
@@ -22,7 +23,8 @@ from ops_pipelines.core.errors import ArtefactError, DataError, OpsError
 from ops_pipelines.core.fingerprint import short
 from ops_pipelines.core.lineage import Artefact, Origin
 from ops_pipelines.core.pointer import Decision, promote, roll_back
-from ops_pipelines.core.release import Move, ReleaseStore, find_release
+from ops_pipelines.core.release import Move, Release, ReleaseStore, find_release
+from ops_pipelines.core.verdict import Verdict
 from ops_pipelines.mlops.admission import Ruling
 from ops_pipelines.mlops.retraining import RetrainingLog
 
@@ -73,17 +75,34 @@ class Platform:
     def promote(self, system: str, digest: str, *, actor: str, reason: str) -> "Shipped":
         """Make a release live through its gate, then mirror it; NotPromotable with the reasons where it may not be."""
         release = find_release(self.releases, system, digest)
-        move = promote(self.releases, release, self.decision(actor, reason), resolves=self.resolves)
+        move = promote(
+            self.releases, release, self.decision(actor, reason), resolves=self.resolves, preflight=self.works_here
+        )
         return self._mirrored(system, move)
 
     def roll_back(self, system: str, to: str | None, *, actor: str, reason: str) -> "Shipped":
         """Put an earlier release back, then mirror it."""
-        move = roll_back(self.releases, system, self.decision(actor, reason), to=to, resolves=self.resolves)
+        move = roll_back(
+            self.releases,
+            system,
+            self.decision(actor, reason),
+            to=to,
+            resolves=self.resolves,
+            preflight=self.still_answers,
+        )
         return self._mirrored(system, move)
 
     def decision(self, actor: str, reason: str) -> Decision:
         """Somebody's decision, as of the platform's clock and at the wall's instant."""
         return Decision(actor=actor, reason=reason, as_of=self.clock.as_of(), at=self.clock.wall())
+
+    def works_here(self, release: Release) -> Verdict:
+        """Whether a release answers here as when it was gated: what a promotion asks for."""
+        return judge_promotion(self.objects, release, self.project.environment())
+
+    def still_answers(self, release: Release) -> Verdict:
+        """Blocked where a release answers otherwise than when it was gated: what a rollback asks for."""
+        return judge_return(self.objects, release)
 
     def resolves(self, name: str, digest: str) -> bool:
         """Whether a part of a release can be found, with the bytes that it was gated with."""

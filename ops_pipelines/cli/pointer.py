@@ -38,7 +38,9 @@ def promote_release(
 
     found = find_release(platform.releases, system, release)
     rehearsed = _Rehearsal(platform.releases)
-    move = promote(rehearsed, found, platform.decision(actor(), reason), resolves=platform.resolves)
+    move = promote(
+        rehearsed, found, platform.decision(actor(), reason), resolves=platform.resolves, preflight=platform.works_here
+    )
     _show_rehearsed(move, as_json)
 
 
@@ -58,7 +60,14 @@ def roll_release_back(
     from ops_pipelines.core.pointer import roll_back
 
     rehearsed = _Rehearsal(platform.releases)
-    move = roll_back(rehearsed, system, platform.decision(actor(), reason), to=to, resolves=platform.resolves)
+    move = roll_back(
+        rehearsed,
+        system,
+        platform.decision(actor(), reason),
+        to=to,
+        resolves=platform.resolves,
+        preflight=platform.still_answers,
+    )
     _show_rehearsed(move, as_json)
 
 

@@ -9,6 +9,7 @@ import dagster as dg
 from ops_pipelines.adapters.flavours import FLAVOURS
 from ops_pipelines.adapters.mlflow_registry import TrainingRecord
 from ops_pipelines.adapters.platform import Platform
+from ops_pipelines.adapters.predictor import GOLDEN
 from ops_pipelines.components.calendar import window_of
 from ops_pipelines.components.code import source_of, source_of_platform
 from ops_pipelines.components.model_fitting import CheckpointConfig, Fitted, Material, fit_model, read_material
@@ -17,6 +18,7 @@ from ops_pipelines.components.publishing import Product
 from ops_pipelines.core.fingerprint import canonical_json, short
 from ops_pipelines.core.release import Evidence, Manifest
 from ops_pipelines.mlops.checkpoint import Card
+from ops_pipelines.mlops.golden import pick_golden
 from ops_pipelines.mlops.training import Split
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ def make_checkpoint(model: "Model", platform: Platform, week: str, config: Check
         "loss_name": model.asked().loss_name,
         "metrics": judged.metrics,
         "recipe": fitted.recipe,
+        GOLDEN: _golden(platform, fitted, material.split),
         "importance": [asdict(each) for each in judged.importance],
         "search": [asdict(trial) for trial in fitted.search.trials],
         "cpu_seconds": round(time.process_time() - began, 2),
@@ -61,6 +64,15 @@ def make_checkpoint(model: "Model", platform: Platform, week: str, config: Check
     }
     platform.releases.save(manifest, Evidence(judged.verdict, judged.baseline, cut_off, facts))
     return _product(model, week, manifest, judged, facts, card)
+
+
+def _golden(platform: Platform, fitted: Fitted, split: Split) -> str:
+    """Some rows of the holdout with their scores, by digest: what whoever loads the model scores again."""
+    import pyarrow as pa
+
+    features = split.holdout.features[list(fitted.flavour.features(fitted.model))]
+    golden = pick_golden(pa.Table.from_pandas(features, preserve_index=False), fitted.score(features))
+    return platform.objects.put(canonical_json(golden.to_json()))
 
 
 def _manifest(model: "Model", platform: Platform, material: Material, fitted: Fitted) -> Manifest:

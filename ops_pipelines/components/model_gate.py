@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ops_pipelines.adapters.platform import Platform
+from ops_pipelines.adapters.predictor import predictor_of
 from ops_pipelines.components.model_fitting import Fitted
-from ops_pipelines.components.model_predictions import predictor_of
 from ops_pipelines.core.errors import DataError, TrainingError
 from ops_pipelines.core.fingerprint import canonical_json
 from ops_pipelines.core.gate import Judgement, decide
@@ -102,7 +102,7 @@ def _baseline_scores(
 
     if champion is None:
         return np.full(len(split.holdout), model.asked().baseline(split.train.labels.to_numpy()))
-    predict = predictor_of(platform, champion)
+    predict = predictor_of(platform.objects, champion)
     absent = [name for name in predict.features if name not in split.holdout.features.columns]
     if absent:
         return NotEvaluated(f"the champion needs {absent}, which the feature service no longer offers")

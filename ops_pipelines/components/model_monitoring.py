@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from ops_pipelines.adapters.platform import Platform
+from ops_pipelines.adapters.predictor import predictor_of
 from ops_pipelines.components.calendar import window_of
 from ops_pipelines.components.feature_inputs import addresses_of
-from ops_pipelines.components.model_predictions import predictor_of
 from ops_pipelines.components.publishing import Product, shown_table
 from ops_pipelines.components.sketch import histograms
 from ops_pipelines.core.fingerprint import digest_json, short
@@ -177,7 +177,7 @@ def _against_the_release_before(
     if digest is None or not len(known):
         return {}
     release: Release = find_release(platform.releases, model.name, digest)
-    predict = predictor_of(platform, release)
+    predict = predictor_of(platform.objects, release)
     absent = [name for name in predict.features if name not in known.columns]
     if absent:
         return {"release": digest, "why": f"it needs {absent}, which this release's vectors do not hold"}

@@ -14,7 +14,7 @@ from ops_pipelines.core.clock import utc
 from ops_pipelines.core.errors import DataError, LostRace, NotPromotable, ReleaseError
 from ops_pipelines.core.fingerprint import short
 from ops_pipelines.core.release import Evidence, Move, Release, ReleaseStore, find_release
-from ops_pipelines.core.verdict import NotEvaluated, Verdict, name_of, reasons_of
+from ops_pipelines.core.verdict import NotEvaluated, Passed, Verdict, name_of, reasons_of
 
 PRODUCTION = "production"
 
@@ -62,15 +62,24 @@ def taken_back(history: Sequence[Move], release: str) -> Move | None:
     return after[-1] if after and after[-1].action == "rollback" else None
 
 
+def _nothing_more(release: Release) -> Verdict:
+    return Passed({"release": release.digest})
+
+
 def promote(
-    store: ReleaseStore, release: Release, decision: Decision, *, resolves: Callable[[str, str], bool]
+    store: ReleaseStore,
+    release: Release,
+    decision: Decision,
+    *,
+    resolves: Callable[[str, str], bool],
+    preflight: Callable[[Release], Verdict] = _nothing_more,
 ) -> Move | None:
-    """Make a release the live one: pre-flight, gate, swap. The move, or None where it is live already.
+    """Make a release the live one: gate, pre-flight, swap. The move, or None where it is live already.
 
     `resolves(name, digest)` says whether a part of the behaviour can be found; one that cannot stops the promotion. The
     gate's verdict has to be Passed and has to compare with the release that is live now; the evidence that counts is the
-    store's, and its cut-off must not lie after `decision.as_of`. Raises NotPromotable with the reasons, and LostRace
-    where another promotion came first.
+    store's, and its cut-off must not lie after `decision.as_of`. `preflight` is asked last, whether the release works
+    here. Raises NotPromotable with the reasons, and LostRace where another promotion came first.
     """
     release = find_release(store, release.manifest.system, release.digest)
     history = store.history(release.manifest.system, decision.environment)
@@ -92,6 +101,7 @@ def promote(
     if utc(decision.as_of) < utc(evidence.cut_off):
         known = f"it knows more than anybody could know at {decision.as_of}: everything up to {evidence.cut_off}"
         raise _not_promotable(release, [known], "Promote it as of its cut-off or later", verdict=verdict)
+    _check_works_here(release, preflight)
     return _append(store, history, release, decision, action="promote", evidence=evidence.digest)
 
 
@@ -107,7 +117,13 @@ def gate_of(release: Release, *, baseline: str | None) -> Verdict:
 
 
 def roll_back(
-    store: ReleaseStore, system: str, decision: Decision, *, to: str | None = None, resolves: Callable[[str, str], bool]
+    store: ReleaseStore,
+    system: str,
+    decision: Decision,
+    *,
+    to: str | None = None,
+    resolves: Callable[[str, str], bool],
+    preflight: Callable[[Release], Verdict] = _nothing_more,
 ) -> Move:
     """Put an earlier release back: the same swap, without training. The move.
 
@@ -136,8 +152,16 @@ def roll_back(
     absent = [name for name, digest in target.manifest.behaviour.items() if not resolves(name, digest)]
     if absent:
         raise _not_promotable(target, [f"its {name} cannot be found" for name in absent], "Choose another release")
+    _check_works_here(target, preflight)
     evidence = next(move.evidence for move in reversed(history) if move.release == target.digest)
     return _append(store, history, target, decision, action="rollback", evidence=evidence)
+
+
+def _check_works_here(release: Release, preflight: Callable[[Release], Verdict]) -> None:
+    found = preflight(release)
+    if reasons_of(found):
+        action = "Install the environment that it was trained in, or train it again in this one"
+        raise _not_promotable(release, list(reasons_of(found)), action, verdict=found)
 
 
 def check_chain(history: Sequence[Move]) -> None:
