@@ -21,10 +21,12 @@ import pytest
 from ops_pipelines.adapters.dagster_daemon import InProcessDaemon
 from ops_pipelines.adapters.dagster_runs import RunResult, TickResult
 from ops_pipelines.adapters.platform import Platform
+from ops_pipelines.adapters.predictor import GOLDEN
 from ops_pipelines.adapters.project import find_project
 from ops_pipelines.components.calendar import Weekly
 from ops_pipelines.components.feature_set import FeatureSet
-from ops_pipelines.core.errors import ConfigError, LostRace
+from ops_pipelines.core.errors import ConfigError, LostRace, NotPromotable
+from ops_pipelines.core.fingerprint import canonical_json
 from ops_pipelines.core.lineage import walk
 from ops_pipelines.core.pointer import PRODUCTION, Decision, live_release, promote
 from ops_pipelines.core.release import Move, Release, find_release
@@ -322,3 +324,50 @@ def test_an_unknown_feature_service_is_a_config_error_that_names_the_nearest(pro
     with pytest.raises(ConfigError, match=r"'trip_dely'.*Did you mean 'trip_delay'\?"):
         dg.materialize([definitions], resources={"platform": elsewhere})
     assert elsewhere.lake.latest("typo/definitions") is None
+
+
+# Where something else is installed than when the gate let a release in
+
+
+def other_rows(platform: Platform, digest: str) -> None:
+    """Evidence that names golden rows with other scores, as a changed library would leave them."""
+    release = find_release(platform.releases, MODEL, digest)
+    golden = json.loads(platform.objects.get(release.latest.facts[GOLDEN]))
+    golden["scores"] = [score / 2 for score in golden["scores"]]
+    facts = {**release.latest.facts, GOLDEN: platform.objects.put(canonical_json(golden))}
+    platform.releases.save(release.manifest, replace(release.latest, facts=facts))
+
+
+def test_a_release_of_another_environment_is_not_promoted_and_the_packages_are_named(elsewhere, tmp_path):
+    trained = train_elsewhere(elsewhere)
+    lock = tmp_path / "requirements.lock"
+    lock.write_text(elsewhere.project.lock.read_text().replace("==1", "==2"))
+    moved = replace(elsewhere, project=replace(elsewhere.project, lock=lock))
+    with pytest.raises(
+        NotPromotable, match="1 package differs from the environment that it was trained in: nothing 1 → 2"
+    ):
+        moved.promote(MODEL, trained.digest, actor="ann", reason="it is better")
+    assert moved.releases.history(MODEL, PRODUCTION) == ()
+    assert elsewhere.promote(MODEL, trained.digest, actor="ann", reason="it is better").move is not None
+
+
+def test_a_release_whose_golden_rows_score_otherwise_is_not_promoted(elsewhere):
+    trained = train_elsewhere(elsewhere)
+    other_rows(elsewhere, trained.digest)
+    with pytest.raises(NotPromotable, match=r"\d+ of \d+ golden rows score otherwise than when the gate let"):
+        elsewhere.promote(MODEL, trained.digest, actor="ann", reason="it is better")
+
+
+def test_a_release_whose_golden_rows_score_otherwise_scores_nothing_and_is_not_put_back(elsewhere):
+    first = train_elsewhere(elsewhere).digest
+    elsewhere.clock.set(datetime(2013, 1, 15, tzinfo=UTC))
+    elsewhere.promote(MODEL, first, actor="ann", reason="the first")
+    assert make(elsewhere, W2, "trips", "trip_ends")
+    assert make(elsewhere, W2, f"{MODEL}/predictions")
+    before = elsewhere.lake.good(f"{MODEL}/predictions", W2)
+    other_rows(elsewhere, first)
+    assert not make(elsewhere, W2, f"{MODEL}/predictions")
+    assert "golden rows score otherwise" in elsewhere.lake.latest(f"{MODEL}/predictions", W2).verdict.reasons[0]
+    assert elsewhere.lake.file(f"{MODEL}/predictions", W2).is_file()
+    assert elsewhere.still_answers(find_release(elsewhere.releases, MODEL, first)).reasons
+    assert before.facts["release"] == first
