@@ -4,7 +4,10 @@ from ops_pipelines.core.errors import ConfigError, near_miss
 from ops_pipelines.mlops.checkpoint import Flavour
 from ops_pipelines.mlops.training import import_function
 
-FLAVOURS = {"lightgbm": "ops_pipelines.adapters.lightgbm_flavour:LightGBMFlavour"}
+FLAVOURS = {
+    "lightgbm": "ops_pipelines.adapters.lightgbm_flavour:LightGBMFlavour",
+    "sklearn": "ops_pipelines.adapters.sklearn_flavour:SklearnFlavour",
+}
 """Where each flavour that comes with this package is."""
 
 _METHODS = ("dump", "load", "predict", "features")

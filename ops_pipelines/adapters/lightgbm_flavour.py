@@ -1,4 +1,4 @@
-"""LightGBM's binary classifiers as canonical bytes: the booster's own text, without how it was fitted.
+"""LightGBM's binary classifiers and its regressors as canonical bytes: the booster's own text, without how it was fitted.
 
 The text ends with every setting of the fit, threads and seeds included, so that two equal models would differ. Of these
 settings one line is kept, which columns are categorical: prediction needs it, and LightGBM reads it back.
@@ -9,7 +9,7 @@ each. To get the same model twice, a team's function sets `deterministic=True`, 
 """
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ops_pipelines.core.errors import ArtefactError, SchemaMismatch, TrainingError, near_miss
 
@@ -21,16 +21,19 @@ if TYPE_CHECKING:
 _SETTINGS, _SETTINGS_END = "\nparameters:\n", "\nend of parameters\n"
 _CATEGORICAL, _LEVELS = "[categorical_feature: ", "\npandas_categorical:"
 _PROBABILITIES = ("binary", "cross_entropy")
+_VALUES = ("regression", "regression_l1", "huber", "fair", "poisson", "quantile", "mape", "gamma", "tweedie")
 
 
 class LightGBMFlavour:
-    """Boosters and LGBMClassifier of two classes, stored as LightGBM's text and never as a pickle."""
+    """Boosters, LGBMClassifier of two classes and LGBMRegressor, stored as LightGBM's text and never as a pickle."""
+
+    is_canonical: ClassVar[bool] = True
 
     def dump(self, model: Any) -> bytes:
-        """The model's text with one setting left; TrainingError for what is not a LightGBM classifier of two classes.
+        """The model's text with one setting left; TrainingError for what gives neither a probability nor a value.
 
-        An LGBMClassifier is stored as its booster. TrainingError also where the levels of a category cannot be told,
-        because `categorical_feature` was given beside pandas categories.
+        An LGBMClassifier and an LGBMRegressor are stored as their booster. TrainingError also where the levels of a
+        category cannot be told, because `categorical_feature` was given beside pandas categories.
         """
         booster = _booster(model)
         text: str = booster.model_to_string()
@@ -56,9 +59,10 @@ class LightGBMFlavour:
             ) from error
 
     def predict(self, model: Any, features: "pd.DataFrame") -> "np.ndarray":
-        """The probability of the positive class for each row, whatever order the columns of `features` have.
+        """The probability of the positive class, or the value, for each row, in whatever order the columns are.
 
-        A level that the model never saw counts as missing. SchemaMismatch for a column that is missing, and for one
+        The value is in the units of the labels, also where the objective (Poisson, gamma, Tweedie) fits its logarithm. A
+        level that the model never saw counts as missing. SchemaMismatch for a column that is missing, and for one
         that is neither numbers nor one of the model's categories.
         """
         import numpy as np
@@ -83,22 +87,22 @@ def _booster(model: Any) -> "lgb.Booster":
 
     if isinstance(model, lgb.Booster):
         return model
-    if isinstance(model, lgb.LGBMClassifier) and hasattr(model, "fitted_"):
+    if isinstance(model, lgb.LGBMClassifier | lgb.LGBMRegressor) and hasattr(model, "fitted_"):
         return model.booster_
     raise TrainingError(
         f"A {type(model).__name__} is not a model of the flavour 'lightgbm'",
-        expected="a lightgbm.Booster, or an LGBMClassifier after its fit",
+        expected="a lightgbm.Booster, or an LGBMClassifier or LGBMRegressor after its fit",
         action="Return the fitted model from the training function, or name its flavour in the pipeline",
     )
 
 
 def _check_objective(text: str) -> None:
     objective = text.partition("\nobjective=")[2].partition("\n")[0]
-    if objective.split(" ")[0] not in _PROBABILITIES:
+    if objective.split(" ")[0] not in _PROBABILITIES + _VALUES:
         raise TrainingError(
-            f"A LightGBM model with the objective {objective or 'of its own'!r} gives no probability",
-            expected=f"one of {', '.join(_PROBABILITIES)}",
-            action="Set objective='binary' where the model is fitted",
+            f"A LightGBM model with the objective {objective or 'of its own'!r} gives no probability and no value",
+            expected=f"one of {', '.join(_PROBABILITIES)} for a probability, or of {', '.join(_VALUES)} for a value",
+            action="Set objective='binary' or objective='regression' where the model is fitted",
             objective=objective,
         )
 
