@@ -24,7 +24,6 @@ from ops_pipelines.adapters.archive import pack, unpack
 from ops_pipelines.adapters.flavours import flavour_named
 from ops_pipelines.adapters.sklearn_flavour import SklearnFlavour
 from ops_pipelines.core.errors import ArtefactError, SchemaMismatch, TrainingError
-from ops_pipelines.mlops.training import Rows
 from ops_pipelines.testing.flavour_rows import as_categories, rows_with_text, values_with_text
 from ops_pipelines.testing.flavours import FlavourConformance, example_rows
 
