@@ -17,6 +17,7 @@ from ops_pipelines.components.model_gate import Judged, expectations_facts, judg
 from ops_pipelines.components.publishing import Product
 from ops_pipelines.core.fingerprint import canonical_json, short
 from ops_pipelines.core.release import Evidence, Manifest
+from ops_pipelines.core.verdict import verdict_to_json
 from ops_pipelines.mlops.checkpoint import Card
 from ops_pipelines.mlops.golden import pick_golden
 from ops_pipelines.mlops.training import Split
@@ -57,6 +58,7 @@ def make_checkpoint(model: "Model", platform: Platform, week: str, config: Check
         "metrics": judged.metrics,
         "recipe": fitted.recipe,
         GOLDEN: _golden(platform, fitted, material.split),
+        "repeatable": verdict_to_json(fitted.repeatable),
         "importance": [asdict(each) for each in judged.importance],
         "search": [asdict(trial) for trial in fitted.search.trials],
         "cpu_seconds": round(time.process_time() - began, 2),
@@ -98,6 +100,7 @@ def _card(model: "Model", week: str, manifest: Manifest, fitted: Fitted, judged:
         cut_off=window_of(model.weeks(), week).end,
         model=manifest.behaviour["model"],
         features=fitted.flavour.features(fitted.model),
+        repeatable=fitted.repeatable,
         importance=judged.importance,
         tried=len(fitted.search.trials),
         params=fitted.recipe["params"],

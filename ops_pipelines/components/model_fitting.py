@@ -112,7 +112,11 @@ def fit_model(model: "Model", config: CheckpointConfig, split: Split) -> Fitted:
     first, second = (fit(train, split.train.copy(), recipe["params"], model.seed) for _ in range(2))
     content = flavour.dump(first)
     check_features(flavour.features(first), list(split.train.features.columns), system=model.name)
-    return Fitted(first, content, recipe, judge_repeatability(content, flavour.dump(second)), found)
+    return Fitted(first, content, recipe, _repeatable(flavour, content, second), found)
+
+
+def _repeatable(flavour: Flavour, content: bytes, second: Any) -> Verdict:
+    return judge_repeatability(content, flavour.dump(second), canonical=getattr(flavour, "is_canonical", True))
 
 
 def _fit_and_score(

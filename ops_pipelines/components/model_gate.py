@@ -54,7 +54,9 @@ def judge_fitted(model: "Model", platform: Platform, manifest: Manifest, fitted:
         Judgement("better", subject, _is_better(model, platform, champion, scores, split)),
         Judgement("repeatable", subject, fitted.repeatable),
     ]
-    verdict = decide(subject, required=["better", "repeatable"], judgements=judgements)
+    # What cannot be repeated to the byte may ship where it is better; its card and its evidence say so.
+    required = ["better"] if isinstance(fitted.repeatable, NotEvaluated) else ["better", "repeatable"]
+    verdict = decide(subject, required=required, judgements=judgements)
     return Judged(verdict, champion.digest if champion else None, measured, leant_on)
 
 

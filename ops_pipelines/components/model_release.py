@@ -1,13 +1,14 @@
 """A release: the checkpoint of a cut-off week, made live."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.components.publishing import Product
 from ops_pipelines.core.errors import NoAcceptedData, NotPromotable
 from ops_pipelines.core.fingerprint import digest_json, short
 from ops_pipelines.core.pointer import PRODUCTION, taken_back
-from ops_pipelines.core.verdict import Passed
+from ops_pipelines.core.verdict import Passed, name_of, reasons_of, verdict_from_json
 
 if TYPE_CHECKING:
     from ops_pipelines.components.model import Model
@@ -33,8 +34,20 @@ def make_release(model: "Model", platform: Platform, week: str, *, actor: str) -
         verdict=Passed({"release": digest}),
         inputs={latest.address: latest.digest},
         facts={"release": digest},
-        shown={"release": short(digest), "mirrored": shipped.mirror_problem or "MLflow alias moved"},
+        shown={
+            "release": short(digest),
+            "mirrored": shipped.mirror_problem or "MLflow alias moved",
+            "repeatable": _repeatable(latest.facts),
+        },
     )
+
+
+def _repeatable(facts: Mapping[str, Any]) -> str:
+    """Whether the same inputs give this release again, in words."""
+    if "repeatable" not in facts:
+        return "passed"  # checkpoints that were made before it was kept had to pass
+    verdict = verdict_from_json(facts["repeatable"])
+    return "; ".join((name_of(verdict), *reasons_of(verdict)))
 
 
 def _refuse_what_was_taken_back(model: "Model", platform: Platform, digest: str) -> None:

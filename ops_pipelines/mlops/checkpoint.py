@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ops_pipelines.core.errors import TrainingError, near_miss
 from ops_pipelines.core.fingerprint import short
-from ops_pipelines.core.verdict import Blocked, Passed, Verdict, name_of, reasons_of
+from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, Verdict, name_of, reasons_of
 from ops_pipelines.mlops.importance import Importance
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class Card:
     holdout_rows: int
     metrics: Mapping[str, float | None]
     verdict: Verdict
+    repeatable: Verdict | None = None
     importance: Sequence[Importance] = ()
     tried: int = 0
 
@@ -65,6 +66,8 @@ class Card:
         """
         shown = [f"| {name} | {value:.4f} |" for name, value in self.metrics.items() if value is not None]
         reasons = [f"- {reason}" for reason in reasons_of(self.verdict)]
+        if isinstance(self.repeatable, NotEvaluated):
+            reasons.append(f"- repeatability {name_of(self.repeatable)}: {self.repeatable.why}")
         return "\n".join(
             [
                 f"# {self.system}, knowing nothing after {self.cut_off:%Y-%m-%d %H:%M} UTC",
@@ -92,10 +95,15 @@ class Card:
         return f", the best of {self.tried} candidates" if self.tried else ""
 
 
-def judge_repeatability(first: bytes, second: bytes) -> Verdict:
-    """Passed where two fits of the same inputs gave the same canonical bytes."""
+def judge_repeatability(first: bytes, second: bytes, *, canonical: bool = True) -> Verdict:
+    """Passed where two fits of the same inputs gave the same canonical bytes.
+
+    NotEvaluated for bytes that are not canonical: two saves of one model may differ, so differing says nothing.
+    """
     if first == second:
         return Passed()
+    if not canonical:
+        return NotEvaluated("its flavour has no canonical form, so two fits cannot be compared")
     return Blocked(("two fits of the same rows, parameters and seed gave different models",))
 
 

@@ -3,12 +3,14 @@ from datetime import UTC, datetime
 import pytest
 
 from ops_pipelines.core.errors import TrainingError
-from ops_pipelines.core.verdict import Blocked, Passed, Verdict
+from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, Verdict
 from ops_pipelines.mlops.checkpoint import Card, check_features, judge_repeatability
+from ops_pipelines.mlops.importance import Importance
 
 
-def card(verdict: Verdict) -> Card:
+def card(verdict: Verdict, **more) -> Card:
     return Card(
+        **more,
         system="flight_delay",
         cut_off=datetime(2013, 3, 12, 6, tzinfo=UTC),
         model="abcdef012345" + "6" * 52,
@@ -58,3 +60,17 @@ def test_a_model_that_was_fitted_on_a_column_of_its_own_is_refused() -> None:
     with pytest.raises(TrainingError, match=r"Did you mean 'carrier'\? A column made inside") as refused:
         check_features(["distance", "carrier_"], ["distance", "carrier"], system="flight_delay")
     assert refused.value.facts == {"feature": "carrier_"}
+
+
+def test_other_bytes_of_a_flavour_without_a_canonical_form_say_nothing() -> None:
+    assert isinstance(judge_repeatability(b"a", b"b", canonical=False), NotEvaluated)
+    assert isinstance(judge_repeatability(b"a", b"a", canonical=False), Passed)
+    assert isinstance(judge_repeatability(b"a", b"b"), Blocked)
+
+
+def test_the_card_ranks_features_and_says_what_was_not_judged_and_how_many_candidates_were_tried() -> None:
+    ranked = (Importance("distance", 0.0312), Importance("carrier", -0.001))
+    text = card(Passed(), repeatable=NotEvaluated("no form"), importance=ranked, tried=20).to_markdown()
+    assert "- repeatability not evaluated: no form" in text
+    assert "Features by what their shuffling costs: distance +0.0312, carrier -0.001." in text
+    assert "rounds=50, the best of 20 candidates." in text
