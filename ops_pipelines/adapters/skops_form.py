@@ -87,7 +87,7 @@ def _without_padding(content: bytes) -> bytes:
     array = np.load(io.BytesIO(content), allow_pickle=False)
     if array.dtype.names is None:
         return content
-    clean = np.zeros_like(array)
+    clean = np.zeros(array.shape, array.dtype)  # zeros_like leaves the padding as it finds it
     for name in array.dtype.names:
         clean[name] = array[name]
     if {"left_child", "missing_go_to_left"} <= set(array.dtype.names):

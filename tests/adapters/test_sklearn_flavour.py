@@ -173,7 +173,7 @@ def test_missing_text_scores_as_what_the_model_learned_for_it(rows, encoder, fit
     known = rows.features["carrier"].notna()
     learned = rows.features.assign(carrier=rows.features["carrier"].where(known, fitted_on).astype(object))
     columns = make_column_transformer((encoder(), TEXT), (SimpleImputer(), NUMBERS))  # an unknown value would raise
-    model = make_pipeline(columns, LogisticRegression(max_iter=1000)).fit(learned, rows.labels)
+    model = make_pipeline(columns, DecisionTreeClassifier(max_depth=5, random_state=7)).fit(learned, rows.labels)
     given = rows.features.assign(carrier=rows.features["carrier"].where(known, missing).astype(object))
     assert FLAVOUR.predict(model, given).tolist() == FLAVOUR.predict(model, learned).tolist()
 
@@ -220,7 +220,7 @@ def test_a_search_is_stored_as_its_best_estimator(rows):
 
 def train_on(labels):
     features = example_rows().features.fillna(0.0)
-    return LogisticRegression().fit(features, labels(example_rows().labels))
+    return LogisticRegression(max_iter=5000).fit(features, labels(example_rows().labels))
 
 
 @pytest.mark.parametrize(
@@ -268,8 +268,8 @@ def test_a_lambda_is_a_training_error(rows):
 
 
 def test_a_parameter_that_skops_would_change_is_a_training_error(rows):
-    model = LogisticRegression(class_weight={False: 1.0, True: 2.0})
-    with pytest.raises(TrainingError, match="class_weight|come back|without pickle"):
+    model = LogisticRegression(class_weight={False: 1.0, True: 2.0})  # a text that is not empty is true
+    with pytest.raises(TrainingError, match="come back"):
         FLAVOUR.dump(model.fit(rows.features[["distance"]], rows.labels.astype(bool)))
 
 
@@ -318,13 +318,13 @@ def test_a_function_in_stored_bytes_is_refused_before_it_is_called(model, tmp_pa
 
 
 def test_a_class_of_a_trusted_library_is_not_called_either(model):
-    with pytest.raises(ArtefactError, match="DirectoryOperator|not trusted"):
+    with pytest.raises(ArtefactError, match="load_files, which is not trusted"):
         FLAVOUR.load(with_a_part(model, **call_of("sklearn.datasets", "load_files", "x")))
 
 
 def test_a_class_from_elsewhere_is_refused(model):
     node = {"__module__": "http.server", "__class__": "HTTPServer", "__loader__": "ObjectNode"}
-    with pytest.raises(ArtefactError, match="http.server.HTTPServer"):
+    with pytest.raises(ArtefactError, match="HTTPServer, which is not trusted"):
         FLAVOUR.load(with_a_part(model, **node))
 
 
