@@ -6,6 +6,7 @@ from ops_pipelines.mlops.training import import_function
 
 FLAVOURS = {
     "lightgbm": "ops_pipelines.adapters.lightgbm_flavour:LightGBMFlavour",
+    "xgboost": "ops_pipelines.adapters.xgboost_flavour:XGBoostFlavour",
     "sklearn": "ops_pipelines.adapters.sklearn_flavour:SklearnFlavour",
 }
 """Where each flavour that comes with this package is."""
