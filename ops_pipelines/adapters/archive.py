@@ -30,6 +30,8 @@ def unpack(content: bytes) -> dict[str, bytes]:
             for info in archive.infolist():
                 if not _NAME.fullmatch(info.filename):
                     raise ValueError(f"an entry is named {info.filename!r}")
+                if info.compress_type != zipfile.ZIP_STORED:
+                    raise ValueError(f"{info.filename!r} is compressed")
             entries = {name: archive.read(name) for name in archive.namelist()}
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
         raise ValueError(str(error)) from error

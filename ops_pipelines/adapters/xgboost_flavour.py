@@ -1,7 +1,7 @@
 """XGBoost's binary classifiers and its regressors as canonical bytes: the booster's own JSON.
 
 XGBoost comes with `pip install ops-pipelines[xgboost]`. Text columns are fitted as pandas categories with
-`enable_categorical=True`: XGBoost then stores the levels of each.
+`enable_categorical=True`: XGBoost then stores the levels of each. Levels outside ASCII it cuts off, so they are refused.
 """
 
 import json
@@ -43,7 +43,7 @@ class XGBoostFlavour:
         """The model's JSON; TrainingError for what gives neither one probability nor one value, and without column names.
 
         An XGBClassifier and an XGBRegressor are stored as their booster, up to the best iteration where they stopped
-        early. TrainingError also for a categorical column that was fitted as codes, whose levels nobody knows.
+        early. TrainingError also for a categorical column that was fitted as codes, and for one with levels outside ASCII.
         """
         booster = _booster(model)
         content = bytes(booster.save_raw("json"))
@@ -143,14 +143,30 @@ def _levels(booster: "xgb.Booster") -> dict[str, list[Any]]:
     if not coded:
         return {}
     stored = dict(booster.get_categories(export_to_arrow=True).to_arrow())
-    if unknown := [name for name in coded if stored.get(name) is None]:
-        raise TrainingError(
-            f"The XGBoost model knows no levels of the categorical column {unknown[0]!r}",
-            expected="categories of pandas, whose levels XGBoost stores",
-            action="Make the column a pandas category, and leave feature_types alone",
-            column=unknown[0],
+    return {name: _known_levels(name, stored.get(name)) for name in coded}
+
+
+def _known_levels(name: str, stored: Any) -> list[Any]:
+    import pyarrow as pa
+
+    if stored is None:
+        raise _unclear(name, "fitted as codes, whose levels it does not know", "Make it a pandas category")
+    # XGBoost 3.2 keeps as many bytes of a text as it has letters, so that two such levels may become one.
+    if pa.types.is_string(stored.type) and not all(level.isascii() for level in stored.cast(pa.binary()).to_pylist()):
+        raise _unclear(
+            name, "with levels outside ASCII, which XGBoost cuts off", "Encode it in a Pipeline of scikit-learn"
         )
-    return {name: stored[name].to_pylist() for name in coded}
+    levels: list[Any] = stored.to_pylist()
+    return levels
+
+
+def _unclear(name: str, how: str, action: str) -> TrainingError:
+    return TrainingError(
+        f"The XGBoost model has the categorical column {name!r} {how}",
+        expected="categories of pandas that are numbers, or text in ASCII",
+        action=action,
+        column=name,
+    )
 
 
 def _codes(features: "pd.DataFrame", name: str, levels: list[Any] | None) -> "np.ndarray":
