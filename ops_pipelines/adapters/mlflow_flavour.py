@@ -9,6 +9,7 @@ between two equal fits.
 """
 
 import importlib
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -220,7 +221,7 @@ def _is_pickle(data: bytes) -> bool:
             if operation.name in ("STACK_GLOBAL", "EXT1", "EXT2", "EXT4"):
                 return True
             # "channels:" of a YAML file begins as an import too, of what cannot be a module.
-            if operation.name in ("GLOBAL", "INST") and argument.replace(" ", ".").replace(".", "").isidentifier():
+            if operation.name in ("GLOBAL", "INST") and re.sub(r"[ .]", "", str(argument)).isidentifier():
                 return True
     except (ValueError, IndexError, OverflowError):
         return False

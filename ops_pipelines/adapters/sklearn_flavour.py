@@ -30,7 +30,36 @@ _TRUSTED = frozenset(
 """What fitted estimators of scikit-learn hold besides: types of columns, and a partial `check_array` where categories come
 from types."""
 
-_BLOCK = 256
+_ROW_BY_ROW = (
+    "sklearn.compose.",
+    "sklearn.dummy",
+    "sklearn.ensemble._forest",
+    "sklearn.ensemble._gb",
+    "sklearn.ensemble._hist_gradient_boosting.",
+    "sklearn.impute._base",
+    "sklearn.pipeline",
+    "sklearn.preprocessing._encoders",
+    "sklearn.preprocessing._target_encoder",
+    "sklearn.tree.",
+)
+"""Modules whose estimators treat each row for itself. Any other may hold a matrix product, which rounds differently for
+another number of rows."""
+
+_BLOCK = 512
+"""Rows at a time for those others: fewer are filled up, so that each product is of one size."""
+
+
+_HELD = (
+    "steps",
+    "transformers_",
+    "transformer_list",
+    "estimator",
+    "estimator_",
+    "estimators_",
+    "init_",
+    "_preprocessor",
+)
+"""Attributes in which one estimator holds others, alone or in lists of them."""
 
 
 class SklearnFlavour:
@@ -88,19 +117,18 @@ class SklearnFlavour:
         """The probability of the class 1, or a regressor's value, for each row; extra columns are left out.
 
         Missing text is what it was when the model was fitted, None or NaN. SchemaMismatch for a missing column, and
-        for a value that the estimator does not take. Rows are scored in blocks of one size, the last filled up: a matrix
-        product rounds differently for another number of rows, and a row would score otherwise alone than among others.
+        for a value that the estimator does not take. A row scores the same alone as among others: models with matrix
+        products score blocks of one size, and forests add up their trees in one thread.
         """
         import numpy as np
         from joblib import parallel_config
 
         estimator = _fitted(model)
         columns = self._columns(estimator, features)
-        blocks = [np.arange(start, start + _BLOCK) for start in range(0, len(features), _BLOCK)]
         try:
             # Threads would add up a forest's trees in another order each time.
             with parallel_config(backend="sequential"):
-                scores = [_score(estimator, columns, np.minimum(block, len(features) - 1)) for block in blocks]
+                scores = [_score(estimator, columns, at) for at in _blocks(estimator, len(features))]
         except (TypeError, ValueError) as error:
             raise SchemaMismatch(
                 f"The model cannot score these rows: {error}",
@@ -183,6 +211,27 @@ def _damaged(content: bytes, why: str) -> ArtefactError:
     )
 
 
+def _blocks(estimator: "BaseEstimator", count: int) -> list["np.ndarray"]:
+    """The positions of the rows to score together; what is over in the last block repeats the last row."""
+    import numpy as np
+
+    if not count:
+        return []
+    if all(_is_row_by_row(part) for part in _parts(estimator)):
+        return [np.arange(count)]
+    starts = range(0, count, _BLOCK)
+    return [np.minimum(np.arange(start, start + _BLOCK), count - 1) for start in starts]
+
+
+def _is_row_by_row(part: "BaseEstimator") -> bool:
+    from sklearn.preprocessing import FunctionTransformer
+    from sklearn.utils import check_array
+
+    if isinstance(part, FunctionTransformer):  # what `passthrough` becomes, and what trees do with columns of numbers
+        return part.func is None or getattr(part.func, "func", None) is check_array
+    return type(part).__module__.startswith(_ROW_BY_ROW)
+
+
 def _score(estimator: Any, columns: dict[str, "np.ndarray"], at: "np.ndarray") -> "np.ndarray":
     import numpy as np
     import pandas as pd
@@ -215,15 +264,7 @@ def _parts(value: Any) -> Any:
 
     if isinstance(value, BaseEstimator):
         yield value
-        for name in (
-            "steps",
-            "transformers_",
-            "transformer_list",
-            "estimator",
-            "estimators_",
-            "_preprocessor",
-            "estimator_",
-        ):
+        for name in _HELD:
             yield from _parts(getattr(value, name, None))
     elif isinstance(value, list | tuple):
         for part in value:

@@ -166,6 +166,14 @@ def test_rows_of_many_blocks_score_as_those_of_one(model, rows):
     assert FLAVOUR.predict(model, many).tolist() == FLAVOUR.predict(model, rows.features).tolist() * 3
 
 
+@pytest.mark.parametrize("train", [trees_on_codes(HistGradientBoostingClassifier), linear(LogisticRegression)])
+@pytest.mark.parametrize("count", [1, 2, 511, 512, 513, 1300])
+def test_a_row_scores_the_same_in_a_batch_of_any_size(rows, train, count):
+    many = pd.concat([rows.features] * 4, ignore_index=True)
+    model = train(rows, {}, 7)
+    assert FLAVOUR.predict(model, many[:count]).tolist() == FLAVOUR.predict(model, many).tolist()[:count]
+
+
 @pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
 @pytest.mark.parametrize("fitted_on", [None, np.nan])
 @pytest.mark.parametrize("encoder", [OneHotEncoder, OrdinalEncoder])
