@@ -74,8 +74,7 @@ class LightGBMFlavour:
         if not len(features):
             return np.empty(0)
         # Two threads gained nothing on 200,000 rows, and on a busy machine they wait for each other many times as long.
-        scores: np.ndarray = booster.predict(np.column_stack(columns), num_threads=1)
-        return scores
+        return np.asarray(booster.predict(np.column_stack(columns), num_threads=1))
 
     def features(self, model: Any) -> tuple[str, ...]:
         """The columns that the model was fitted on, in its order."""

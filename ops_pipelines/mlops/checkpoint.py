@@ -26,6 +26,9 @@ class Flavour(Protocol):
 
     `ops_pipelines.testing.flavours` holds the conformance suite: a model that comes back scores the same to the bit, and
     two fits of the same rows, parameters and seed give the same bytes.
+
+    Where a library's bytes may differ between two equal fits, its flavour says `is_canonical = False`: repeatability is
+    then not evaluated. Without that attribute a flavour is taken to be canonical.
     """
 
     def dump(self, model: Any) -> bytes:
@@ -35,7 +38,10 @@ class Flavour(Protocol):
         """The model of bytes that `dump` made, and whose digest the caller has verified."""
 
     def predict(self, model: Any, features: "pd.DataFrame") -> "np.ndarray":
-        """One float a row: the probability of the positive class."""
+        """One float a row: of a classifier the probability of the positive class, of a regressor the value.
+
+        The fitted model knows which. A value is in the units of the labels. SchemaMismatch for a missing column.
+        """
 
     def features(self, model: Any) -> tuple[str, ...]:
         """The columns that the model was fitted on, in its order."""

@@ -19,6 +19,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
+from threadpoolctl import threadpool_limits
 
 from ops_pipelines.adapters.archive import pack, unpack
 from ops_pipelines.adapters.flavours import flavour_named
@@ -59,7 +60,9 @@ def trees_on_codes(estimator):
     def train(rows, params, seed):
         columns = make_column_transformer((codes(), TEXT), remainder="passthrough")
         settings = {"max_iter": 5, "min_samples_leaf": 5, "random_state": seed, "learning_rate": 0.3, **params}
-        return make_pipeline(columns, estimator(**settings)).fit(rows.features, rows.labels)
+        model = make_pipeline(columns, estimator(**settings))
+        with threadpool_limits(1):  # two threads wait for each other on a busy machine
+            return model.fit(rows.features, rows.labels)
 
     return train
 
@@ -67,7 +70,8 @@ def trees_on_codes(estimator):
 def trees_on_types(estimator):
     def train(rows, params, seed):
         settings = {"max_iter": 5, "min_samples_leaf": 5, "random_state": seed, "learning_rate": 0.3, **params}
-        return estimator(**settings).fit(as_categories(rows.features), rows.labels)
+        with threadpool_limits(1):
+            return estimator(**settings).fit(as_categories(rows.features), rows.labels)
 
     return train
 
