@@ -1,8 +1,11 @@
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from ops_pipelines.adapters.flavours import flavour_named
+from ops_pipelines.adapters.flavours import flavour_named, path_of
 from ops_pipelines.adapters.lightgbm_flavour import LightGBMFlavour
 from ops_pipelines.core.errors import ConfigError, TrainingError
 from ops_pipelines.mlops.training import Rows
@@ -108,3 +111,16 @@ def test_a_flavour_that_cannot_be_imported_is_a_config_error():
 def test_a_class_that_is_no_flavour_is_told_what_it_lacks():
     with pytest.raises(ConfigError, match="has no dump, load, predict, features"):
         flavour_named("builtins:object")
+
+
+def test_a_flavour_whose_library_is_not_installed_says_what_to_install():
+    code = "import sys; sys.modules['xgboost'] = None; from ops_pipelines.adapters.flavours import flavour_named as named; "
+    run = subprocess.run([sys.executable, "-c", code + "named('xgboost')"], capture_output=True, text=True, check=False)
+    assert "ConfigError" in run.stderr
+    assert "pip install ops-pipelines[xgboost]" in run.stderr
+
+
+def test_the_class_of_each_flavour_is_told_without_its_library():
+    assert path_of("mlflow/catboost") == "ops_pipelines.adapters.mlflow_flavour:MlflowFlavour"
+    assert path_of("sklearn") == "ops_pipelines.adapters.sklearn_flavour:SklearnFlavour"
+    assert path_of("my_team.flavour:Ours") == "my_team.flavour:Ours"
