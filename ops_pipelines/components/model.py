@@ -1,5 +1,6 @@
 """The Model component: one training function becomes training sets, gated checkpoints, releases and weekly scores."""
 
+import re
 from typing import Any
 
 import dagster as dg
@@ -141,7 +142,7 @@ class Model(OpsComponent):
             "gate",
             deps=[self.key("training_set")],
             code_version=code_version(self.train),
-            kinds={self.flavour.rpartition(":")[2].lower(), "mlflow"},  # a kind may hold no colon
+            kinds={re.split("[:/]", self.flavour)[-1].lower(), "mlflow"},  # a kind may hold neither
             description=f"{self.description or self.name}. Judged on later rows against the release that is live.",
         )
         def checkpoint(

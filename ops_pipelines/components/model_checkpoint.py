@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from ops_pipelines.adapters.flavours import FLAVOURS
+from ops_pipelines.adapters.flavours import path_of
 from ops_pipelines.adapters.mlflow_registry import TrainingRecord
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.predictor import GOLDEN
@@ -88,7 +88,7 @@ def _manifest(model: "Model", platform: Platform, material: Material, fitted: Fi
             "features": material.features,
             "recipe": put(canonical_json(fitted.recipe)),
             "code": put(source_of(fitted.recipe["train"])),
-            "platform": put(source_of_platform(FLAVOURS.get(model.flavour, model.flavour))),
+            "platform": put(source_of_platform(path_of(model.flavour))),
             "environment": put(platform.project.environment()),
         },
     )
