@@ -3,7 +3,7 @@
 A row asks at some minute of a year. The weather of fifty airports is known every hour and counts for six hours; how late
 sixteen carriers are is known every half hour and counts for a day; four hundred routes are told every six hours, and
 that counts for a week. Fifteen features in all. Instants are whole minutes, so that limits are hit exactly; some values
-are missing, some keys unknown, and no view holds two rows of one key and instant: of these Feast and polars take any.
+are missing, some keys are unknown, and each is silent for a tenth of its weeks, so that values expire. No view holds two rows of one key and instant: of these Feast and polars take any.
 """
 
 from dataclasses import dataclass
@@ -17,6 +17,8 @@ YEAR = datetime(2013, 1, 1, tzinfo=UTC)
 DAYS, PARTITIONS = 364, 52
 ASKED_AT, KNOWN_AT = "asked_at", "known_at"
 _MINUTES = DAYS * 24 * 60
+_SILENT = 0.1
+"""The share of its weeks in which nothing is told of a key, so that what was known before expires."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,10 @@ def _write_view(view: View, folder: Path, draw: Any) -> list[str]:
     offsets = draw.integers(0, view.every_minutes, view.keys)
     minutes = (np.arange(0, _MINUTES, view.every_minutes)[:, None] + offsets).ravel()
     keys = np.tile(np.arange(view.keys), len(minutes) // view.keys)
+    weeks = np.minimum(minutes // (7 * 24 * 60), PARTITIONS - 1)
+    silent = draw.random((view.keys, PARTITIONS)) < _SILENT
+    told = ~silent[keys, weeks]
+    minutes, keys, weeks = minutes[told], keys[told], weeks[told]
     values = [
         pa.array(draw.normal(size=len(minutes)).round(3), mask=draw.random(len(minutes)) < 0.02)
         for _ in view.table.features
@@ -88,7 +94,6 @@ def _write_view(view: View, folder: Path, draw: Any) -> list[str]:
             **dict(zip(view.table.features, values, strict=True)),
         }
     )
-    weeks = np.minimum(minutes // (7 * 24 * 60), PARTITIONS - 1)
     files = []
     for week in range(PARTITIONS):
         file = folder / f"{YEAR + timedelta(weeks=week):%Y-%m-%d}" / "data.parquet"
