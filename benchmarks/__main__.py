@@ -28,7 +28,8 @@ def main(words: Sequence[str] | None = None, *, found: Found | None = None) -> i
     asked = parser.parse_args(words)
     parts = found[asked.name] if found else [(part, _lazily(part, quick=asked.quick)) for part in REGISTRY[asked.name]]
     rows = [row for part, measure in parts for row in _told(part, measure)]
-    print(json.dumps([row.to_json() for row in rows], indent=1) if asked.json else table(rows))
+    shown = json.dumps([row.to_json() for row in rows], indent=1) if asked.json else table(rows)
+    sys.stdout.write(f"{shown}\n")
     return exit_code(rows)
 
 
@@ -46,7 +47,7 @@ def _told(part: str, measure: Measure) -> Iterator[Row]:
     """The rows of a part; one skipped row for what cannot be imported here, the part itself or its peer."""
     try:
         for row in measure():
-            print(f"{part}: {row.name}", file=sys.stderr, flush=True)
+            sys.stderr.write(f"{part}: {row.name}\n")
             yield row
     except ModuleNotFoundError as absent:
         yield skipped(part, f"{absent.name} is not installed")

@@ -3,7 +3,8 @@
 A row asks at some minute of a year. The weather of fifty airports is known every hour and counts for six hours; how late
 sixteen carriers are is known every half hour and counts for a day; four hundred routes are told every six hours, and
 that counts for a week. Fifteen features in all. Instants are whole minutes, so that limits are hit exactly; some values
-are missing, some keys are unknown, and each is silent for a tenth of its weeks, so that values expire. No view holds two rows of one key and instant: of these Feast and polars take any.
+are missing, some keys are unknown, and each is silent for a tenth of its weeks, so that values expire. No view holds
+two rows of one key and instant: of these Feast and polars take any.
 """
 
 from dataclasses import dataclass

@@ -59,11 +59,30 @@ def cpu_timed(work: Callable[[], Any]) -> float:
     return time.process_time() - began
 
 
-def peak_mb() -> float:
-    """The most memory that this process ever held at once, in MB."""
-    import resource
+def resident_mb() -> float:
+    """The memory that this process holds now, in MB; PeerError where the system does not tell."""
+    return _status("VmRSS")
 
-    return _megabytes(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+def peak_mb() -> float:
+    """The most memory that this process held since `forget_peak`, in MB; PeerError where the system does not tell."""
+    return _status("VmHWM")
+
+
+def forget_peak() -> None:
+    """From here on the peak is counted anew."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError as error:
+        raise PeerError(f"this system cannot reset a process's peak memory: {error}") from error
+
+
+def _status(field: str) -> float:
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError as error:
+        raise PeerError(f"this system does not tell a process's memory: {error}") from error
+    return next(int(line.split()[1]) / 2**10 for line in lines if line.startswith(f"{field}:"))
 
 
 def _megabytes(maximum: int) -> float:
