@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 
+from benchmarks.processes import PeerError
 from benchmarks.rows import Measure, Row, exit_code, skipped, table
 
 REGISTRY = {
@@ -44,13 +45,15 @@ def _lazily(part: str, *, quick: bool) -> Measure:
 
 
 def _told(part: str, measure: Measure) -> Iterator[Row]:
-    """The rows of a part; one skipped row for what cannot be imported here, the part itself or its peer."""
+    """The rows of a part, and one skipped row where it cannot go on: a peer, or the part itself, is not here or fails."""
     try:
         for row in measure():
             sys.stderr.write(f"{part}: {row.name}\n")
             yield row
     except ModuleNotFoundError as absent:
         yield skipped(part, f"{absent.name} is not installed")
+    except PeerError as error:
+        yield skipped(part, str(error).strip().splitlines()[-1])
 
 
 if __name__ == "__main__":
