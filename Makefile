@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo ui check test test-long lock clean
+.PHONY: install demo ui check test test-long bench lock clean
 
 install: .venv/installed ## Everything that the lock names, by hash, into .venv
 
@@ -31,6 +31,9 @@ test: install ## The suite, in under six minutes
 
 test-long: install ## The commands of the README, in a copy of the project
 	$(BIN)/pytest -m long
+
+bench: install ## What is claimed of its speed, measured against peers: minutes, on a machine with nothing else to do
+	$(BIN)/python -m benchmarks mlops
 
 lock: ## The lock file anew, hash-pinned, for every supported Python
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
