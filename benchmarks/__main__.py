@@ -53,7 +53,7 @@ def _told(part: str, measure: Measure) -> Iterator[Row]:
     except ModuleNotFoundError as absent:
         yield skipped(part, f"{absent.name} is not installed")
     except PeerError as error:
-        yield skipped(part, str(error).strip().splitlines()[-1])
+        yield skipped(part, str(error).splitlines()[-1].strip())
 
 
 if __name__ == "__main__":

@@ -113,8 +113,8 @@ def test_a_measured_process_that_fails_says_why():
 
 
 def test_our_join_and_polars_answer_the_same_on_two_thousand_rows(tmp_path):
-    sources = write_views(tmp_path)
-    entities = pq.read_table(write_entities(tmp_path, 2000))
+    sources = write_views(tmp_path, weeks=3)
+    entities = pq.read_table(write_entities(tmp_path, 2000, weeks=3))
     ours, theirs = join_ours(entities, sources), join_by_polars(entities, sources).to_arrow()
     assert differing_cells(ours, theirs) == 0
     assert ours.column_names == [*entities.column_names, *SERVICE.features]

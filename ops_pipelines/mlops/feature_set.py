@@ -106,7 +106,8 @@ def join_features(
         connection.sql("SET TimeZone = 'UTC'")
         connection.register("entities", _asked(entities, asked_at, service))
         for table in service.tables:
-            found = _known_values(connection, table, asked_at, sources[table.name])
+            _load(connection, table, sources[table.name])
+            found = connection.sql(_join_sql(table, asked_at)).to_arrow_table()
             for feature in table.features:
                 joined = joined.append_column(feature, found.column(feature))
     return joined
@@ -162,13 +163,12 @@ def _asked(entities: "pa.Table", asked_at: str, service: FeatureService) -> "pa.
     return entities.select(list(needed)).append_column(_ROW, pa.array(np.arange(entities.num_rows)))
 
 
-def _known_values(
-    connection: "duckdb.DuckDBPyConnection", table: FeatureTable, asked_at: str, files: Sequence[str]
-) -> "pa.Table":
-    """The features of one table for each entity row, in the order of the rows.
+def _load(connection: "duckdb.DuckDBPyConnection", table: FeatureTable, files: Sequence[str]) -> None:
+    """Makes the tables `asked_keys`, a number for each key asked about, and `known`, the values of these keys.
 
-    Keys, whatever their types and number, become a 32-bit number each: the ASOF join is then three times as fast, and
-    values of keys that nobody asks about are left out before it.
+    Keys, whatever their types and however many columns they have, become one 32-bit number: the ASOF join is then three
+    times as fast, and values of keys that nobody asks about are left out before it. Few files hold two rows of one key
+    and instant, and looking for them costs a tenth of removing them.
     """
     keys = ", ".join(_quoted(key) for key in table.keys)
     features = ", ".join(_quoted(name) for name in table.features)
@@ -183,12 +183,16 @@ def _known_values(
     )
     if connection.sql(f"SELECT 1 FROM known GROUP BY {_KEY}, {_AT} HAVING count(*) > 1 LIMIT 1").fetchall():
         connection.sql(_greatest_sql(table))
+
+
+def _join_sql(table: FeatureTable, asked_at: str) -> str:
+    """The features of a loaded table for each entity row, in the order of the rows."""
     asked = f"e.{_quoted(asked_at)}"
-    return connection.sql(
+    return (
         f"SELECT {', '.join(_fresh(feature, table, asked) for feature in table.features)} "
         f"FROM (entities e LEFT JOIN asked_keys k ON {_same('e', 'k', table.keys)}) "
         f"ASOF LEFT JOIN known v ON k.{_KEY} = v.{_KEY} AND {asked} >= v.{_AT} ORDER BY e.{_ROW}"
-    ).to_arrow_table()
+    )
 
 
 def _greatest_sql(table: FeatureTable) -> str:

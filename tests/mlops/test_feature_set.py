@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -132,6 +133,31 @@ def test_a_join_may_need_several_keys(tmp_path: Path) -> None:
     entities = asked([("EWR", NOON)] * 3, dest=["LAX", "ORD", None])
     joined = join_features(entities, asked_at="asked_at", service=service, sources={"routes": [str(file)]})
     assert joined.column("late").to_pylist() == [2, 1, None]
+
+
+def test_of_two_values_of_one_instant_one_wins_whole(tmp_path: Path) -> None:
+    file = tmp_path / "weather.parquet"
+    told = {
+        "origin": ["EWR"] * 3,
+        "measured_at": pa.array([NOON] * 3, INSTANT),
+        "wind": [1, 2, 2],
+        "rain": [9, 3, None],
+    }
+    pq.write_table(pa.table(told), file)
+    service = FeatureService("delay", (replace(WEATHER, features=("wind", "rain")),))
+    joined = join_features(
+        asked([("EWR", NOON)]), asked_at="asked_at", service=service, sources={"weather": [str(file)]}
+    )
+    assert joined.select(["wind", "rain"]).to_pylist() == [{"wind": 2, "rain": None}]
+
+
+def test_columns_that_the_join_does_not_need_come_back_as_they_were(tmp_path: Path) -> None:
+    coded = pa.array(["a", None]).dictionary_encode()
+    entities = asked([("EWR", NOON), ("JFK", NOON)], coded=coded, nested=[{"x": 1}, {"x": 2}])
+    file = write(tmp_path / "weather.parquet", [("JFK", NOON, 7.0)])
+    service = FeatureService("delay", (WEATHER,))
+    joined = join_features(entities, asked_at="asked_at", service=service, sources={"weather": [file]})
+    assert joined.drop_columns("wind").equals(entities)
 
 
 def test_odd_names_are_quoted(tmp_path: Path) -> None:
