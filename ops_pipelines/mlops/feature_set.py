@@ -168,7 +168,7 @@ def _load(connection: "duckdb.DuckDBPyConnection", table: FeatureTable, files: S
 
     Keys, whatever their types and however many columns they have, become one 32-bit number: the ASOF join is then three
     times as fast, and values of keys that nobody asks about are left out before it. Few files hold two rows of one key
-    and instant, and looking for them costs a tenth of removing them.
+    and instant, and to look for them costs less than to remove them.
     """
     keys = ", ".join(_quoted(key) for key in table.keys)
     features = ", ".join(_quoted(name) for name in table.features)
