@@ -27,7 +27,7 @@ def join_by_polars(entities: "pa.Table", sources: Mapping[str, Sequence[str]]) -
     """The entity rows in their order with every feature, values older than their time to live left out."""
     import polars as pl
 
-    rows = pl.from_arrow(entities).lazy().with_row_index("__row").sort(ASKED_AT)
+    rows = pl.DataFrame(entities).lazy().with_row_index("__row").sort(ASKED_AT)
     for table in SERVICE.tables:
         values = pl.scan_parquet(list(sources[table.name])).sort(KNOWN_AT)
         rows = rows.join_asof(
