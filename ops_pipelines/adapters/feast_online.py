@@ -1,7 +1,7 @@
 """One service's values from the online store, those that have expired or come from the future left out."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ops_pipelines.core.errors import DataError, near_miss
@@ -9,6 +9,10 @@ from ops_pipelines.mlops.feature_set import FeatureService, FeatureTable, earlie
 
 if TYPE_CHECKING:
     import feast
+    import pyarrow as pa
+    from feast.online_response import OnlineResponse
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class OnlineReader:
@@ -31,20 +35,40 @@ class OnlineReader:
         """For each row of join keys, in order, each feature as known at `asked_at`; DataError where a key is absent."""
         if not rows:
             return []
-        response = self._store.get_online_features(self._definition, self._columns(rows))
-        columns = response.to_dict(include_event_timestamps=True)
-        return [self._row(columns, position, row, asked_at) for position, row in enumerate(rows)]
+        served, _ = self._served(rows, asked_at)
+        return [dict(zip(served, vector, strict=True)) for vector in zip(*served.values(), strict=True)]
 
-    def _row(
-        self, columns: Mapping[str, list[Any]], position: int, row: Mapping[str, Any], asked_at: datetime
-    ) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+    def vectors(self, rows: Sequence[Mapping[str, Any]], asked_at: datetime) -> "pa.Table":
+        """What `read` gives, as one table with each view's `FeatureTable.known_at` beside its features.
+
+        The instant is that of the value the store holds, served or not, to the microsecond; missing where it holds none.
+        """
+        import pyarrow as pa
+
+        served, known = self._served(rows, asked_at) if rows else ({name: [] for name in self._service.features}, {})
+        instants = {
+            table.known_at: pa.array(known.get(table.name, []), pa.int64()).cast(pa.timestamp("us", tz="UTC"))
+            for table in self._service.tables
+        }
+        return pa.table({name: pa.array(values) for name, values in served.items()} | instants)
+
+    def _served(
+        self, rows: Sequence[Mapping[str, Any]], asked_at: datetime
+    ) -> tuple[dict[str, list[Any]], dict[str, list[int | None]]]:
+        """The values of each feature, and for each view when what the store holds became known, in microseconds."""
+        response = self._store.get_online_features(self._definition, self._columns(rows))
+        values = response.to_dict()
+        known = _known_at(response, self._service)
+        served: dict[str, list[Any]] = {}
         for table in self._service.tables:
-            named = all(row[key] is not None for key in table.keys)
+            named = [all(row[key] is not None for key in table.keys) for row in rows]
+            # A missing key was looked up as a blank, and what lies under a blank is nobody's.
+            known[table.name] = [at if one else None for at, one in zip(known[table.name], named, strict=True)]
+            low, high = _span(table, asked_at)
+            counts = [at is not None and low <= at <= high for at in known[table.name]]
             for feature in table.features:
-                known = columns[f"{feature}__ts"][position]
-                found[feature] = columns[feature][position] if named and _counts(table, known, asked_at) else None
-        return found
+                served[feature] = [value if yes else None for value, yes in zip(values[feature], counts, strict=True)]
+        return served, known
 
     def _columns(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
         """The join keys, column by column, with a blank for a missing one, which Feast cannot look up."""
@@ -60,8 +84,27 @@ class OnlineReader:
         return {key: [blank if row[key] is None else row[key] for row in rows] for key, blank in self._blank.items()}
 
 
-def _counts(table: FeatureTable, seconds: int, asked_at: datetime) -> bool:
-    """Whether a value that became known then is neither expired nor from the future; Feast gives 0 for no value."""
-    known = datetime.fromtimestamp(seconds, tz=UTC)
+def _known_at(response: "OnlineResponse", service: FeatureService) -> dict[str, list[int | None]]:
+    """When the values of each view became known: `to_dict` cuts off what is less than a second, its source does not."""
+    from feast.protos.feast.serving.ServingService_pb2 import FieldStatus
+
+    found = dict(zip(response.proto.metadata.feature_names.val, response.proto.results, strict=True))
+    columns = {table.name: found[table.features[0]] for table in service.tables}
+    return {
+        name: [
+            # Feast gives 1970 for no value, and a value may be as old as that.
+            at.seconds * 1_000_000 + at.nanos // 1000 if at.seconds or status != FieldStatus.NOT_FOUND else None
+            for at, status in zip(column.event_timestamps, column.statuses, strict=True)
+        ]
+        for name, column in columns.items()
+    }
+
+
+def _span(table: FeatureTable, asked_at: datetime) -> tuple[int, int]:
+    """From when to when a value that counts at `asked_at` became known, both included, in microseconds."""
     since = earliest_needed(table, asked_at)
-    return known <= asked_at and (since is None or known >= since)
+    return _micros(since) if since else -(2**63), _micros(asked_at)
+
+
+def _micros(instant: datetime) -> int:
+    return (instant - _EPOCH) // timedelta(microseconds=1)

@@ -44,6 +44,15 @@ class ViewRefresh:
     watermark_before: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What the online store serves of some rows at the instant up to which it was loaded, by which definitions."""
+
+    service: FeatureService
+    until: datetime
+    vectors: "pa.Table"
+
+
 class FeastStore:
     """A project's features: the definitions in its feature repo, and the values in its online store."""
 
@@ -123,6 +132,18 @@ class FeastStore:
             with self._opened() as store:
                 self._readers[service_name] = OnlineReader(store, self._service(store, service_name))
         return self._readers[service_name].read(rows, utc(asked_at))
+
+    def loaded(self, service_name: str, rows: Sequence[Mapping[str, Any]]) -> Loaded | None:
+        """The vectors of some rows of join keys, asked at the service's latest watermark; None where nothing was loaded.
+
+        Registry, watermark and values are read together: no refresh comes in between.
+        """
+        with self._opened() as store:
+            service, watermarks = self._service(store, service_name), _watermarks(store)
+            ends = [end for table in service.tables if (end := watermarks[table.name])]
+            if not ends:
+                return None
+            return Loaded(service, max(ends), OnlineReader(store, service).vectors(rows, max(ends)))
 
     def _register(self, contents: "RepoContents") -> None:
         from feast import Project as FeastProject

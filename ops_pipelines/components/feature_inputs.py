@@ -56,15 +56,26 @@ def feature_inputs(
     return FeatureInputs(addresses, admit(wanted, latest=platform.latest, ruling=platform.ruling))
 
 
-def join(
-    platform: Platform, entities: "pa.Table", *, asked_at: str, service: FeatureService, inputs: FeatureInputs
-) -> "pa.Table":
-    """The entity rows with their features, read from the admitted files alone."""
-    sources = {
+def sources_of(platform: Platform, inputs: FeatureInputs) -> dict[str, list[str]]:
+    """The admitted files of each feature table."""
+    return {
         table: [str(platform.lake.file(*found.split("@"))) for found in listed if found in inputs.admission.inputs]
         for table, listed in inputs.addresses.items()
     }
-    joined = join_features(entities, asked_at=asked_at, service=service, sources=sources)
+
+
+def join(
+    platform: Platform,
+    entities: "pa.Table",
+    *,
+    asked_at: str,
+    service: FeatureService,
+    inputs: FeatureInputs,
+    known_at: bool = False,
+) -> "pa.Table":
+    """The entity rows with their features, read from the admitted files alone."""
+    sources = sources_of(platform, inputs)
+    joined = join_features(entities, asked_at=asked_at, service=service, sources=sources, known_at=known_at)
     platform.check_unmoved(inputs.admission.inputs)
     return joined
 

@@ -8,10 +8,12 @@ from pydantic import Field
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.project import find_project
 from ops_pipelines.components.calendar import Weekly, window_of
+from ops_pipelines.components.code import code_version
 from ops_pipelines.components.component import OpsComponent
 from ops_pipelines.components.conditions import first_or_changed, gated_eager
+from ops_pipelines.components.feature_health import MEASURED, Health, make_health
 from ops_pipelines.components.feature_inputs import addresses_of, applied_service
-from ops_pipelines.components.publishing import Product, gate_spec, publish
+from ops_pipelines.components.publishing import Product, finding_spec, gate_spec, publish
 from ops_pipelines.components.scaffolding import FeatureSetScaffolder
 from ops_pipelines.core.errors import ConfigError
 from ops_pipelines.core.fingerprint import canonical_json, digest_files, digest_json
@@ -19,6 +21,8 @@ from ops_pipelines.core.lineage import address
 from ops_pipelines.core.verdict import Passed
 from ops_pipelines.mlops.admission import admit
 from ops_pipelines.mlops.feature_set import FeatureService
+from ops_pipelines.mlops.freshness import FRESHNESS
+from ops_pipelines.mlops.parity import PARITY
 
 APPLIED, REFRESHED = "is_applied", "is_refreshed"
 
@@ -29,18 +33,21 @@ class FeatureSet(OpsComponent):
 
     `datasets` are the assets that the service's views read. They stand here so that the graph is known without loading
     the feature store; `definitions` compares them with the service and refuses a difference.
+    `health` names the rows whose features are looked at each week, offline against online; without it nobody looks.
     """
 
     name: str
     service: str
     weekly: Weekly
     datasets: list[str]
+    health: Health | None = None
     description: str | None = None
     owners: list[str] = Field(default_factory=list)
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
-        """Two assets: the applied definitions, and the weekly refresh of the online store."""
-        return dg.Definitions(assets=[self._definitions(), self._online()])
+        """The applied definitions, the weekly refresh of the online store, and a look at it where `health` asks for one."""
+        looked_at = [self._feature_health(self.health)] if self.health else []
+        return dg.Definitions(assets=[self._definitions(), self._online(), *looked_at])
 
     def _definitions(self) -> dg.AssetsDefinition:
         key = dg.AssetKey([self.name, "definitions"])
@@ -82,6 +89,32 @@ class FeatureSet(OpsComponent):
             return publish(context, platform, refreshed, check=REFRESHED)
 
         return online
+
+    def _feature_health(self, health: Health) -> dg.AssetsDefinition:
+        key, weeks = dg.AssetKey([self.name, "feature_health"]), self.weekly.definition()
+
+        @dg.asset(
+            key=key,
+            partitions_def=weeks,
+            deps=[dg.AssetKey([self.name, "online"]), health.dataset],
+            check_specs=[
+                gate_spec(MEASURED, key, weeks),
+                *(finding_spec(name, key, weeks) for name in (PARITY, FRESHNESS)),
+            ],
+            code_version=code_version("ops_pipelines.mlops.parity"),
+            automation_condition=gated_eager(),
+            description=f"Whether {self.service!r} serves what training reads, and how old what it serves is.",
+            owners=self.owners,
+            group_name="features",
+            kinds={"parquet"},
+        )
+        def feature_health(
+            context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+        ) -> dg.MaterializeResult:
+            made = make_health(self, health, platform, context.partition_key)
+            return publish(context, platform, made, check=MEASURED)
+
+        return feature_health
 
     def _applied(self, platform: Platform) -> Product:
         import pyarrow as pa

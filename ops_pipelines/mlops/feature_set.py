@@ -35,6 +35,11 @@ class FeatureTable:
     features: tuple[str, ...]
     ttl: timedelta | None
 
+    @property
+    def known_at(self) -> str:
+        """The name of the column that tells when the values of this table became known, in vectors that say so."""
+        return f"{self.name}__known_at"
+
     def to_json(self) -> dict[str, Any]:
         """The definition as plain JSON: what the digest of a feature service is over."""
         return {
@@ -88,10 +93,16 @@ def earliest_needed(table: FeatureTable, first_asked: datetime) -> datetime | No
 
 
 def join_features(
-    entities: "pa.Table", *, asked_at: str, service: FeatureService, sources: Mapping[str, Sequence[str]]
+    entities: "pa.Table",
+    *,
+    asked_at: str,
+    service: FeatureService,
+    sources: Mapping[str, Sequence[str]],
+    known_at: bool = False,
 ) -> "pa.Table":
     """The entity rows in their order with one column per feature added, each value as known at `asked_at`.
 
+    With `known_at` each table adds its `FeatureTable.known_at` too: when its latest value became known, expired or not.
     `sources` names the Parquet files of each table of the service. Of several rows with one key and one instant the
     greatest wins (a missing value above any other), so that the answer does not depend on the order of files.
     Raises ConfigError where a feature has the name of a column of the rows; DataError where a join key or `asked_at` is
@@ -110,6 +121,8 @@ def join_features(
             found = connection.sql(_join_sql(table, asked_at)).to_arrow_table()
             for feature in table.features:
                 joined = joined.append_column(feature, found.column(feature))
+            if known_at:
+                joined = joined.append_column(table.known_at, found.column(_AT))
     return joined
 
 
@@ -189,7 +202,7 @@ def _join_sql(table: FeatureTable, asked_at: str) -> str:
     """The features of a loaded table for each entity row, in the order of the rows."""
     asked = f"e.{_quoted(asked_at)}"
     return (
-        f"SELECT {', '.join(_fresh(feature, table, asked) for feature in table.features)} "
+        f"SELECT {', '.join(_fresh(feature, table, asked) for feature in table.features)}, v.{_AT} "
         f"FROM (entities e LEFT JOIN asked_keys k ON {_same('e', 'k', table.keys)}) "
         f"ASOF LEFT JOIN known v ON k.{_KEY} = v.{_KEY} AND {asked} >= v.{_AT} ORDER BY e.{_ROW}"
     )

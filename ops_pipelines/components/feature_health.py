@@ -1,0 +1,177 @@
+"""Each week's online features looked at: whether they are what training reads, and how old they are."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from pydantic import Field
+
+from ops_pipelines.adapters.feast_store import Loaded
+from ops_pipelines.adapters.platform import Platform
+from ops_pipelines.components.calendar import window_of
+from ops_pipelines.components.feature_inputs import (
+    FeatureInputs,
+    addresses_of,
+    applied_service,
+    feature_inputs,
+    join,
+    sources_of,
+)
+from ops_pipelines.components.publishing import Product, shown_table
+from ops_pipelines.core.fingerprint import digest_json
+from ops_pipelines.core.lineage import address
+from ops_pipelines.core.verdict import NotEvaluated, Passed, Verdict, reasons_of
+from ops_pipelines.mlops.admission import admit
+from ops_pipelines.mlops.feature_set import FeatureService
+from ops_pipelines.mlops.freshness import FRESHNESS, ViewAge, judge_freshness, measure_ages
+from ops_pipelines.mlops.parity import PARITY, FeatureParity, compare_vectors, judge_parity
+from ops_pipelines.mlops.parity_sample import sample_entities
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ops_pipelines.components.feature_set import FeatureSet
+
+MEASURED = "is_measured"
+_ASKED = "__asked_at"
+_UNKNOWN = 6
+"""How many entities that nobody knows are asked for as well: a value of theirs would be somebody else's."""
+
+
+class Health(dg.Model, dg.Resolvable):
+    """Whose features are looked at each week: a sample of a dataset's rows, those asked by the end of the week.
+
+    `freshness` allows a view's newest value so many hours; by default it is the view's own time to live.
+    """
+
+    dataset: str
+    asked_at: str
+    sample: int = Field(default=1000, ge=1)
+    freshness: dict[str, float] = Field(default_factory=dict)
+
+
+def make_health(features: "FeatureSet", health: Health, platform: Platform, week: str) -> Product:
+    """The features of a week's sample, offline and online, at the instant up to which the online store was loaded.
+
+    That instant is later than the week's end where an old week is made again: the store knows the latest values alone.
+    """
+    weeks = features.weekly.definition()
+    end = window_of(weeks, week).end
+    online = address(f"{features.name}/online", week)
+    sampled = admit(
+        [online, *addresses_of(platform, health.dataset, [week])], latest=platform.latest, ruling=platform.ruling
+    )
+    if not isinstance(sampled.verdict, Passed):
+        return _nothing(sampled.verdict, sampled.inputs)
+    service, definitions = applied_service(platform, features.name)
+    inputs = {**sampled.inputs, f"{features.name}/definitions@-": definitions}
+    entities = _sample(platform, health, service, inputs, before=end)
+    loaded = platform.features.loaded(features.service, entities.to_pylist())
+    if problem := _problem(features, service, loaded):
+        return _nothing(NotEvaluated(problem), inputs)
+    assert loaded is not None
+    last = weeks.get_partition_keys(current_time=loaded.until)[-1]
+    read = feature_inputs(platform, service, weeks, first_asked=loaded.until, last_week=last)
+    inputs |= read.admission.inputs
+    if not isinstance(read.admission.verdict, Passed):
+        return _nothing(read.admission.verdict, inputs)
+    parity = _compared(platform, entities, service, loaded, read)
+    known = loaded.vectors.slice(0, max(0, entities.num_rows - _UNKNOWN))
+    ages = measure_ages(known, service=service, asked_at=loaded.until, limits=health.freshness)
+    findings: dict[str, Verdict] = {PARITY: judge_parity(parity), FRESHNESS: _fresh(ages, loaded.until, end)}
+    return _measured(parity, ages, inputs, findings, loaded.until)
+
+
+def _sample(
+    platform: Platform, health: Health, service: FeatureService, inputs: dict[str, str], *, before: datetime
+) -> "pa.Table":
+    rows = {found: digest for found, digest in inputs.items() if found.partition("@")[0] == health.dataset}
+    keys = tuple(dict.fromkeys(key for table in service.tables for key in table.keys))
+    return sample_entities(
+        platform.read_all(rows),
+        keys=keys,
+        asked_at=health.asked_at,
+        before=before,
+        count=health.sample,
+        unknown=_UNKNOWN,
+        seed=f"{before:%Y-%m-%d}",
+    )
+
+
+def _problem(features: "FeatureSet", service: FeatureService, loaded: Loaded | None) -> str | None:
+    """Why the online store cannot be compared with what was applied, if it cannot."""
+    if loaded is None:
+        return f"nothing of {features.service!r} was ever loaded into the online store"
+    if loaded.service != service:
+        return (
+            f"the feature store was applied by somebody else after {features.name}/definitions: materialize that again"
+        )
+    return None
+
+
+def _compared(
+    platform: Platform, entities: "pa.Table", service: FeatureService, loaded: Loaded, read: FeatureInputs
+) -> tuple[FeatureParity, ...]:
+    import pyarrow as pa
+
+    asked = pa.array([loaded.until] * entities.num_rows, pa.timestamp("us", tz="UTC"))
+    asking = entities.append_column(_ASKED, asked)
+    offline = join(platform, asking, asked_at=_ASKED, service=service, inputs=read, known_at=True)
+    sources = sources_of(platform, read)
+    return compare_vectors(offline, loaded.vectors, service=service, asked_at=loaded.until, sources=sources)
+
+
+def _fresh(ages: tuple[ViewAge, ...], until: datetime, end: datetime) -> Verdict:
+    if until > end:
+        return NotEvaluated(
+            f"the online store was loaded up to {until:%Y-%m-%d %H:%M}, and of a week that ended on {end:%Y-%m-%d} "
+            "all is old: the week loaded last tells whether a feed has stopped"
+        )
+    return judge_freshness(ages)
+
+
+def _measured(
+    parity: tuple[FeatureParity, ...],
+    ages: tuple[ViewAge, ...],
+    inputs: dict[str, str],
+    findings: dict[str, Verdict],
+    until: datetime,
+) -> Product:
+    import pyarrow as pa
+
+    by_view = {age.view: age.to_json() for age in ages}
+    rows = [{**found.to_json(), **by_view[found.view]} for found in parity]
+    evidence = dict(findings[PARITY].evidence)
+    return Product(
+        pa.Table.from_pylist(rows),
+        digest=digest_json([rows, until.isoformat(), [reasons_of(verdict) for verdict in findings.values()]]),
+        verdict=Passed(evidence),
+        inputs=inputs,
+        facts={"asked_at": until.isoformat()},
+        shown={
+            "asked at": dg.MetadataValue.timestamp(until),
+            **evidence,
+            "features": shown_table(found.to_json() for found in parity),
+            "ages in hours": shown_table(_words(age) for age in ages),
+        },
+        findings=findings,
+    )
+
+
+def _words(age: ViewAge) -> dict[str, Any]:
+    hours = {"newest": age.newest_hours, "median": age.median_hours, "95%": age.p95_hours, "oldest": age.oldest_hours}
+    return {
+        "view": age.view,
+        **{name: "" if found is None else round(found, 1) for name, found in hours.items()},
+        "newest may be": "any" if age.limit_hours is None else age.limit_hours,
+        "missing": f"{age.missing:.1%}",
+        "expired": f"{age.expired:.1%}",
+    }
+
+
+def _nothing(verdict: Verdict, inputs: Any) -> Product:
+    """A week whose features cannot be looked at, and why."""
+    import pyarrow as pa
+
+    why = verdict if isinstance(verdict, NotEvaluated) else NotEvaluated("; ".join(reasons_of(verdict)))
+    return Product(pa.table({}), digest_json(None), verdict, inputs, findings=dict.fromkeys((PARITY, FRESHNESS), why))
