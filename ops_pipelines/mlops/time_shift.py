@@ -26,19 +26,19 @@ def find_shift(
 ) -> tuple[int | None, "np.ndarray"]:
     """By how many hours a view's online instants are shifted, if they are, and which rows show it.
 
-    A row shows it where the lake has nothing of that key at the instant that the store names, and the same values that
-    many hours away. Most of the rows in question have to show the same hours: two hours of weather may be alike by luck.
+    A row shows it where the lake has its values that many hours before the instant that the store names, and not at that
+    instant. Most of the rows in question have to show the same hours: two hours of weather may be alike by luck. Rows of
+    which nothing is served show nothing.
     """
     import numpy as np
 
     nothing = np.zeros(len(suspects), dtype=bool)
-    rows = np.flatnonzero(suspects)
+    served = np.logical_or.reduce([has_value(online.column(feature)) for feature in table.features])
+    rows = np.flatnonzero(suspects & served)
     if not len(rows) or not files:
         return None, nothing
     stands = _in_lake(table, offline.take(rows), online.take(rows), files)
     honest = stands.pop(0)
-    if not stands:
-        return None, nothing
     shows = {hours: found & ~honest for hours, found in stands.items()}
     shift = max(shows, key=lambda hours: (int(shows[hours].sum()), -abs(hours)))
     if int(shows[shift].sum()) * 2 <= len(rows):
@@ -51,10 +51,7 @@ def find_shift(
 def _in_lake(
     table: FeatureTable, offline: "pa.Table", online: "pa.Table", files: Sequence[str]
 ) -> dict[int, "np.ndarray"]:
-    """For each number of hours, where the lake has the online values of a row's key that long before the online instant.
-
-    For no hours at all: where it has any row of that key at that instant.
-    """
+    """For each number of hours, where the lake has the served values of a row that long before the online instant."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -70,14 +67,13 @@ def _in_lake(
     there = pc.fill_null(pc.equal(found.column(table.known_at), found.column(_ASKED)), False).to_numpy()
     parts = {hours: found.slice(position * count, count) for position, hours in enumerate(tried)}
     return {
-        hours: there[position * count : (position + 1) * count]
-        & (_same_row(table, parts[hours], online) if hours else True)
+        hours: there[position * count : (position + 1) * count] & _same_row(table, parts[hours], online)
         for position, hours in enumerate(tried)
     }
 
 
 def _same_row(table: FeatureTable, lake: "pa.Table", online: "pa.Table") -> "np.ndarray":
-    """Where every value that is served is the lake's; a row of which nothing is served says nothing against it."""
+    """Where every value that is served is the lake's; what is not served says nothing against it."""
     import numpy as np
 
     same = np.ones(lake.num_rows, dtype=bool)
