@@ -1,5 +1,6 @@
 """Each week's online features looked at: whether they are what training reads, and how old they are."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -55,41 +56,30 @@ def make_health(features: "FeatureSet", health: Health, platform: Platform, week
 
     That instant is later than the week's end where an old week is made again: the store knows the latest values alone.
     """
-    weeks = features.weekly.definition()
-    end = window_of(weeks, week).end
     online = address(f"{features.name}/online", week)
-    sampled = admit(
-        [online, *addresses_of(platform, health.dataset, [week])], latest=platform.latest, ruling=platform.ruling
-    )
-    if not isinstance(sampled.verdict, Passed):
-        return _nothing(sampled.verdict, sampled.inputs)
+    wanted = [online, *addresses_of(platform, health.dataset, [week])]
+    admitted = admit(wanted, latest=platform.latest, ruling=platform.ruling)
+    if not isinstance(admitted.verdict, Passed):
+        return _nothing(admitted.verdict, admitted.inputs)
+    if admitted.excluded:
+        why = "; ".join(f"{at} was excluded by {who}" for at, who in admitted.excluded.items())
+        return _nothing(NotEvaluated(why), admitted.inputs)
     service, definitions = applied_service(platform, features.name)
-    inputs = {**sampled.inputs, f"{features.name}/definitions@-": definitions}
-    entities = _sample(platform, health, service, inputs, before=end)
+    inputs = {**admitted.inputs, f"{features.name}/definitions@-": definitions}
+    end = window_of(features.weekly.definition(), week).end
+    rows = platform.read_all({found: digest for found, digest in admitted.inputs.items() if found != online})
+    entities = _sample(rows, health, service, before=end)
     loaded = platform.features.loaded(features.service, entities.to_pylist())
-    if problem := _problem(features, service, loaded):
-        return _nothing(NotEvaluated(problem), inputs)
-    assert loaded is not None
-    last = weeks.get_partition_keys(current_time=loaded.until)[-1]
-    read = feature_inputs(platform, service, weeks, first_asked=loaded.until, last_week=last)
-    inputs |= read.admission.inputs
-    if not isinstance(read.admission.verdict, Passed):
-        return _nothing(read.admission.verdict, inputs)
-    parity = _compared(platform, entities, service, loaded, read)
-    known = loaded.vectors.slice(0, max(0, entities.num_rows - _UNKNOWN))
-    ages = measure_ages(known, service=service, asked_at=loaded.until, limits=health.freshness)
-    findings: dict[str, Verdict] = {PARITY: judge_parity(parity), FRESHNESS: _fresh(ages, loaded.until, end)}
-    return _measured(parity, ages, inputs, findings, loaded.until)
+    if loaded is None or loaded.service != service:
+        why = "nothing was ever loaded into it" if loaded is None else "it was applied again since"
+        return _nothing(NotEvaluated(f"the feature store is not as {features.name}/definitions has it: {why}"), inputs)
+    return _look(features, health, platform, entities, loaded, inputs, end=end)
 
 
-def _sample(
-    platform: Platform, health: Health, service: FeatureService, inputs: dict[str, str], *, before: datetime
-) -> "pa.Table":
-    rows = {found: digest for found, digest in inputs.items() if found.partition("@")[0] == health.dataset}
-    keys = tuple(dict.fromkeys(key for table in service.tables for key in table.keys))
+def _sample(rows: "pa.Table", health: Health, service: FeatureService, *, before: datetime) -> "pa.Table":
     return sample_entities(
-        platform.read_all(rows),
-        keys=keys,
+        rows,
+        keys=tuple(dict.fromkeys(key for table in service.tables for key in table.keys)),
         asked_at=health.asked_at,
         before=before,
         count=health.sample,
@@ -98,15 +88,28 @@ def _sample(
     )
 
 
-def _problem(features: "FeatureSet", service: FeatureService, loaded: Loaded | None) -> str | None:
-    """Why the online store cannot be compared with what was applied, if it cannot."""
-    if loaded is None:
-        return f"nothing of {features.service!r} was ever loaded into the online store"
-    if loaded.service != service:
-        return (
-            f"the feature store was applied by somebody else after {features.name}/definitions: materialize that again"
-        )
-    return None
+def _look(
+    features: "FeatureSet",
+    health: Health,
+    platform: Platform,
+    entities: "pa.Table",
+    loaded: Loaded,
+    inputs: Mapping[str, str],
+    *,
+    end: datetime,
+) -> Product:
+    """What the store serves of the entities, against what the join reads from the weeks up to what was loaded."""
+    weeks, service = features.weekly.definition(), loaded.service
+    last = weeks.get_partition_keys(current_time=loaded.until)[-1]
+    read = feature_inputs(platform, service, weeks, first_asked=loaded.until, last_week=last)
+    inputs = {**inputs, **read.admission.inputs}
+    if not isinstance(read.admission.verdict, Passed):
+        return _nothing(read.admission.verdict, inputs)
+    parity = _compared(platform, entities, service, loaded, read)
+    known = loaded.vectors.slice(0, max(0, entities.num_rows - _UNKNOWN))
+    ages = measure_ages(known, service=service, asked_at=loaded.until, limits=health.freshness)
+    findings: dict[str, Verdict] = {PARITY: judge_parity(parity), FRESHNESS: _fresh(ages, loaded.until, end)}
+    return _measured(parity, ages, inputs, findings, loaded.until)
 
 
 def _compared(
@@ -133,7 +136,7 @@ def _fresh(ages: tuple[ViewAge, ...], until: datetime, end: datetime) -> Verdict
 def _measured(
     parity: tuple[FeatureParity, ...],
     ages: tuple[ViewAge, ...],
-    inputs: dict[str, str],
+    inputs: Mapping[str, str],
     findings: dict[str, Verdict],
     until: datetime,
 ) -> Product:

@@ -91,6 +91,7 @@ class FeatureSetScaffolder(_OpsScaffolder):
       service: flight_delay # a FeatureService of feature_repo/
       weekly: {{start: "2013-01-01", end: "2013-12-31"}}
       datasets: [flights, weather, aircraft, carrier_delays, route_delays, origin_delays] # what the service's views read
+      health: {{dataset: flights, asked_at: asked_at}} # whose features are compared each week, offline against online
     """
 
 

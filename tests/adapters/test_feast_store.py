@@ -97,6 +97,36 @@ def test_an_expired_value_and_one_from_the_future_are_missing_online(store):
     assert [row["room"] for row in store.online("monitor", rows, asked_at=at(90))] == ["hall", "attic"]
 
 
+def test_a_time_to_live_is_kept_to_the_microsecond(store, write_readings):
+    moment = timedelta(microseconds=1)
+    known = at(3, 160) + timedelta(microseconds=500_001)
+    write_readings(3, ("a", 160 + 0.500001 / 3600, 3.0, 3))
+    store.refresh("levels", week(3))
+    limit = known + timedelta(days=1)
+    asked = [known - moment, known, limit, limit + moment]
+    assert [level(store, "a", instant) for instant in asked] == [None, 3.0, 3.0, None]
+
+
+def test_what_was_loaded_is_read_as_of_the_latest_watermark_with_when_it_became_known(store):
+    assert store.loaded("monitor", [{"sensor_id": "a"}]) is None
+    store.refresh("monitor", week(3))
+    loaded = store.loaded("monitor", [{"sensor_id": "a"}, {"sensor_id": None}])
+    assert (loaded.until, loaded.service) == (at(4), store.service("monitor"))
+    assert loaded.vectors.column("level").to_pylist() == [3.0, None]
+    assert loaded.vectors.column("readings__known_at").to_pylist() == [at(3, 160), None]
+    assert loaded.vectors.column("places__known_at").to_pylist() == [at(-50), None]
+    assert store.loaded("monitor", []).vectors.num_rows == 0
+
+
+def test_a_value_known_since_1970_counts_for_ever(store):
+    file = store.project.home / "lake" / "places" / "-" / "data.parquet"
+    table = pq.read_table(file)
+    always = pa.array([datetime(1970, 1, 1, tzinfo=UTC)] * table.num_rows, table.schema.field("moved_at").type)
+    pq.write_table(table.set_column(1, "moved_at", always), file)
+    store.refresh("monitor", week(3))
+    assert store.online("monitor", [{"sensor_id": "a"}], asked_at=at(4))[0]["room"] == "hall"
+
+
 def test_a_refresh_that_was_killed_leaves_its_view_readable(store):
     from feast.feature_view import FeatureViewState
 
