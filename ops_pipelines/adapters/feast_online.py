@@ -1,7 +1,8 @@
 """One service's values from the online store, those that have expired or come from the future left out."""
 
+import math
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ops_pipelines.core.errors import DataError, near_miss
@@ -11,8 +12,6 @@ if TYPE_CHECKING:
     import feast
     import pyarrow as pa
     from feast.online_response import OnlineResponse
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class OnlineReader:
@@ -41,13 +40,14 @@ class OnlineReader:
     def vectors(self, rows: Sequence[Mapping[str, Any]], asked_at: datetime) -> "pa.Table":
         """What `read` gives, as one table with each view's `FeatureTable.known_at` beside its features.
 
-        The instant is that of the value the store holds, served or not, to the microsecond; missing where it holds none.
+        The instant is that of the value that the store holds, served or not, cut off to whole seconds as Feast keeps it;
+        missing where the store holds none.
         """
         import pyarrow as pa
 
         served, known = self._served(rows, asked_at) if rows else ({name: [] for name in self._service.features}, {})
         instants = {
-            table.known_at: pa.array(known.get(table.name, []), pa.int64()).cast(pa.timestamp("us", tz="UTC"))
+            table.known_at: pa.array(known.get(table.name, []), pa.int64()).cast(pa.timestamp("s", tz="UTC"))
             for table in self._service.tables
         }
         return pa.table({name: pa.array(values) for name, values in served.items()} | instants)
@@ -55,7 +55,7 @@ class OnlineReader:
     def _served(
         self, rows: Sequence[Mapping[str, Any]], asked_at: datetime
     ) -> tuple[dict[str, list[Any]], dict[str, list[int | None]]]:
-        """The values of each feature, and for each view when what the store holds became known, in microseconds."""
+        """The values of each feature, and for each view when what the store holds became known, in seconds since 1970."""
         response = self._store.get_online_features(self._definition, self._columns(rows))
         values = response.to_dict()
         known = _known_at(response, self._service)
@@ -85,7 +85,7 @@ class OnlineReader:
 
 
 def _known_at(response: "OnlineResponse", service: FeatureService) -> dict[str, list[int | None]]:
-    """When the values of each view became known: `to_dict` cuts off what is less than a second, its source does not."""
+    """When the values of each view became known, once a view: `to_dict` would say it for each feature."""
     from feast.protos.feast.serving.ServingService_pb2 import FieldStatus
 
     found = dict(zip(response.proto.metadata.feature_names.val, response.proto.results, strict=True))
@@ -93,18 +93,14 @@ def _known_at(response: "OnlineResponse", service: FeatureService) -> dict[str, 
     return {
         name: [
             # Feast gives 1970 for no value, and a value may be as old as that.
-            at.seconds * 1_000_000 + at.nanos // 1000 if at.seconds or status != FieldStatus.NOT_FOUND else None
+            at.seconds if at.seconds or status != FieldStatus.NOT_FOUND else None
             for at, status in zip(column.event_timestamps, column.statuses, strict=True)
         ]
         for name, column in columns.items()
     }
 
 
-def _span(table: FeatureTable, asked_at: datetime) -> tuple[int, int]:
-    """From when to when a value that counts at `asked_at` became known, both included, in microseconds."""
+def _span(table: FeatureTable, asked_at: datetime) -> tuple[float, float]:
+    """From when to when a value that counts at `asked_at` became known, both included, in seconds since 1970."""
     since = earliest_needed(table, asked_at)
-    return _micros(since) if since else -(2**63), _micros(asked_at)
-
-
-def _micros(instant: datetime) -> int:
-    return (instant - _EPOCH) // timedelta(microseconds=1)
+    return since.timestamp() if since else -math.inf, asked_at.timestamp()

@@ -3,14 +3,15 @@
 A model is trained on what the point-in-time join reads from the lake and served what the online store holds. Where the
 two differ, nothing fails and every score is wrong. So both sides are asked the same question, and each **cell** (an
 entity and a feature) falls into exactly one kind. It is equal where both sides have no value, or have the same value
-known since the same instant; floats may differ by a relative 1e-9, and nothing else is tolerated.
+known since the same second (online stores keep no more); floats may differ by a relative 1e-9, and nothing else is
+tolerated.
 
 The same value under another instant is a difference too: today's values agree by luck, and ages do not.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ops_pipelines.core.errors import DataError
@@ -152,10 +153,10 @@ def _since(known: datetime | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """One view's instants on both sides, in microseconds, with whether each is there."""
+    """One view's instants on both sides, in whole seconds since 1970, with whether each is there."""
 
     table: FeatureTable
-    asked: int
+    asked: float
     offline: "np.ndarray"
     has_offline: "np.ndarray"
     online: "np.ndarray"
@@ -173,7 +174,7 @@ def _compare_view(
 ) -> list[FeatureParity]:
     import numpy as np
 
-    view = _View(table, _micros(asked_at), *_instants(offline, table), *_instants(online, table))
+    view = _View(table, asked_at.timestamp(), *_instants(offline, table), *_instants(online, table))
     sides = {feature: _Sides.of(offline, online, feature) for feature in table.features}
     differs = np.zeros(offline.num_rows, dtype=bool)
     for side in sides.values():
@@ -209,7 +210,7 @@ def _kinds(view: _View, side: "_Sides", shifted: "np.ndarray") -> "np.ndarray":
     import numpy as np
 
     known = view.has_online
-    oldest = view.asked - view.table.ttl // timedelta(microseconds=1) if view.table.ttl is not None else None
+    oldest = view.asked - view.table.ttl.total_seconds() if view.table.ttl is not None else None
     expired = known & (view.online < oldest) if oldest is not None else np.zeros_like(known)
     older = known & view.has_offline & (view.online < view.offline)
     fits = {
@@ -246,7 +247,9 @@ def _instants(vectors: "pa.Table", table: FeatureTable) -> tuple["np.ndarray", "
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    known = vectors.column(table.known_at).cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
+    # Not an unsafe cast, which would cut what lies before 1970 upwards.
+    known = pc.floor_temporal(vectors.column(table.known_at), unit="second")
+    known = known.cast(pa.timestamp("s", tz="UTC")).cast(pa.int64())
     return pc.fill_null(known, 0).to_numpy(), pc.is_valid(known).to_numpy()
 
 
@@ -261,7 +264,3 @@ def _example(
         offline_known=offline.column(table.known_at)[row].as_py(),
         online_known=online.column(table.known_at)[row].as_py(),
     )
-
-
-def _micros(instant: datetime) -> int:
-    return int(instant.timestamp()) * 1_000_000 + instant.microsecond

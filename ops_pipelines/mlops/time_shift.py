@@ -58,13 +58,16 @@ def _in_lake(
 
     known = online.column(table.known_at).cast(pa.timestamp("us", tz="UTC"))
     tried = (0, *_HOURS)
-    asked = [pc.subtract(known, pa.scalar(timedelta(hours=hours), pa.duration("us"))) for hours in tried]
+    # The whole second that the store names: all that it keeps of the instant.
+    until = [timedelta(seconds=1, microseconds=-1) - timedelta(hours=hours) for hours in tried]
+    asked = [pc.add(known, pa.scalar(span, pa.duration("us"))) for span in until]
     count = offline.num_rows
     keys = offline.select(list(table.keys)).take(np.tile(np.arange(count), len(tried)))
     entities = keys.append_column(_ASKED, pa.chunked_array([chunk for column in asked for chunk in column.chunks]))
     history = FeatureService(table.name, (replace(table, ttl=None),))
     found = join_features(entities, asked_at=_ASKED, service=history, sources={table.name: files}, known_at=True)
-    there = pc.fill_null(pc.equal(found.column(table.known_at), found.column(_ASKED)), False).to_numpy()
+    second = [pc.floor_temporal(found.column(name), unit="second") for name in (table.known_at, _ASKED)]
+    there = pc.fill_null(pc.equal(*second), False).to_numpy()
     parts = {hours: found.slice(position * count, count) for position, hours in enumerate(tried)}
     return {
         hours: there[position * count : (position + 1) * count] & _same_row(table, parts[hours], online)

@@ -97,16 +97,6 @@ def test_an_expired_value_and_one_from_the_future_are_missing_online(store):
     assert [row["room"] for row in store.online("monitor", rows, asked_at=at(90))] == ["hall", "attic"]
 
 
-def test_a_time_to_live_is_kept_to_the_microsecond(store, write_readings):
-    moment = timedelta(microseconds=1)
-    known = at(3, 160) + timedelta(microseconds=500_001)
-    write_readings(3, ("a", 160 + 0.500001 / 3600, 3.0, 3))
-    store.refresh("levels", week(3))
-    limit = known + timedelta(days=1)
-    asked = [known - moment, known, limit, limit + moment]
-    assert [level(store, "a", instant) for instant in asked] == [None, 3.0, 3.0, None]
-
-
 def test_what_was_loaded_is_read_as_of_the_latest_watermark_with_when_it_became_known(store):
     assert store.loaded("monitor", [{"sensor_id": "a"}]) is None
     store.refresh("monitor", week(3))

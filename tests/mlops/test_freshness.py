@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ops_pipelines.core.errors import ConfigError
@@ -24,6 +24,7 @@ def ages(*hours: float | None, table: FeatureTable = WEATHER, **limits: float) -
     return measure_ages(online, service=FeatureService("delay", (table,)), asked_at=NOON, limits=limits)
 
 
+@settings(deadline=None)  # the first example imports pyarrow
 @given(HOURS)
 def test_ages_are_those_of_numpy_over_what_the_store_holds(hours):
     (age,) = ages(*hours)

@@ -4,7 +4,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ops_pipelines.core.errors import DataError
@@ -50,6 +50,7 @@ def kind_of(offline, online) -> str:
     return kind
 
 
+@settings(deadline=None)  # the first example imports pyarrow
 @given(ROWS, ROWS)
 def test_every_entity_and_feature_is_counted_once_and_a_table_differs_as_often_whichever_side_it_stands_on(a, b):
     both = min(len(a), len(b))
@@ -61,6 +62,7 @@ def test_every_entity_and_feature_is_counted_once_and_a_table_differs_as_often_w
     assert [one.differing for one in there] == [one.differing for one in back]
 
 
+@settings(deadline=None)
 @given(ROWS)
 def test_the_same_vectors_pass(rows):
     # a value that nobody knows when to have become known is no value that a store serves
@@ -68,6 +70,7 @@ def test_the_same_vectors_pass(rows):
     assert judge_parity(compared(rows, rows)) == Passed({"entities": len(rows), "cells": 2 * len(rows), "differing": 0})
 
 
+@settings(deadline=None)
 @given(ROWS, st.data())
 def test_any_planted_difference_blocks_and_names_its_feature_and_entity(rows, data):
     rows = [(wind, sky, known or NOON) for wind, sky, known in rows]
@@ -154,8 +157,7 @@ def held(hour: int, *, said: float = 0) -> list[tuple[float, str, datetime]]:
 @pytest.mark.parametrize("shift", [-14, -5, -1, 1, 4, 12])
 def test_a_shifted_clock_is_told_with_its_hours(lake, shift):
     # what the store holds was cut off at noon by its own clock
-    held_hour = max(shift, 0) if shift > 0 else 0
-    wind, sky = compared(held(0), held(held_hour, said=shift), lake)
+    wind, sky = compared(held(0), held(max(shift, 0), said=shift), lake)
     if shift > 0:  # by its own clock it is as new as the lake's, and has another value
         assert (wind.cells, wind.kinds()) == ({p.SHIFTED: 8}, f"8 shifted by whole hours ({shift:+d} h)")
         assert sky.cells == {p.EQUAL: 8}
