@@ -9,9 +9,10 @@ tolerated.
 The same value under another instant is a difference too: today's values agree by luck, and ages do not.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ops_pipelines.core.errors import DataError
@@ -39,9 +40,10 @@ KINDS = (FUTURE, EXPIRED, SHIFTED, MISSING, STALE, CHANGED, NOT_IN_LAKE)
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One cell that differs: whose it is, and what either side says, known since when."""
+    """One cell that differs: whose it is, when it was asked for, and what either side says, known since when."""
 
     entity: Mapping[str, Any]
+    asked_at: datetime
     kind: str
     offline: Any
     online: Any
@@ -138,8 +140,8 @@ def _reason(parity: FeatureParity) -> str:
         return counted
     whose = ", ".join(f"{key}={value}" for key, value in one.entity.items())
     return (
-        f"{counted}; {whose} has {_shown(one.offline)} offline ({_since(one.offline_known)}) "
-        f"and {_shown(one.online)} online ({_since(one.online_known)})"
+        f"{counted}; {whose} has {_shown(one.offline)} offline ({_known(one.offline_known, one.asked_at)}) "
+        f"and {_shown(one.online)} online ({_known(one.online_known, one.asked_at)})"
     )
 
 
@@ -147,8 +149,10 @@ def _shown(value: Any) -> str:
     return "no value" if value is None else repr(value)
 
 
-def _since(known: datetime | None) -> str:
-    return f"known since {known:%Y-%m-%d %H:%M:%S}" if known else "never known"
+def _known(known: datetime | None, asked_at: datetime) -> str:
+    if known is None:
+        return "never known"
+    return f"known since {known:%Y-%m-%d %H:%M:%S}, {(asked_at - known) / timedelta(hours=1):.1f} h old"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,29 +184,13 @@ def _compare_view(
     for side in sides.values():
         differs |= ~side.equal(view)
     shift, shifted = find_shift(table, offline, online, differs & view.has_online, files)
-    return [_counted(view, feature, side, shift, shifted, offline, online) for feature, side in sides.items()]
-
-
-def _counted(
-    view: _View,
-    feature: str,
-    side: "_Sides",
-    shift: int | None,
-    shifted: "np.ndarray",
-    offline: "pa.Table",
-    online: "pa.Table",
-) -> FeatureParity:
-    import numpy as np
-
-    found = _kinds(view, side, shifted)
-    names, counts = np.unique(found, return_counts=True)
-    cells = dict(zip((str(name) for name in names), (int(count) for count in counts), strict=True))
-    different = {kind: count for kind, count in cells.items() if kind != EQUAL}
-    example = None
-    if different:
-        commonest = min(different, key=lambda kind: (-different[kind], kind))
-        example = _example(view.table, feature, commonest, int(np.flatnonzero(found == commonest)[0]), offline, online)
-    return FeatureParity(feature, view.table.name, cells, example, shift if SHIFTED in cells else None)
+    measured = []
+    for feature, side in sides.items():
+        kinds = _kinds(view, side, shifted)
+        cells = dict(Counter(kinds.tolist()))
+        example = _example(table, feature, kinds, offline, online, asked_at)
+        measured.append(FeatureParity(feature, table.name, cells, example, shift if SHIFTED in cells else None))
+    return measured
 
 
 def _kinds(view: _View, side: "_Sides", shifted: "np.ndarray") -> "np.ndarray":
@@ -254,10 +242,22 @@ def _instants(vectors: "pa.Table", table: FeatureTable) -> tuple["np.ndarray", "
 
 
 def _example(
-    table: FeatureTable, feature: str, kind: str, row: int, offline: "pa.Table", online: "pa.Table"
-) -> Difference:
+    table: FeatureTable,
+    feature: str,
+    kinds: "np.ndarray",
+    offline: "pa.Table",
+    online: "pa.Table",
+    asked_at: datetime,
+) -> Difference | None:
+    """The first cell of the commonest difference; None where nothing differs."""
+    different = Counter(kind for kind in kinds.tolist() if kind != EQUAL)
+    if not different:
+        return None
+    kind = min(different, key=lambda kind: (-different[kind], kind))
+    row = kinds.tolist().index(kind)
     return Difference(
         entity={key: offline.column(key)[row].as_py() for key in table.keys},
+        asked_at=asked_at,
         kind=kind,
         offline=offline.column(feature)[row].as_py(),
         online=online.column(feature)[row].as_py(),

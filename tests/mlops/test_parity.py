@@ -114,8 +114,8 @@ def test_each_kind_of_difference_has_its_name(offline, online, kind):
 def test_a_stale_value_is_told_with_when_either_side_knew_it():
     (wind, _) = compared([(1.0, "rain", NOON)], [(2.0, "rain", NOON - 3 * HOUR)])
     assert judge_parity([wind]).reasons == (
-        "wind: 1 of 1 differ (1 stale online); origin=e0 has 1.0 offline (known since 2013-03-12 12:00:00) "
-        "and 2.0 online (known since 2013-03-12 09:00:00)",
+        "wind: 1 of 1 differ (1 stale online); origin=e0 has 1.0 offline (known since 2013-03-12 12:00:00, "
+        "0.0 h old) and 2.0 online (known since 2013-03-12 09:00:00, 3.0 h old)",
     )
 
 
