@@ -14,6 +14,7 @@ from ops_pipelines.adapters.feast_store import FeastStore
 from ops_pipelines.adapters.project import Project
 from ops_pipelines.core.clock import Window
 from ops_pipelines.mlops.feature_set import FeatureTable, join_features
+from ops_pipelines.mlops.parity import EQUAL, compare_vectors
 
 REAL_REPO = Path(__file__).parents[2] / "feature_repo"
 INSTANT = pa.timestamp("us", tz="UTC")
@@ -59,6 +60,21 @@ def test_the_join_keeps_five_odd_rows_and_equals_feasts_history(store):
     theirs = feast_history(store.project, "monitor", entities)
     names = store.service("monitor").features
     assert cells(ours, names) == cells(theirs, names)
+
+
+def test_an_instant_within_a_second_which_the_online_store_cuts_off_is_no_difference(store, write_readings):
+    write_readings(3, ("a", 160 + 0.5 / 3600, 3.0, 3))
+    service = store.service("monitor")
+    store.refresh("monitor", Window(at(3), at(4)))
+    loaded = store.loaded("monitor", [{"sensor_id": "a"}])
+    asked = pa.table({"sensor_id": ["a"], "asked_at": pa.array([at(4)], INSTANT)})
+    lake = store.project.home / "lake"
+    sources = {table.name: [str(file) for file in lake.glob(f"{table.dataset}/*/*")] for table in service.tables}
+    offline = join_features(asked, asked_at="asked_at", service=service, sources=sources, known_at=True)
+    assert offline.column("readings__known_at").to_pylist() == [at(3, 160) + timedelta(seconds=0.5)]
+    assert loaded.vectors.column("readings__known_at").to_pylist() == [at(3, 160)]
+    measured = compare_vectors(offline, loaded.vectors, service=service, asked_at=at(4), sources=sources)
+    assert [one.cells for one in measured] == [{EQUAL: 1}] * 3
 
 
 @pytest.fixture(scope="module")

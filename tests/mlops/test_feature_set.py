@@ -225,3 +225,15 @@ def _known(history: list[tuple[str | None, datetime, float]], key: str | None, a
         return None
     since, wind = max(past)
     return wind if ttl is None or at - since <= ttl else None
+
+
+def test_a_join_tells_when_each_latest_value_became_known_expired_or_not(tmp_path: Path) -> None:
+    known = [NOON - timedelta(hours=7), NOON - HOUR]
+    file = write(
+        tmp_path / "weather.parquet", [("old", known[0], 1.0), ("new", known[1], 2.0), ("new", NOON + HOUR, 9.0)]
+    )
+    rows = asked([("old", NOON), ("new", NOON), ("nobody", NOON)])
+    service = FeatureService("delay", (WEATHER,))
+    found = join_features(rows, asked_at="asked_at", service=service, sources={"weather": [file]}, known_at=True)
+    assert found.column("wind").to_pylist() == [None, 2.0, None]
+    assert found.column("weather__known_at").to_pylist() == [*known, None]

@@ -50,7 +50,7 @@ def kind_of(offline, online) -> str:
     return kind
 
 
-@settings(deadline=None)  # the first example imports pyarrow
+@settings(deadline=None, max_examples=50)  # the first example imports pyarrow
 @given(ROWS, ROWS)
 def test_every_entity_and_feature_is_counted_once_and_a_table_differs_as_often_whichever_side_it_stands_on(a, b):
     both = min(len(a), len(b))
@@ -62,7 +62,7 @@ def test_every_entity_and_feature_is_counted_once_and_a_table_differs_as_often_w
     assert [one.differing for one in there] == [one.differing for one in back]
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(ROWS)
 def test_the_same_vectors_pass(rows):
     # a value that nobody knows when to have become known is no value that a store serves
@@ -70,7 +70,7 @@ def test_the_same_vectors_pass(rows):
     assert judge_parity(compared(rows, rows)) == Passed({"entities": len(rows), "cells": 2 * len(rows), "differing": 0})
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(ROWS, st.data())
 def test_any_planted_difference_blocks_and_names_its_feature_and_entity(rows, data):
     rows = [(wind, sky, known or NOON) for wind, sky, known in rows]
