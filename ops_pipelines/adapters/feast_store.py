@@ -102,7 +102,7 @@ class FeastStore:
         """Bring a window's values online, for each view of a service; newer values that are there already stay.
 
         `unchanged` names datasets that hold what they held when they were last loaded: a view that counts for ever over
-        one of them is left as it is.
+        one of them is left as it is, unless some of it became known only after that.
 
         Raises NoAcceptedData where a view's dataset has no file, SchemaMismatch where a file lacks a column or its
         timestamps are not microseconds in UTC, and DataError where Feast cannot load it.
@@ -115,7 +115,9 @@ class FeastStore:
             due = [
                 table
                 for table in service.tables
-                if table.ttl or table.dataset not in unchanged or before[table.name] is None
+                if table.ttl
+                or table.dataset not in unchanged
+                or _holds_later(table, self.project, than=before[table.name])
             ]
             return tuple(_refresh_view(store, table, window, before[table.name]) for table in due)
 
@@ -207,10 +209,26 @@ def _refresh_view(
     return refresh
 
 
+def _files(table: FeatureTable, project: Project) -> list[Path]:
+    return sorted((project.home / "lake" / table.dataset).glob("*/data.parquet"))
+
+
+def _holds_later(table: FeatureTable, project: Project, *, than: datetime | None) -> bool:
+    """Whether a table's dataset has a row that became known after an instant; any row does where there is none."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    if than is None:
+        return True
+    columns = [pq.ParquetFile(file).read([table.timestamp]).column(0) for file in _files(table, project)]
+    latest = [known for column in columns if (known := pc.max(column).as_py()) is not None]
+    return any(known > than for known in latest)
+
+
 def _check_files(table: FeatureTable, project: Project) -> None:
     import pyarrow.parquet as pq
 
-    files = sorted((project.home / "lake" / table.dataset).glob("*/data.parquet"))
+    files = _files(table, project)
     if not files:
         raise NoAcceptedData(
             f"Feature view {table.name!r} has no accepted partition of dataset {table.dataset!r} to load",

@@ -81,6 +81,16 @@ def test_what_counts_for_ever_is_loaded_once_while_its_dataset_is_unchanged(stor
     ]
 
 
+def test_what_an_unchanged_dataset_says_of_a_later_week_is_loaded_in_that_week(store):
+    file = store.project.home / "lake" / "places" / "-" / "data.parquet"
+    table = pq.read_table(file)
+    moved = pa.array([at(-50), at(2, 5)], table.schema.field("moved_at").type)
+    pq.write_table(table.set_column(1, "moved_at", moved), file)
+    weeks = [{view.view for view in store.refresh("monitor", week(n), unchanged=["places"])} for n in (1, 2, 3)]
+    assert weeks == [{"places", "readings"}, {"places", "readings"}, {"readings"}]
+    assert store.online("monitor", [{"sensor_id": "b"}], asked_at=at(4))[0]["room"] == "attic"
+
+
 def test_a_refresh_takes_nothing_from_after_its_window(store):
     store.refresh("levels", week(2))
     assert level(store, "a", at(3)) == 2.0

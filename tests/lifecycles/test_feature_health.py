@@ -198,3 +198,17 @@ def test_a_refused_week_is_not_measured_and_says_so(depot):
     assert isinstance(stored.verdict, Blocked)
     assert f"parcels@{W2}" in json.dumps(list(stored.verdict.reasons))
     assert all(isinstance(finding, NotEvaluated) for finding in stored.findings.values())
+
+
+def test_a_feature_store_that_somebody_applied_since_is_not_compared(depot):
+    views = Path.cwd() / "feature_repo" / "views.py"
+    views.write_text(VIEWS.replace("days=4", "days=5"))
+    depot.platform.features.apply()
+    assert "1 blocking asset check failed" in depot.look(W1).error
+    verdict = depot.stored(W1).verdict
+    assert verdict == NotEvaluated(
+        "the feature store is not as parcel_features/definitions has it: it was applied again since"
+    )
+    views.write_text(VIEWS)
+    depot.platform.features.apply()
+    assert depot.look(W1).status == "SUCCESS"
