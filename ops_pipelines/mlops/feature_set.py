@@ -118,7 +118,7 @@ def join_features(
         connection.register("entities", _asked(entities, asked_at, service))
         for table in service.tables:
             _load(connection, table, sources[table.name])
-            found = connection.sql(_join_sql(table, asked_at)).to_arrow_table()
+            found = connection.sql(_join_sql(table, asked_at, known_at=known_at)).to_arrow_table()
             for feature in table.features:
                 joined = joined.append_column(feature, found.column(feature))
             if known_at:
@@ -198,11 +198,12 @@ def _load(connection: "duckdb.DuckDBPyConnection", table: FeatureTable, files: S
         connection.sql(_greatest_sql(table))
 
 
-def _join_sql(table: FeatureTable, asked_at: str) -> str:
+def _join_sql(table: FeatureTable, asked_at: str, *, known_at: bool) -> str:
     """The features of a loaded table for each entity row, in the order of the rows."""
     asked = f"e.{_quoted(asked_at)}"
+    picked = [_fresh(feature, table, asked) for feature in table.features] + ([f"v.{_AT}"] if known_at else [])
     return (
-        f"SELECT {', '.join(_fresh(feature, table, asked) for feature in table.features)}, v.{_AT} "
+        f"SELECT {', '.join(picked)} "
         f"FROM (entities e LEFT JOIN asked_keys k ON {_same('e', 'k', table.keys)}) "
         f"ASOF LEFT JOIN known v ON k.{_KEY} = v.{_KEY} AND {asked} >= v.{_AT} ORDER BY e.{_ROW}"
     )
