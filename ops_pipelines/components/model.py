@@ -6,7 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from ops_pipelines.adapters.platform import Platform
-from ops_pipelines.components.calendar import Weekly, ahead, behind, trailing
+from ops_pipelines.components.calendar import Weekly, ahead, behind
 from ops_pipelines.components.code import code_version
 from ops_pipelines.components.component import OpsComponent
 from ops_pipelines.components.conditions import gated_eager
@@ -18,12 +18,13 @@ from ops_pipelines.components.model_release import make_release
 from ops_pipelines.components.model_report import OWN_PROCESS, make_report, report_sensor
 from ops_pipelines.components.model_retraining import make_episodes, retraining_backstop, retraining_sensor
 from ops_pipelines.components.model_settings import Drift, Entities, Gate, Labels, Performance, Retraining
-from ops_pipelines.components.model_training_set import make_training_set
+from ops_pipelines.components.model_training_set import make_training_set, window_mapping
 from ops_pipelines.components.model_watching import scoring_sensor, watching_sensor
 from ops_pipelines.components.publishing import finding_spec, gate_spec, publish
 from ops_pipelines.components.scaffolding import ModelScaffolder
 from ops_pipelines.mlops.drift import FEATURE_DRIFT, LABEL_DRIFT, PREDICTION_DRIFT
 from ops_pipelines.mlops.performance import PERFORMANCE
+from ops_pipelines.mlops.training_window import Policy
 
 
 @dg.scaffold_with(ModelScaffolder)
@@ -31,7 +32,8 @@ class Model(OpsComponent):
     """A model that is trained on the weeks before a cut-off, gated against what is live, released, and scores each week.
 
     `train` is a function `(rows, params, seed) -> model`. `features` names a FeatureSet. The last `holdout_weeks` of the
-    `window_weeks` are kept from training and judge it. `slices` are columns by which it must not get worse.
+    `window_weeks` are kept from training and judge it; `window: expanding` learns from all weeks before, too. `slices` are
+    columns by which it must not get worse.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Model(OpsComponent):
     features: str
     params: dict[str, Any] = Field(default_factory=dict)
     seed: int = 0
+    window: Policy = "trailing"
     window_weeks: int = 10
     holdout_weeks: int = 2
     slices: list[str] = Field(default_factory=list)
@@ -101,7 +104,7 @@ class Model(OpsComponent):
         @self.asset(
             "training_set",
             "inputs_passed",
-            deps=[dg.AssetDep(key, partition_mapping=trailing(self.window_weeks)) for key in read],
+            deps=[dg.AssetDep(key, partition_mapping=window_mapping(self)) for key in read],
             kinds={"duckdb", "parquet"},
             description="Every row of the weeks up to the cut-off, its features as known when asked, and its label.",
         )
