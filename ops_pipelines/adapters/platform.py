@@ -24,7 +24,7 @@ from ops_pipelines.core.lineage import Artefact, Origin
 from ops_pipelines.core.pointer import Decision, promote, roll_back
 from ops_pipelines.core.release import Move, ReleaseStore, find_release
 from ops_pipelines.mlops.admission import Ruling
-from ops_pipelines.mlops.retraining import RetrainingLog
+from ops_pipelines.mlops.retraining_log import RetrainingLog
 
 if TYPE_CHECKING:
     import pyarrow as pa

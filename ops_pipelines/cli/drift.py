@@ -24,7 +24,7 @@ from ops_pipelines.core.errors import ConfigError, near_miss
 if TYPE_CHECKING:
     from ops_pipelines.adapters.lake import Lake
     from ops_pipelines.adapters.platform import Platform
-    from ops_pipelines.mlops.retraining import Request
+    from ops_pipelines.mlops.retraining_log import Request
 
 SENSOR = "retrain_{system}"
 """Spelled here too, since the module that makes it costs seconds to import; a test holds the two together."""
@@ -135,7 +135,7 @@ def ask_for_training(
 
 def _request(platform: "Platform", system: str, week: str | None, reason: str) -> "Request":
     """The row to write; ConfigError for no reason, or no week that could be trained up to."""
-    from ops_pipelines.mlops.retraining import Request
+    from ops_pipelines.mlops.retraining_log import Request
 
     if not reason.strip():
         raise ConfigError("The reason is empty", expected="why a run is worth it", action="Say it with --reason")

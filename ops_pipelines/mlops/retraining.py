@@ -12,14 +12,17 @@ starts again nor a cursor that is rewound launches anything twice.
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from ops_pipelines.core.clock import Window, utc
-from ops_pipelines.core.errors import check_settings
 from ops_pipelines.core.fingerprint import short
 from ops_pipelines.core.verdict import Blocked, Passed, Verdict, reasons_of
 from ops_pipelines.mlops.drift import PREDICTION_DRIFT
 from ops_pipelines.mlops.performance import PERFORMANCE
+from ops_pipelines.mlops.retraining_log import Request, TrainingStep
+from ops_pipelines.mlops.retraining_requests import PROMOTED
+from ops_pipelines.mlops.retraining_rule import RetrainingRule
+from ops_pipelines.mlops.training_cost import Spending, spending
 
 AGE = "age"
 FINDINGS = (PERFORMANCE, PREDICTION_DRIFT)
@@ -27,80 +30,11 @@ FINDINGS = (PERFORMANCE, PREDICTION_DRIFT)
 
 
 @dataclass(frozen=True, slots=True)
-class RetrainingRule:
-    """When an episode opens and closes, and how often it may train.
-
-    `flagged` of the last `of` weeks open an episode; `quiet` weeks in a row close it. After a training run the next waits
-    `cooldown_weeks`. A release that was not challenged for `max_age_weeks` is. No more than `budget_runs` runs are
-    launched within `budget_weeks`. ConfigError for numbers that cannot be meant.
-    """
-
-    flagged: int = 2
-    of: int = 3
-    quiet: int = 3
-    cooldown_weeks: int = 4
-    max_age_weeks: int = 13
-    budget_runs: int = 6
-    budget_weeks: int = 26
-
-    def __post_init__(self) -> None:
-        least = {name: int(name != "cooldown_weeks") for name in asdict(self)}
-        allowed = {name: (getattr(self, name) >= low, f"at least {low}") for name, low in least.items()}
-        check_settings(self, "retraining", **allowed)
-        check_settings(self, "retraining", flagged=(self.flagged <= self.of, f"at most the {self.of} of `of`"))
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One row of the retraining log: somebody, or an episode, wants a system trained up to the end of a week.
-
-    `key` is unique and is the run's key. `week` is the training set's partition, `as_of` its end for an episode and the
-    clock's instant for a person. `episodes` are the keys of all episodes that this run answers; empty for a person's.
-    """
-
-    key: str
-    system: str
-    week: str
-    as_of: datetime
-    reason: str
-    actor: str
-    at: datetime
-    episodes: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """The row as plain JSON, read back by `from_json`."""
-        return asdict(self) | {
-            "as_of": utc(self.as_of).isoformat(),
-            "at": utc(self.at).isoformat(),
-            "episodes": list(self.episodes),
-        }
-
-    @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> "Request":
-        """The row that `to_json` wrote."""
-        instants = {name: datetime.fromisoformat(record[name]) for name in ("as_of", "at")}
-        return cls(**{**record, **instants, "episodes": tuple(record["episodes"])})
-
-
-class RetrainingLog(Protocol):
-    """Append-only rows of what was asked for. `ops_pipelines.testing.retraining_log` checks an implementation.
-
-    Of two rows with one key the first stands and the second is not written, whoever writes them from where.
-    """
-
-    def ask(self, request: Request) -> Request:
-        """Append a row, and the row that now stands under its key: this one, or the one that came first."""
-
-    def requests(self, system: str) -> tuple[Request, ...]:
-        """Every row of a system, in the order in which they were written."""
-
-
-@dataclass(frozen=True, slots=True)
 class Episode:
     """Trouble with one release, from its opening week on.
 
-    `trained` is the week whose end the answering run knows, `outcome` what became of it (promoted, refused, or None while
-    it is open); `closed` is the week in which the episode ended and `because` why.
+    `trained` is the week whose end the answering run knows, `outcome` what became of it (promoted, refused, promoted and
+    then rolled back, or None while it is undecided); `closed` is the week in which the episode ended and `because` why.
     """
 
     system: str
@@ -143,8 +77,8 @@ class Week:
     """What is known at the end of a week: the live release, when it stopped learning, its findings, and the log.
 
     `findings` are those of the last weeks in which this same release was judged, the oldest first, the week itself last;
-    a week that was not judged is NotEvaluated. `requests` are the log's rows, `outcomes` what became of each by its key
-    (promoted, refused, failed), for as much of them as is known.
+    a week that was not judged is NotEvaluated. `requests` are the log's rows, `outcomes` what became of each by its key,
+    for those that were decided, and `steps` what their runs have cost so far.
     """
 
     key: str
@@ -154,6 +88,12 @@ class Week:
     findings: Mapping[str, Sequence[Verdict]]
     requests: Sequence[Request] = ()
     outcomes: Mapping[str, str] = field(default_factory=dict)
+    steps: Sequence[TrainingStep] = ()
+
+    def spent(self, rule: RetrainingRule) -> Spending:
+        """What the requests of the budget's last weeks cost."""
+        end = utc(self.window.end)
+        return spending(self.requests, self.steps, after=end - timedelta(weeks=rule.budget_weeks), by=end)
 
     @property
     def last_trained(self) -> datetime:
@@ -203,7 +143,7 @@ def _closed(episode: Episode, week: Week, rule: RetrainingRule) -> Episode:
         return episode
     because = None
     if episode.release != week.release:
-        because = "its challenger was promoted" if episode.outcome == "promoted" else "another release is live"
+        because = "its challenger was promoted" if episode.outcome == PROMOTED else "another release is live"
     elif episode.kind not in FINDINGS and episode.outcome:
         because = f"its challenger was {episode.outcome}"
     elif episode.kind not in FINDINGS and _came_to_nothing(episode, week, rule):
@@ -245,7 +185,7 @@ def _flagged(findings: Sequence[Verdict], rule: RetrainingRule) -> tuple[str, ..
 def _aged(known: Sequence[Episode], week: Week, rule: RetrainingRule) -> tuple[str, ...]:
     """Why the release is due for a challenger by age alone: sooner while it is in trouble and the last one was refused."""
     weeks = (utc(week.window.end) - week.last_trained) // timedelta(weeks=1)
-    refused = any(e.is_open and e.kind in FINDINGS and e.trained and e.outcome != "promoted" for e in known)
+    refused = any(e.is_open and e.kind in FINDINGS and e.trained and e.outcome != PROMOTED for e in known)
     limit = min(rule.max_age_weeks, max(rule.cooldown_weeks, 1)) if refused else rule.max_age_weeks
     if weeks < limit:
         return ()
@@ -259,7 +199,13 @@ def _held(week: Week, rule: RetrainingRule) -> str | None:
     asked = sorted(utc(request.as_of) for request in week.requests)
     if asked and end < asked[-1] + timedelta(weeks=rule.cooldown_weeks):
         return f"cooldown until {asked[-1] + timedelta(weeks=rule.cooldown_weeks):%Y-%m-%d}"
-    spent = [instant for instant in asked if instant > end - timedelta(weeks=rule.budget_weeks)]
-    if len(spent) >= rule.budget_runs:
+    patience = timedelta(weeks=rule.patience_weeks)
+    undecided = [request for request in week.requests if request.key not in week.outcomes]
+    waited_for = [request.key for request in undecided if end < utc(request.as_of) + patience]
+    if waited_for:
+        return f"{waited_for[-1]} is not decided yet"
+    spent = week.spent(rule)
+    if spent.requests >= rule.budget_runs:
         return f"the budget of {rule.budget_runs} runs in {rule.budget_weeks} weeks is spent"
-    return None
+    dear = spent.why_not_another(rule.budget_cpu_seconds)
+    return f"the budget of {rule.budget_cpu_seconds} CPU seconds in {rule.budget_weeks} weeks: {dear}" if dear else None
