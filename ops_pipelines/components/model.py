@@ -22,8 +22,10 @@ from ops_pipelines.components.model_training_set import make_training_set, windo
 from ops_pipelines.components.model_watching import scoring_sensor, watching_sensor
 from ops_pipelines.components.publishing import finding_spec, gate_spec, publish
 from ops_pipelines.components.scaffolding import ModelScaffolder
+from ops_pipelines.components.training_meter import metered
 from ops_pipelines.mlops.drift import FEATURE_DRIFT, LABEL_DRIFT, PREDICTION_DRIFT
 from ops_pipelines.mlops.performance import PERFORMANCE
+from ops_pipelines.mlops.retraining_requests import RETRAINING
 from ops_pipelines.mlops.training_window import Policy
 
 
@@ -111,7 +113,8 @@ class Model(OpsComponent):
         def training_set(
             context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
         ) -> dg.MaterializeResult:
-            made = make_training_set(self, platform, context.partition_key)
+            with metered(context, platform):
+                made = make_training_set(self, platform, context.partition_key)
             return publish(context, platform, made, check="inputs_passed")
 
         return training_set
@@ -128,7 +131,8 @@ class Model(OpsComponent):
         def checkpoint(
             context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform], config: CheckpointConfig
         ) -> dg.MaterializeResult:
-            made = make_checkpoint(self, platform, context.partition_key, config, run_id=context.run.run_id)
+            with metered(context, platform):
+                made = make_checkpoint(self, platform, context.partition_key, config, run_id=context.run.run_id)
             return publish(context, platform, made, check="gate")
 
         return checkpoint
@@ -206,6 +210,7 @@ class Model(OpsComponent):
         @self.asset(
             "episodes",
             "is_told",
+            RETRAINING,
             deps=[self.key("drift"), judged],
             kinds={"parquet"},
             description="Every episode of trouble so far: since when, why, which run answered it, and how it ended.",

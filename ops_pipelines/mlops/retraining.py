@@ -20,11 +20,11 @@ from ops_pipelines.core.verdict import Blocked, Passed, Verdict, reasons_of
 from ops_pipelines.mlops.drift import PREDICTION_DRIFT
 from ops_pipelines.mlops.performance import PERFORMANCE
 from ops_pipelines.mlops.retraining_log import Request, TrainingStep
-from ops_pipelines.mlops.retraining_requests import PROMOTED
+from ops_pipelines.mlops.retraining_requests import PROMOTED, why_wait
 from ops_pipelines.mlops.retraining_rule import RetrainingRule
-from ops_pipelines.mlops.training_cost import Spending, spending
 
 AGE = "age"
+CAME_TO_NOTHING = "its run decided nothing"
 FINDINGS = (PERFORMANCE, PREDICTION_DRIFT)
 """The findings that open an episode. Feature drift is shown and recorded, and starts nothing alone."""
 
@@ -90,11 +90,6 @@ class Week:
     outcomes: Mapping[str, str] = field(default_factory=dict)
     steps: Sequence[TrainingStep] = ()
 
-    def spent(self, rule: RetrainingRule) -> Spending:
-        """What the requests of the budget's last weeks cost."""
-        end = utc(self.window.end)
-        return spending(self.requests, self.steps, after=end - timedelta(weeks=rule.budget_weeks), by=end)
-
     @property
     def last_trained(self) -> datetime:
         """When the live release was last challenged, or else stopped learning."""
@@ -108,7 +103,8 @@ def advance(system: str, before: Sequence[Episode], week: Week, rule: Retraining
     """
     known = [_closed(_answered(episode, week), week, rule) for episode in before]
     known += [opened for opened in _openings(system, known, week, rule) if opened.key not in {e.key for e in known}]
-    held = _held(week, rule)
+    end = week.window.end
+    held = why_wait(week.requests, week.steps, decided=week.outcomes, end=end, rule=rule)
     return tuple(replace(e, held=held) if e.is_open and e.trained is None else replace(e, held=None) for e in known)
 
 
@@ -147,7 +143,7 @@ def _closed(episode: Episode, week: Week, rule: RetrainingRule) -> Episode:
     elif episode.kind not in FINDINGS and episode.outcome:
         because = f"its challenger was {episode.outcome}"
     elif episode.kind not in FINDINGS and _came_to_nothing(episode, week, rule):
-        because = "its run decided nothing"
+        because = CAME_TO_NOTHING
     elif episode.kind in FINDINGS and _is_quiet(week.findings.get(episode.kind, ()), rule):
         because = f"{rule.quiet} quiet weeks in a row"
     return replace(episode, closed=week.key, because=because) if because else episode
@@ -191,21 +187,3 @@ def _aged(known: Sequence[Episode], week: Week, rule: RetrainingRule) -> tuple[s
         return ()
     trouble = ", and an episode is open that its challenger did not end" if refused else ""
     return (f"not challenged for {weeks} weeks{trouble}",)
-
-
-def _held(week: Week, rule: RetrainingRule) -> str | None:
-    """Why nothing may be launched this week; None where it may."""
-    end = utc(week.window.end)
-    asked = sorted(utc(request.as_of) for request in week.requests)
-    if asked and end < asked[-1] + timedelta(weeks=rule.cooldown_weeks):
-        return f"cooldown until {asked[-1] + timedelta(weeks=rule.cooldown_weeks):%Y-%m-%d}"
-    patience = timedelta(weeks=rule.patience_weeks)
-    undecided = [request for request in week.requests if request.key not in week.outcomes]
-    waited_for = [request.key for request in undecided if end < utc(request.as_of) + patience]
-    if waited_for:
-        return f"{waited_for[-1]} is not decided yet"
-    spent = week.spent(rule)
-    if spent.requests >= rule.budget_runs:
-        return f"the budget of {rule.budget_runs} runs in {rule.budget_weeks} weeks is spent"
-    dear = spent.why_not_another(rule.budget_cpu_seconds)
-    return f"the budget of {rule.budget_cpu_seconds} CPU seconds in {rule.budget_weeks} weeks: {dear}" if dear else None
