@@ -56,10 +56,11 @@ class Answer:
         if self.outcome:
             return self.outcome
         if not runs:
-            return "not launched"
+            return "no run has begun"
         if self.is_given_up:
             return f"given up after {len(runs)} runs that failed"
-        return "begun and not ended" if runs[-1].is_unknown else f"{len(runs)} of {self.attempts} runs ended undecided"
+        how = "has begun and not ended" if runs[-1].is_unknown else "ended without a decision"
+        return f"run {len(runs)} of {self.attempts} {how}"
 
     def is_overdue(self, end: datetime, patience_weeks: int) -> bool:
         """Whether it had its time by an instant of the platform's clock, and no decision."""
