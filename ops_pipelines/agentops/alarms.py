@@ -4,9 +4,9 @@ An **alarm** is (system, finding, release, first week). It opens in the first we
 goes on while the same release is not quiet; a quiet week ends it, and so does a week in which another release was
 judged. A week in which a system was not judged is neither: its alarms stay as they were, since missing is not quiet.
 
-People are told of each alarm once, and only of findings that start a training: drift of features and of labels is shown,
-since on seasonal data somebody who is told of each would soon read none. A finding that could not be judged is told as
-"could not tell"; once it is judged and blocked, the alarm itself is told.
+People are told of each alarm once, and only of findings that start a training, or say that one was asked for in vain:
+drift of features and of labels is shown, since on seasonal data somebody who is told of each would soon read none. A
+finding that could not be judged is told as "could not tell"; once it is judged and blocked, the alarm itself is told.
 """
 
 from collections.abc import Mapping, Sequence
