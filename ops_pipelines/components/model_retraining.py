@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from ops_pipelines.adapters.platform import Platform
-from ops_pipelines.adapters.retraining_answers import answers_of, outcome_of, stored_episodes
+from ops_pipelines.adapters.retraining_answers import answers_of, last_episodes, outcome_of, stored_episodes
 from ops_pipelines.components.arrivals import ATTEMPTS, BUSY
 from ops_pipelines.components.calendar import window_of
 from ops_pipelines.components.conditions import sensor_status, tick_seconds
@@ -137,21 +137,22 @@ def ask_for_due(model: "Model", platform: Platform, week: str, *, actor: str) ->
         return None
     end = window_of(model.weeks(), week).end
     asked = {key for row in platform.retraining.requests(model.name) for key in row.episodes}
-    unasked = [episode for episode in waiting if episode.key in _standing(model, platform) - asked]
+    wanted = {episode.key for episode in due(_standing(model, platform))} - asked
+    unasked = [episode for episode in waiting if episode.key in wanted]
     if not unasked:
         return None
     return platform.retraining.ask(request_for(unasked, week=week, end=end, actor=actor, at=platform.clock.wall()))
 
 
-def _standing(model: "Model", platform: Platform) -> set[str]:
-    """The keys of the episodes that are open by the last week there is, and whose release is still live.
+def _standing(model: "Model", platform: Platform) -> tuple[Episode, ...]:
+    """The episodes that are open by the last week there is, and whose release is still live.
 
-    A sensor that looks late meets weeks whose episodes have ended since: nobody is helped by an answer to those.
+    A sensor that looks late, or at a week made again, meets weeks whose episodes have ended since or are held back by
+    now: nobody is helped by an answer to those.
     """
-    weeks = platform.lake.partitions(f"{model.name}/episodes")
     live = live_release(platform.releases, model.name, PRODUCTION)
-    last = stored_episodes(platform.lake.good(f"{model.name}/episodes", weeks[-1])) if weeks else ()
-    return {episode.key for episode in last if episode.is_open and live and episode.release == live.digest}
+    last = stored_episodes(last_episodes(platform, model.name))
+    return tuple(episode for episode in last if episode.is_open and live and episode.release == live.digest)
 
 
 def launches(
@@ -162,7 +163,7 @@ def launches(
     Of what the other launcher asked for only what has waited for an hour. A row is tried three times, and no more once
     all its episodes have ended.
     """
-    now, standing = platform.clock.wall(), _standing(model, platform)
+    now, standing = platform.clock.wall(), {episode.key for episode in _standing(model, platform)}
     other = {sensor_name(model), backstop_name(model)} - {actor}
     for row in platform.retraining.requests(model.name):
         if (row.actor in other and now - row.at < PATIENCE) or (row.episodes and standing.isdisjoint(row.episodes)):
@@ -253,16 +254,15 @@ def retraining_backstop(model: "Model", job: Any) -> dg.ScheduleDefinition:
 
 def _why_nothing(model: "Model", platform: Platform) -> str:
     """What the last week that was judged says, in a sentence."""
-    weeks = platform.lake.partitions(f"{model.name}/episodes")
-    if not weeks:
+    last = last_episodes(platform, model.name)
+    if last is None:
         return "no week was judged yet"
-    episodes = stored_episodes(platform.lake.good(f"{model.name}/episodes", weeks[-1]))
-    still_open = [episode for episode in answered(episodes, platform, model.name) if episode.is_open]
+    still_open = [e for e in answered(stored_episodes(last), platform, model.name) if e.is_open]
     words = [
         f"{e.kind} since {e.opened} ({f'trained at the end of {e.trained}' if e.trained else e.held or 'due'})"
         for e in still_open
     ]
-    return f"{weeks[-1]}: {'; '.join(words) or 'no episode is open'}"
+    return f"{last.partition}: {'; '.join(words) or 'no episode is open'}"
 
 
 def _table(records: list[dict[str, Any]]) -> Any:

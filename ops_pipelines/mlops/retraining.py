@@ -7,6 +7,10 @@ where nothing can be quiet (age, request), or when another release goes live. Wh
 The state after each week is a value made from the state after the week before, the findings of the last weeks, and the
 rows of the **retraining log**; it names what is due, and writing that row is what claims it. So neither a sensor that
 starts again nor a cursor that is rewound launches anything twice.
+
+Nothing trains for ever: an episode gets one run, the next waits for the cooldown, for an open request and for the budgets
+(`retraining_requests.why_wait`), and a challenger that was refused, or promoted and then taken back, leaves the champion
+live and its episode open, which age answers sooner.
 """
 
 from collections.abc import Mapping, Sequence

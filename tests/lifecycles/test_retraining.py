@@ -106,7 +106,7 @@ def growing(story, point):
 @pytest.mark.long
 def test_an_expanding_window_reads_every_week_up_to_its_cut_off_and_says_so(story):
     with growing(story, "it is closed") as town:
-        assert town.daemon.run_job("town", f"train_{MODEL}", partition_key=W6).status == "SUCCESS"
+        town.daemon.run_job("town", f"train_{MODEL}", partition_key=W6)  # whatever its gate says of it
         made = town.made("training_set", W6)
         assert (made.facts["window"], made.facts["weeks"]) == ("expanding", [W1, W6])
         read = {address.partition("@")[2] for address in made.inputs if address.startswith("trips@")}
