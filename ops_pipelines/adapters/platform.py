@@ -26,7 +26,7 @@ from ops_pipelines.core.pointer import Decision, promote, roll_back
 from ops_pipelines.core.release import Move, Release, ReleaseStore, find_release
 from ops_pipelines.core.verdict import Verdict
 from ops_pipelines.mlops.admission import Ruling
-from ops_pipelines.mlops.retraining import RetrainingLog
+from ops_pipelines.mlops.retraining_log import RetrainingLog
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -60,6 +60,13 @@ _MIGRATIONS = (
     ) STRICT, WITHOUT ROWID;
     {_append_only("retraining", "key = NEW.key OR sequence = NEW.sequence")}
     """,
+    f"""
+    CREATE TABLE training_steps (
+        key TEXT PRIMARY KEY, system TEXT NOT NULL, sequence INTEGER NOT NULL UNIQUE, content TEXT NOT NULL,
+        digest TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    {_append_only("training_steps", "key = NEW.key OR sequence = NEW.sequence")}
+    """,
 )
 """What takes the file from each schema version to the next; the number of those done is its `user_version`.
 

@@ -4,9 +4,9 @@ An **alarm** is (system, finding, release, first week). It opens in the first we
 goes on while the same release is not quiet; a quiet week ends it, and so does a week in which another release was
 judged. A week in which a system was not judged is neither: its alarms stay as they were, since missing is not quiet.
 
-People are told of each alarm once, and only of findings that start a training: drift of features and of labels is shown,
-since on seasonal data somebody who is told of each would soon read none. A finding that could not be judged is told as
-"could not tell"; once it is judged and blocked, the alarm itself is told.
+People are told of each alarm once, and only of findings that start a training, or say that one was asked for in vain:
+drift of features and of labels is shown, since on seasonal data somebody who is told of each would soon read none. A
+finding that could not be judged is told as "could not tell"; once it is judged and blocked, the alarm itself is told.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,6 +20,9 @@ from ops_pipelines.core.verdict import NotEvaluated, Passed, Verdict, name_of, r
 
 WATCHED = {"performance": "performance", "drift": "prediction_drift"}
 """The parts of a system that hold its findings, each with the one that starts a training and that it cannot be without."""
+ALSO_WATCHED = {"episodes": "retraining"}
+"""The parts that a system may hold besides, each with the finding that people are told of: what was asked for and is not
+answered."""
 UNKNOWN = "unknown"
 """The release of a finding that names none, while no alarm of that finding is open."""
 _NOT_EVALUATED = name_of(NotEvaluated(""))
@@ -70,8 +73,10 @@ class Alarm:
 
     @property
     def is_told(self) -> bool:
-        """Whether people are told of it at all, rather than only shown it: of what starts a training."""
-        return self.finding in WATCHED.values()
+        """Whether people are told of it at all, rather than only shown it: of what starts a training, and of one that
+        was asked for in vain.
+        """
+        return self.finding in (*WATCHED.values(), *ALSO_WATCHED.values())
 
     def to_json(self) -> dict[str, Any]:
         """The alarm as plain JSON, read back by `from_json`."""
@@ -91,9 +96,13 @@ def findings_in(artefact: Artefact) -> tuple[Finding, ...]:
     "could not tell".
     """
     system, _, part = artefact.key.rpartition("/")
-    missing = NotEvaluated(f"{artefact.address} holds no finding {WATCHED[part]!r}")
+    needed = (
+        {WATCHED[part]: NotEvaluated(f"{artefact.address} holds no finding {WATCHED[part]!r}")}
+        if part in WATCHED
+        else {}
+    )
     release = str(artefact.facts.get("release") or "")
-    found = {WATCHED[part]: missing, **artefact.findings}
+    found: dict[str, Verdict] = {**needed, **artefact.findings}
     return tuple(Finding(system, name, release, verdict) for name, verdict in found.items())
 
 

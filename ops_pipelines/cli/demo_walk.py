@@ -137,7 +137,7 @@ class Walker:
 
     def _ask(self) -> None:
         """What an operator or an agent does: a row in the retraining log, which the sensor consumes."""
-        from ops_pipelines.mlops.retraining import Request
+        from ops_pipelines.mlops.retraining_log import Request
 
         platform = self.platform
         now = platform.clock.as_of()

@@ -1,12 +1,14 @@
-"""`ops drift list|show|explain|retrain`: what was found in the weeks after a release, and asking for another.
+"""`ops drift list|show|explain|retrain|requests`: what was found in the weeks after a release, and asking for another.
 
 What is found is told and never refused: these verbs exit 0 however bad a week was, and 3 for a week that nobody judged.
+Only a request may be: `retrain` exits 1 where the rule of the model says that it has to wait.
 """
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ops_pipelines.cli import REFUSED
 from ops_pipelines.cli.actor import actor
 from ops_pipelines.cli.drift_words import (
     histogram,
@@ -19,19 +21,19 @@ from ops_pipelines.cli.drift_words import (
 )
 from ops_pipelines.cli.judged_week import check_week, column_by_week, platform_with, raise_why, read_week, weeks_of
 from ops_pipelines.cli.output import AsJson, DryRun, show
-from ops_pipelines.core.errors import ConfigError, near_miss
+from ops_pipelines.cli.retraining_words import print_asked, print_ledger
 
 if TYPE_CHECKING:
-    from ops_pipelines.adapters.lake import Lake
     from ops_pipelines.adapters.platform import Platform
-    from ops_pipelines.mlops.retraining import Request
 
 SENSOR = "retrain_{system}"
 """Spelled here too, since the module that makes it costs seconds to import; a test holds the two together."""
 
 app = typer.Typer()
 drift = typer.Typer(
-    help="list, show or explain the weeks since a release, or retrain.", no_args_is_help=True, suggest_commands=False
+    help="list, show or explain the weeks since a release, or retrain and see its requests.",
+    no_args_is_help=True,
+    suggest_commands=False,
 )
 app.add_typer(drift, name="drift")
 System = Annotated[str, typer.Argument(help="The release line, for instance flight_delay.")]
@@ -110,51 +112,37 @@ def ask_for_training(
     week: Annotated[
         str | None, typer.Option(help="Train up to the end of this week; of the last accepted one without it.")
     ] = None,
+    key: Annotated[str | None, typer.Option(help="Your own key: the same one twice is one request.")] = None,
+    by: Annotated[str | None, typer.Option(help="Which system or agent asks; your login is kept beside it.")] = None,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Ask although cooldown or budget say no; they count it.")
+    ] = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Ask for a challenger, whatever cooldown and budget say; they count it. At one instant only one can be asked for."""
+    """Ask for a challenger, once for each key. Exit 1 where cooldown, an open request or a budget say no."""
+    from ops_pipelines.adapters.retraining_door import plan_request, write_request
+    from ops_pipelines.core.verdict import Passed
+
+    platform, who = platform_with(system), f"{by} ({actor()})" if by else actor()
+    wanted = plan_request(platform, system, reason=reason, actor=who, key=key, week=week, anyway=anyway)
+    done = wanted if dry_run else write_request(platform, wanted)
+    print_asked(done, sensor=SENSOR.format(system=system), dry_run=dry_run, as_json=as_json)
+    if not isinstance(done.verdict, Passed):
+        raise typer.Exit(REFUSED)
+
+
+@drift.command("requests")
+def list_requests(
+    system: System,
+    last: Annotated[int | None, typer.Option(help="Only so many of the last requests.", min=1)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """One line a request: who asked, what became of it, and the CPU seconds and US dollars that its runs cost."""
+    from ops_pipelines.adapters.retraining_answers import answers_of, rule_of
+
     platform = platform_with(system)
-    wanted = _request(platform, system, week, reason)
-    if dry_run:
-        earlier = [row for row in platform.retraining.requests(system) if row.key == wanted.key]
-        row = earlier[0] if earlier else wanted
-    else:
-        row = platform.retraining.ask(wanted)
-    state = "stands since it was asked first" if row != wanted else "would be written" if dry_run else "written"
-    sensor = SENSOR.format(system=system)
-    if as_json:
-        show([row.to_json() | {"state": state, "sensor": sensor}], as_json=True)
-        return
-    told = {"request": row.key, "week": row.week, "because": row.reason, "by": row.actor, "as of": row.as_of}
-    show([told | {"state": state}], as_json=False)
-    print(
-        f"The sensor {sensor} launches what is written, at its next tick where automation is on: OPS_AUTOMATION=on ops ui"
-    )
-
-
-def _request(platform: "Platform", system: str, week: str | None, reason: str) -> "Request":
-    """The row to write; ConfigError for no reason, or no week that could be trained up to."""
-    from ops_pipelines.mlops.retraining import Request
-
-    if not reason.strip():
-        raise ConfigError("The reason is empty", expected="why a run is worth it", action="Say it with --reason")
-    trained = _week_to_train(platform.lake, system, week)
-    as_of, wall = platform.clock.as_of(), platform.clock.wall()
-    return Request(f"{system}/request/{int(as_of.timestamp())}", system, trained, as_of, reason, actor(), wall)
-
-
-def _week_to_train(lake: "Lake", system: str, week: str | None) -> str:
-    """The week asked for, or the last accepted one: judged, or failing that scored, or trained on before."""
-    accepted = [lake.partitions(f"{system}/{part}") for part in ("drift", "predictions", "training_set")]
-    known = {key for keys in accepted for key in keys}
-    if not known or (week and week not in known):
-        raise ConfigError(
-            f"{system} cannot be trained up to {week or 'any week'}: nothing of it was accepted",
-            expected="a week whose features were accepted",
-            action=near_miss(week, known) if week and known else "`ops materialize` makes scores or a training set",
-        )
-    return week or next(keys[-1] for keys in accepted if keys)
+    print_ledger(answers_of(platform, system)[-(last or 0) :], rule_of(platform, system), as_json=as_json)
 
 
 def _report(platform: "Platform", system: str, week: str) -> str | None:

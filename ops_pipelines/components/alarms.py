@@ -11,7 +11,7 @@ from pydantic import Field
 from ops_pipelines.adapters.notifier import NotificationError, Notifier, one_at_a_time
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.agentops.alarms import WATCHED, Alarm, advance, findings_in, message, rows, stamped, untold
-from ops_pipelines.components.alarms_sensor import alarms_sensor, judged_in
+from ops_pipelines.components.alarms_sensor import PARTS, alarms_sensor, judged_in
 from ops_pipelines.components.calendar import Weekly
 from ops_pipelines.components.code import code_version
 from ops_pipelines.components.component import OpsComponent
@@ -51,7 +51,7 @@ class Alarms(OpsComponent):
         @dg.asset(
             key=key,
             partitions_def=weeks,
-            deps=[dg.AssetKey([system, part]) for system in self.systems for part in WATCHED],
+            deps=[dg.AssetKey([system, part]) for system in self.systems for part in PARTS],
             check_specs=[gate_spec(CHECK, key, weeks)],
             code_version=code_version("ops_pipelines.agentops.alarms"),
             description=f"What is not quiet in {', '.join(self.systems)}, since when, and whether people were told.",

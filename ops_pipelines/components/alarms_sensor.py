@@ -1,14 +1,14 @@
 """The sensor of an alarms inbox: it walks every new verdict and asks for the inbox of each week that was judged."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from ops_pipelines.adapters.platform import Platform
-from ops_pipelines.agentops.alarms import WATCHED
+from ops_pipelines.agentops.alarms import ALSO_WATCHED, WATCHED
 from ops_pipelines.components.conditions import sensor_status, tick_seconds
 from ops_pipelines.core.lineage import Artefact
 from ops_pipelines.core.verdict import Passed
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 RETRY = timedelta(hours=1)
 """How long a week that was asked for and has no inbox that everybody was told of waits before it is asked for again."""
+PARTS = (*WATCHED, *ALSO_WATCHED)
 _LIMIT = 100
 
 
@@ -26,8 +27,8 @@ def judged_in(alarms: "Alarms", platform: Platform, week: str) -> list[Artefact]
 
     A system that is not judged holds up nobody else's alarm.
     """
-    found = [_parts(platform, system, week) for system in alarms.systems]
-    return [part for parts in found if len(parts) == len(WATCHED) for part in parts]
+    judged = [system for system in alarms.systems if len(_parts(platform, system, week)) == len(WATCHED)]
+    return [part for system in judged for part in _parts(platform, system, week, of=PARTS)]
 
 
 def alarms_sensor(alarms: "Alarms", job: Any) -> dg.SensorDefinition:
@@ -57,13 +58,13 @@ def alarms_sensor(alarms: "Alarms", job: Any) -> dg.SensorDefinition:
     return sensor
 
 
-def _parts(platform: Platform, system: str, week: str) -> list[Artefact]:
-    found = [platform.lake.latest(f"{system}/{part}", week) for part in WATCHED]
+def _parts(platform: Platform, system: str, week: str, *, of: Iterable[str] = WATCHED) -> list[Artefact]:
+    found = [platform.lake.latest(f"{system}/{part}", week) for part in of]
     return [part for part in found if part]
 
 
 def _watched(alarms: "Alarms") -> list[tuple[str, str]]:
-    return [(system, part) for system in alarms.systems for part in WATCHED]
+    return [(system, part) for system in alarms.systems for part in PARTS]
 
 
 def _walk(

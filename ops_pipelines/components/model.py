@@ -7,7 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from ops_pipelines.adapters.platform import Platform
-from ops_pipelines.components.calendar import Weekly, ahead, behind, trailing
+from ops_pipelines.components.calendar import Weekly, ahead, behind
 from ops_pipelines.components.code import code_version
 from ops_pipelines.components.component import OpsComponent
 from ops_pipelines.components.conditions import gated_eager
@@ -30,13 +30,16 @@ from ops_pipelines.components.model_settings import (
     Search,
     Weights,
 )
-from ops_pipelines.components.model_training_set import make_training_set
+from ops_pipelines.components.model_training_set import make_training_set, window_mapping
 from ops_pipelines.components.model_watching import scoring_sensor, watching_sensor
 from ops_pipelines.components.publishing import finding_spec, gate_spec, publish
 from ops_pipelines.components.scaffolding import ModelScaffolder
+from ops_pipelines.components.training_meter import metered
 from ops_pipelines.mlops.drift import FEATURE_DRIFT, LABEL_DRIFT, PREDICTION_DRIFT
 from ops_pipelines.mlops.performance import PERFORMANCE
+from ops_pipelines.mlops.retraining_requests import RETRAINING
 from ops_pipelines.mlops.task import CLASSIFICATION, Task, task_named
+from ops_pipelines.mlops.training_window import Policy
 
 
 @dg.scaffold_with(ModelScaffolder)
@@ -44,8 +47,9 @@ class Model(OpsComponent):
     """A model that is trained on the weeks before a cut-off, gated against what is live, released, and scores each week.
 
     `train` is a function `(rows, params, seed) -> model`. `task` is `classification` or `regression`. `features` names a
-    FeatureSet. The last `holdout_weeks` of the `window_weeks` are kept from training and judge it. `slices` are columns by
-    which it must not get worse. At each of `thresholds` a classifier's card shows precision and recall.
+    FeatureSet. The last `holdout_weeks` of the `window_weeks` are kept from training and judge it; `window: expanding`
+    learns from all weeks before, too. `slices` are columns by which it must not get worse. At each of `thresholds` a
+    classifier's card shows precision and recall.
     """
 
     name: str
@@ -58,6 +62,7 @@ class Model(OpsComponent):
     features: str
     params: dict[str, Any] = Field(default_factory=dict)
     seed: int = 0
+    window: Policy = "trailing"
     window_weeks: int = 10
     holdout_weeks: int = 2
     slices: list[str] = Field(default_factory=list)
@@ -124,14 +129,15 @@ class Model(OpsComponent):
         @self.asset(
             "training_set",
             "inputs_passed",
-            deps=[dg.AssetDep(key, partition_mapping=trailing(self.window_weeks)) for key in read],
+            deps=[dg.AssetDep(key, partition_mapping=window_mapping(self)) for key in read],
             kinds={"duckdb", "parquet"},
             description="Every row of the weeks up to the cut-off, its features as known when asked, and its label.",
         )
         def training_set(
             context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
         ) -> dg.MaterializeResult:
-            made = make_training_set(self, platform, context.partition_key)
+            with metered(context, platform):
+                made = make_training_set(self, platform, context.partition_key)
             return publish(context, platform, made, check="inputs_passed")
 
         return training_set
@@ -148,7 +154,8 @@ class Model(OpsComponent):
         def checkpoint(
             context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform], config: CheckpointConfig
         ) -> dg.MaterializeResult:
-            made = make_checkpoint(self, platform, context.partition_key, config, run_id=context.run.run_id)
+            with metered(context, platform):
+                made = make_checkpoint(self, platform, context.partition_key, config, run_id=context.run.run_id)
             return publish(context, platform, made, check="gate")
 
         return checkpoint
@@ -226,6 +233,7 @@ class Model(OpsComponent):
         @self.asset(
             "episodes",
             "is_told",
+            RETRAINING,
             deps=[self.key("drift"), judged],
             kinds={"parquet"},
             description="Every episode of trouble so far: since when, why, which run answered it, and how it ended.",

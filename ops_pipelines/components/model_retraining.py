@@ -2,31 +2,39 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from ops_pipelines.adapters.platform import Platform
+from ops_pipelines.adapters.retraining_answers import answers_of, last_episodes, outcome_of, stored_episodes
 from ops_pipelines.components.arrivals import ATTEMPTS, BUSY
 from ops_pipelines.components.calendar import window_of
 from ops_pipelines.components.conditions import sensor_status, tick_seconds
 from ops_pipelines.components.publishing import Product, shown_table
+from ops_pipelines.components.training_meter import ANSWERS
 from ops_pipelines.core.fingerprint import digest_json, short
-from ops_pipelines.core.lineage import Artefact
 from ops_pipelines.core.pointer import PRODUCTION, live_release
 from ops_pipelines.core.release import Release
 from ops_pipelines.core.verdict import NotEvaluated, Passed, Verdict
 from ops_pipelines.mlops.drift import PREDICTION_DRIFT
 from ops_pipelines.mlops.performance import PERFORMANCE
-from ops_pipelines.mlops.retraining import Episode, Request, Week, advance, due, request_for
+from ops_pipelines.mlops.retraining import Episode, Week, advance, due, request_for
+from ops_pipelines.mlops.retraining_log import Request
+from ops_pipelines.mlops.retraining_requests import (
+    DECIDED,
+    REFUSED,
+    RETRAINING,
+    ROLLED_BACK,
+    answer_words,
+    judge_answers,
+)
 
 if TYPE_CHECKING:
     from ops_pipelines.components.model import Model
 
-ANSWERS = "ops/retraining"
-"""The tag by which a run names the row of the retraining log that it answers."""
 GONE = timedelta(hours=6)
 """After so long without an event a run's process is taken for dead: Dagster itself leaves such a run STARTED for ever."""
 PATIENCE = timedelta(hours=1)
@@ -41,36 +49,36 @@ def make_episodes(model: "Model", platform: Platform, week: str) -> Product:
     end = window_of(model.weeks(), week).end
     live = live_release(platform.releases, model.name, PRODUCTION, as_of=end - timedelta(microseconds=1))
     before, inputs = _before(model, platform, week)
-    episodes, why = before, "no release was live"
+    episodes, why, rule = before, "no release was live", model.retraining.rule()
     if live:
         known = _week(model, platform, week, live, inputs)
-        episodes, why = advance(model.name, before, known, model.retraining.rule()), None
+        episodes, why = advance(model.name, before, known, rule), None
     records = [episode.to_json() for episode in episodes]
     waiting = due(episodes)
+    answers = answers_of(platform, model.name, episodes=episodes, before=end)
     return Product(
         _table(records),
         digest=digest_json(records),
         verdict=Passed(),
         inputs=inputs,
-        facts={"release": live.digest if live else None, "episodes": records},
+        facts={"release": live.digest if live else None, "episodes": records, "rule": asdict(rule)},
         shown={
             "episodes": shown_table(_words(episode) for episode in episodes[-8:]),
             "open": sum(episode.is_open for episode in episodes),
             "due": ", ".join(episode.key for episode in waiting) or why or "nothing",
+            "requests": shown_table(
+                answer_words(answer, price_per_cpu_hour_usd=rule.price_per_cpu_hour_usd) for answer in answers[-8:]
+            ),
         },
+        findings={RETRAINING: judge_answers(answers, end=end, patience_weeks=rule.patience_weeks)},
     )
-
-
-def stored_episodes(artefact: Artefact | None) -> tuple[Episode, ...]:
-    """The episodes that a week's artefact holds; none for no artefact."""
-    return tuple(Episode.from_json(record) for record in artefact.facts["episodes"]) if artefact else ()
 
 
 def answered(episodes: Sequence[Episode], platform: Platform, system: str) -> tuple[Episode, ...]:
     """Episodes with the run that answers them and what became of it, as far as that is known by now."""
     rows = {key: row for row in platform.retraining.requests(system) for key in row.episodes}
     return tuple(
-        replace(e, trained=rows[e.key].week, outcome=_outcome(system, platform, rows[e.key].week))
+        replace(e, trained=rows[e.key].week, outcome=_decided(outcome_of(platform, rows[e.key])))
         if e.key in rows
         else e
         for e in episodes
@@ -95,8 +103,15 @@ def _week(model: "Model", platform: Platform, week: str, live: Release, inputs: 
         PREDICTION_DRIFT: _findings(model, platform, "drift", window.end, live.digest, look_back, inputs),
     }
     rows = [row for row in platform.retraining.requests(model.name) if row.as_of < window.end]
-    outcomes = {row.key: found for row in rows if (found := _outcome(model.name, platform, row.week, window.end))}
-    return Week(week, window, live.digest, live.latest.cut_off, findings, rows, outcomes)
+    found = {row.key: _decided(outcome_of(platform, row, window.end)) for row in rows}
+    outcomes = {key: outcome for key, outcome in found.items() if outcome}
+    steps = platform.retraining.steps(model.name)
+    return Week(week, window, live.digest, live.latest.cut_off, findings, rows, outcomes, steps)
+
+
+def _decided(outcome: str | None) -> str | None:
+    """An outcome that is a decision; None for what stands still before one."""
+    return outcome if outcome in DECIDED else None
 
 
 def _findings(
@@ -115,17 +130,6 @@ def _findings(
     return found
 
 
-def _outcome(system: str, platform: Platform, week: str, end: datetime | None = None) -> str | None:
-    """What became of the checkpoint of a week, as far as it was decided before an instant (by now, without one)."""
-    made = platform.lake.latest(f"{system}/checkpoint", week)
-    if made is None:
-        return None
-    moves = [m for m in platform.releases.history(system, PRODUCTION) if end is None or m.as_of < end]
-    if any(move.release == made.facts["release"] and move.action == "promote" for move in moves):
-        return "promoted"
-    return None if isinstance(made.verdict, Passed) else "refused"
-
-
 def ask_for_due(model: "Model", platform: Platform, week: str, *, actor: str) -> Request | None:
     """Writes the row that answers what is due after a week, or finds the one that stands; None where nothing is due."""
     waiting = due(stored_episodes(platform.lake.good(f"{model.name}/episodes", week)))
@@ -133,21 +137,22 @@ def ask_for_due(model: "Model", platform: Platform, week: str, *, actor: str) ->
         return None
     end = window_of(model.weeks(), week).end
     asked = {key for row in platform.retraining.requests(model.name) for key in row.episodes}
-    unasked = [episode for episode in waiting if episode.key in _standing(model, platform) - asked]
+    wanted = {episode.key for episode in due(_standing(model, platform))} - asked
+    unasked = [episode for episode in waiting if episode.key in wanted]
     if not unasked:
         return None
     return platform.retraining.ask(request_for(unasked, week=week, end=end, actor=actor, at=platform.clock.wall()))
 
 
-def _standing(model: "Model", platform: Platform) -> set[str]:
-    """The keys of the episodes that are open by the last week there is, and whose release is still live.
+def _standing(model: "Model", platform: Platform) -> tuple[Episode, ...]:
+    """The episodes that are open by the last week there is, and whose release is still live.
 
-    A sensor that looks late meets weeks whose episodes have ended since: nobody is helped by an answer to those.
+    A sensor that looks late, or at a week made again, meets weeks whose episodes have ended since or are held back by
+    now: nobody is helped by an answer to those.
     """
-    weeks = platform.lake.partitions(f"{model.name}/episodes")
     live = live_release(platform.releases, model.name, PRODUCTION)
-    last = stored_episodes(platform.lake.good(f"{model.name}/episodes", weeks[-1])) if weeks else ()
-    return {episode.key for episode in last if episode.is_open and live and episode.release == live.digest}
+    last = stored_episodes(last_episodes(platform, model.name))
+    return tuple(episode for episode in last if episode.is_open and live and episode.release == live.digest)
 
 
 def launches(
@@ -158,7 +163,7 @@ def launches(
     Of what the other launcher asked for only what has waited for an hour. A row is tried three times, and no more once
     all its episodes have ended.
     """
-    now, standing = platform.clock.wall(), _standing(model, platform)
+    now, standing = platform.clock.wall(), {episode.key for episode in _standing(model, platform)}
     other = {sensor_name(model), backstop_name(model)} - {actor}
     for row in platform.retraining.requests(model.name):
         if (row.actor in other and now - row.at < PATIENCE) or (row.episodes and standing.isdisjoint(row.episodes)):
@@ -249,16 +254,15 @@ def retraining_backstop(model: "Model", job: Any) -> dg.ScheduleDefinition:
 
 def _why_nothing(model: "Model", platform: Platform) -> str:
     """What the last week that was judged says, in a sentence."""
-    weeks = platform.lake.partitions(f"{model.name}/episodes")
-    if not weeks:
+    last = last_episodes(platform, model.name)
+    if last is None:
         return "no week was judged yet"
-    episodes = stored_episodes(platform.lake.good(f"{model.name}/episodes", weeks[-1]))
-    still_open = [episode for episode in answered(episodes, platform, model.name) if episode.is_open]
+    still_open = [e for e in answered(stored_episodes(last), platform, model.name) if e.is_open]
     words = [
         f"{e.kind} since {e.opened} ({f'trained at the end of {e.trained}' if e.trained else e.held or 'due'})"
         for e in still_open
     ]
-    return f"{weeks[-1]}: {'; '.join(words) or 'no episode is open'}"
+    return f"{last.partition}: {'; '.join(words) or 'no episode is open'}"
 
 
 def _table(records: list[dict[str, Any]]) -> Any:
@@ -274,6 +278,12 @@ def _words(episode: Episode) -> dict[str, Any]:
         "opened": episode.opened,
         "because": "; ".join(episode.reasons)[:300],
         "trained": episode.trained or episode.held or ("due" if episode.is_due else ""),
-        "outcome": episode.outcome or "",
+        "outcome": _outcome_words(episode),
         "closed": f"{episode.closed}: {episode.because}" if episode.closed else "",
     }
+
+
+def _outcome_words(episode: Episode) -> str:
+    """What became of the answer, and which model that leaves live."""
+    stays = {REFUSED: "the champion stays", ROLLED_BACK: "the champion is back"}
+    return "; ".join(filter(None, [episode.outcome, stays.get(episode.outcome or "")]))

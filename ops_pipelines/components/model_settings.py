@@ -11,7 +11,7 @@ from pydantic import Field
 from ops_pipelines.mlops.drift import DriftRule
 from ops_pipelines.mlops.evaluation import GateRule
 from ops_pipelines.mlops.performance import PerformanceRule
-from ops_pipelines.mlops.retraining import RetrainingRule
+from ops_pipelines.mlops.retraining_rule import RetrainingRule
 from ops_pipelines.mlops.search import SearchRule
 from ops_pipelines.mlops.training import Weighting
 
@@ -103,7 +103,7 @@ class Performance(dg.Model, dg.Resolvable):
 
 
 class Retraining(dg.Model, dg.Resolvable):
-    """When the model is trained again by itself; see `ops_pipelines.mlops.retraining.RetrainingRule`."""
+    """When the model is trained again by itself; see `ops_pipelines.mlops.retraining_rule.RetrainingRule`."""
 
     flagged: int = RetrainingRule().flagged
     of: int = RetrainingRule().of
@@ -112,6 +112,9 @@ class Retraining(dg.Model, dg.Resolvable):
     max_age_weeks: int = RetrainingRule().max_age_weeks
     budget_runs: int = RetrainingRule().budget_runs
     budget_weeks: int = RetrainingRule().budget_weeks
+    budget_cpu_seconds: float | None = RetrainingRule().budget_cpu_seconds
+    price_per_cpu_hour_usd: float | None = RetrainingRule().price_per_cpu_hour_usd
+    patience_weeks: int = RetrainingRule().patience_weeks
 
     def rule(self) -> RetrainingRule:
         """The rule as the domain knows it."""

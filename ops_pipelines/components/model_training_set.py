@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import dagster as dg
+
 from ops_pipelines.adapters.platform import Platform
-from ops_pipelines.components.calendar import weeks_until
+from ops_pipelines.components.calendar import trailing, window_of
 from ops_pipelines.components.feature_inputs import addresses_of, applied_service, feature_inputs, join
 from ops_pipelines.components.publishing import Product
 from ops_pipelines.core.errors import ConfigError
@@ -13,12 +15,17 @@ from ops_pipelines.core.fingerprint import canonical_json, digest_json, digest_t
 from ops_pipelines.core.verdict import Blocked, Passed, Verdict
 from ops_pipelines.mlops.admission import admit
 from ops_pipelines.mlops.dataset_quality import repeated_keys
+from ops_pipelines.mlops.training_window import TrainingWindow
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from ops_pipelines.components.model import Model
     from ops_pipelines.mlops.feature_set import FeatureService
+
+
+OPEN_CALENDAR_WEEKS = 520
+"""How far beyond today a calendar without an end is mapped for an expanding window: a code server is restarted before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +64,30 @@ def gather(
     return Vectors(joined, inputs, excluded, Passed())
 
 
+def window_mapping(model: "Model") -> dg.TimeWindowPartitionMapping:
+    """Which weeks of its inputs a training set depends on in Dagster: those that its window reads, and no later one.
+
+    Dagster has no mapping for "all up to this one", so an expanding window is a trailing one as long as the calendar.
+    """
+    weeks = model.weeks()
+    known = len(weeks.get_partition_keys(current_time=weeks.end)) + (0 if weeks.end else OPEN_CALENDAR_WEEKS)
+    return trailing(window_of_model(model).reach(known))
+
+
+def window_of_model(model: "Model") -> TrainingWindow:
+    """The window that a model's YAML asks for."""
+    return TrainingWindow(model.window_weeks, model.window)
+
+
 def make_training_set(model: "Model", platform: Platform, week: str) -> Product:
     """Every row of the window with its features and its label; no row and no pass where an input had not passed."""
     import pyarrow as pa
 
-    weeks = weeks_until(model.weeks(), week, model.window_weeks)
+    window, calendar = window_of_model(model), model.weeks()
+    weeks = window.weeks_of(calendar.get_partition_keys(current_time=window_of(calendar, week).end), week)
+    enough = window.judge(weeks)
+    if not isinstance(enough, Passed):
+        return Product(pa.table({}), digest_json(None), enough, {})
     service, definitions = applied_service(platform, model.features)
     labelled = addresses_of(platform, model.labels.dataset, weeks)
     vectors = gather(model, platform, service, weeks, also=labelled)
@@ -79,7 +105,8 @@ def make_training_set(model: "Model", platform: Platform, week: str) -> Product:
         "excluded": sorted(vectors.excluded),
     }
     digest = platform.objects.put(canonical_json(manifest))
-    return Product(table, digest, vectors.verdict, inputs, facts={"excluded": dict(vectors.excluded)})
+    facts = {"excluded": dict(vectors.excluded), "window": model.window, "weeks": [weeks[0], weeks[-1]]}
+    return Product(table, digest, vectors.verdict, inputs, facts=facts)
 
 
 def _with_labels(model: "Model", vectors: "pa.Table", labels: "pa.Table") -> "pa.Table":

@@ -7,100 +7,38 @@ where nothing can be quiet (age, request), or when another release goes live. Wh
 The state after each week is a value made from the state after the week before, the findings of the last weeks, and the
 rows of the **retraining log**; it names what is due, and writing that row is what claims it. So neither a sensor that
 starts again nor a cursor that is rewound launches anything twice.
+
+Nothing trains for ever: an episode gets one run, the next waits for the cooldown, for an open request and for the budgets
+(`retraining_requests.why_wait`), and a challenger that was refused, or promoted and then taken back, leaves the champion
+live and its episode open, which age answers sooner.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from ops_pipelines.core.clock import Window, utc
-from ops_pipelines.core.errors import check_settings
 from ops_pipelines.core.fingerprint import short
 from ops_pipelines.core.verdict import Blocked, Passed, Verdict, reasons_of
 from ops_pipelines.mlops.drift import PREDICTION_DRIFT
 from ops_pipelines.mlops.performance import PERFORMANCE
+from ops_pipelines.mlops.retraining_log import Request, TrainingStep
+from ops_pipelines.mlops.retraining_requests import PROMOTED, why_wait
+from ops_pipelines.mlops.retraining_rule import RetrainingRule
 
 AGE = "age"
+CAME_TO_NOTHING = "its run decided nothing"
 FINDINGS = (PERFORMANCE, PREDICTION_DRIFT)
 """The findings that open an episode. Feature drift is shown and recorded, and starts nothing alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class RetrainingRule:
-    """When an episode opens and closes, and how often it may train.
-
-    `flagged` of the last `of` weeks open an episode; `quiet` weeks in a row close it. After a training run the next waits
-    `cooldown_weeks`. A release that was not challenged for `max_age_weeks` is. No more than `budget_runs` runs are
-    launched within `budget_weeks`. ConfigError for numbers that cannot be meant.
-    """
-
-    flagged: int = 2
-    of: int = 3
-    quiet: int = 3
-    cooldown_weeks: int = 4
-    max_age_weeks: int = 13
-    budget_runs: int = 6
-    budget_weeks: int = 26
-
-    def __post_init__(self) -> None:
-        least = {name: int(name != "cooldown_weeks") for name in asdict(self)}
-        allowed = {name: (getattr(self, name) >= low, f"at least {low}") for name, low in least.items()}
-        check_settings(self, "retraining", **allowed)
-        check_settings(self, "retraining", flagged=(self.flagged <= self.of, f"at most the {self.of} of `of`"))
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One row of the retraining log: somebody, or an episode, wants a system trained up to the end of a week.
-
-    `key` is unique and is the run's key. `week` is the training set's partition, `as_of` its end for an episode and the
-    clock's instant for a person. `episodes` are the keys of all episodes that this run answers; empty for a person's.
-    """
-
-    key: str
-    system: str
-    week: str
-    as_of: datetime
-    reason: str
-    actor: str
-    at: datetime
-    episodes: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """The row as plain JSON, read back by `from_json`."""
-        return asdict(self) | {
-            "as_of": utc(self.as_of).isoformat(),
-            "at": utc(self.at).isoformat(),
-            "episodes": list(self.episodes),
-        }
-
-    @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> "Request":
-        """The row that `to_json` wrote."""
-        instants = {name: datetime.fromisoformat(record[name]) for name in ("as_of", "at")}
-        return cls(**{**record, **instants, "episodes": tuple(record["episodes"])})
-
-
-class RetrainingLog(Protocol):
-    """Append-only rows of what was asked for. `ops_pipelines.testing.retraining_log` checks an implementation.
-
-    Of two rows with one key the first stands and the second is not written, whoever writes them from where.
-    """
-
-    def ask(self, request: Request) -> Request:
-        """Append a row, and the row that now stands under its key: this one, or the one that came first."""
-
-    def requests(self, system: str) -> tuple[Request, ...]:
-        """Every row of a system, in the order in which they were written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Episode:
     """Trouble with one release, from its opening week on.
 
-    `trained` is the week whose end the answering run knows, `outcome` what became of it (promoted, refused, or None while
-    it is open); `closed` is the week in which the episode ended and `because` why.
+    `trained` is the week whose end the answering run knows, `outcome` what became of it (promoted, refused, promoted and
+    then rolled back, or None while it is undecided); `closed` is the week in which the episode ended and `because` why.
     """
 
     system: str
@@ -143,8 +81,8 @@ class Week:
     """What is known at the end of a week: the live release, when it stopped learning, its findings, and the log.
 
     `findings` are those of the last weeks in which this same release was judged, the oldest first, the week itself last;
-    a week that was not judged is NotEvaluated. `requests` are the log's rows, `outcomes` what became of each by its key
-    (promoted, refused, failed), for as much of them as is known.
+    a week that was not judged is NotEvaluated. `requests` are the log's rows, `outcomes` what became of each by its key,
+    for those that were decided, and `steps` what their runs have cost so far.
     """
 
     key: str
@@ -154,6 +92,7 @@ class Week:
     findings: Mapping[str, Sequence[Verdict]]
     requests: Sequence[Request] = ()
     outcomes: Mapping[str, str] = field(default_factory=dict)
+    steps: Sequence[TrainingStep] = ()
 
     @property
     def last_trained(self) -> datetime:
@@ -168,7 +107,8 @@ def advance(system: str, before: Sequence[Episode], week: Week, rule: Retraining
     """
     known = [_closed(_answered(episode, week), week, rule) for episode in before]
     known += [opened for opened in _openings(system, known, week, rule) if opened.key not in {e.key for e in known}]
-    held = _held(week, rule)
+    end = week.window.end
+    held = why_wait(week.requests, week.steps, decided=week.outcomes, end=end, rule=rule)
     return tuple(replace(e, held=held) if e.is_open and e.trained is None else replace(e, held=None) for e in known)
 
 
@@ -203,11 +143,11 @@ def _closed(episode: Episode, week: Week, rule: RetrainingRule) -> Episode:
         return episode
     because = None
     if episode.release != week.release:
-        because = "its challenger was promoted" if episode.outcome == "promoted" else "another release is live"
+        because = "its challenger was promoted" if episode.outcome == PROMOTED else "another release is live"
     elif episode.kind not in FINDINGS and episode.outcome:
         because = f"its challenger was {episode.outcome}"
     elif episode.kind not in FINDINGS and _came_to_nothing(episode, week, rule):
-        because = "its run decided nothing"
+        because = CAME_TO_NOTHING
     elif episode.kind in FINDINGS and _is_quiet(week.findings.get(episode.kind, ()), rule):
         because = f"{rule.quiet} quiet weeks in a row"
     return replace(episode, closed=week.key, because=because) if because else episode
@@ -245,21 +185,9 @@ def _flagged(findings: Sequence[Verdict], rule: RetrainingRule) -> tuple[str, ..
 def _aged(known: Sequence[Episode], week: Week, rule: RetrainingRule) -> tuple[str, ...]:
     """Why the release is due for a challenger by age alone: sooner while it is in trouble and the last one was refused."""
     weeks = (utc(week.window.end) - week.last_trained) // timedelta(weeks=1)
-    refused = any(e.is_open and e.kind in FINDINGS and e.trained and e.outcome != "promoted" for e in known)
+    refused = any(e.is_open and e.kind in FINDINGS and e.trained and e.outcome != PROMOTED for e in known)
     limit = min(rule.max_age_weeks, max(rule.cooldown_weeks, 1)) if refused else rule.max_age_weeks
     if weeks < limit:
         return ()
     trouble = ", and an episode is open that its challenger did not end" if refused else ""
     return (f"not challenged for {weeks} weeks{trouble}",)
-
-
-def _held(week: Week, rule: RetrainingRule) -> str | None:
-    """Why nothing may be launched this week; None where it may."""
-    end = utc(week.window.end)
-    asked = sorted(utc(request.as_of) for request in week.requests)
-    if asked and end < asked[-1] + timedelta(weeks=rule.cooldown_weeks):
-        return f"cooldown until {asked[-1] + timedelta(weeks=rule.cooldown_weeks):%Y-%m-%d}"
-    spent = [instant for instant in asked if instant > end - timedelta(weeks=rule.budget_weeks)]
-    if len(spent) >= rule.budget_runs:
-        return f"the budget of {rule.budget_runs} runs in {rule.budget_weeks} weeks is spent"
-    return None

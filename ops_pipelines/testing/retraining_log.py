@@ -18,7 +18,7 @@ import pytest
 
 from ops_pipelines.core.errors import ConfigError
 from ops_pipelines.core.fingerprint import canonical_json
-from ops_pipelines.mlops.retraining import Request, RetrainingLog
+from ops_pipelines.mlops.retraining_log import Request, RetrainingLog, TrainingStep
 
 MONDAY = datetime(2013, 3, 4, tzinfo=UTC)
 
@@ -29,6 +29,7 @@ class MemoryRetrainingLog:
     def __init__(self) -> None:
         self._lock = Lock()
         self._rows: dict[str, bytes] = {}
+        self._steps: dict[str, bytes] = {}
 
     def ask(self, request: Request) -> Request:
         content = canonical_json(request.to_json())
@@ -41,11 +42,26 @@ class MemoryRetrainingLog:
             rows = [Request.from_json(json.loads(content)) for content in self._rows.values()]
         return tuple(request for request in rows if request.system == system)
 
+    def spend(self, step: TrainingStep) -> None:
+        content = canonical_json(step.to_json())
+        with self._lock:
+            self._steps.setdefault(step.key, content)
+
+    def steps(self, system: str) -> tuple[TrainingStep, ...]:
+        with self._lock:
+            rows = [TrainingStep.from_json(json.loads(content)) for content in self._steps.values()]
+        return tuple(step for step in rows if step.system == system)
+
 
 def request_of(key: str, *, system: str = "flight_delay", actor: str = "ada", as_of: datetime = MONDAY) -> Request:
     """A person's request, under this key, to train a system up to the end of a week."""
     week = (as_of - timedelta(weeks=1)).date().isoformat()
     return Request(key, system, week, as_of, "it is old", actor, at=as_of + timedelta(hours=1, microseconds=7))
+
+
+def step_of(run: str, *, cost: float | None = None, system: str = "flight_delay", request: str = "a") -> TrainingStep:
+    """A checkpoint's step of a run, begun, or ended at some cost in CPU seconds."""
+    return TrainingStep(request, system, run, "checkpoint", MONDAY, cost, is_good=cost is not None)
 
 
 class RetrainingLogConformance:
@@ -122,3 +138,20 @@ class RetrainingLogConformance:
             asked = {actor: tuple(rows) for actor, rows in zip("abcd", pool.map(ask, "abcd"), strict=True)}
         kept = log.requests("flight_delay")
         assert {actor: tuple(row for row in kept if row.actor == actor) for actor in "abcd"} == asked
+
+    def test_a_step_comes_back_unchanged_begun_and_ended_in_the_order_of_writing(self, log: RetrainingLog) -> None:
+        steps = (step_of("r2"), step_of("r1"), step_of("r2", cost=1.25), step_of("r1", cost=0.0))
+        for step in steps:
+            log.spend(step)
+        assert log.steps("flight_delay") == steps
+
+    def test_what_a_step_cost_is_said_once_and_the_first_stands(self, log: RetrainingLog) -> None:
+        for step in (step_of("r1"), step_of("r1", cost=7.0), step_of("r1"), step_of("r1", cost=70.0)):
+            log.spend(step)
+        assert [step.cpu_seconds for step in log.steps("flight_delay")] == [None, 7.0]
+
+    def test_steps_are_listed_by_system_and_are_no_requests(self, log: RetrainingLog) -> None:
+        log.spend(step_of("r1", system="desk"))
+        assert log.steps("flight_delay") == ()
+        assert log.requests("desk") == ()
+        assert len(log.steps("desk")) == 1

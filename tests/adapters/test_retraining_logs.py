@@ -13,7 +13,7 @@ from ops_pipelines.adapters.sqlite_retraining import SQLiteRetrainingLog
 from ops_pipelines.core.errors import DataError
 from ops_pipelines.core.pointer import PRODUCTION
 from ops_pipelines.core.release import Release
-from ops_pipelines.mlops.retraining import Request
+from ops_pipelines.mlops.retraining_log import Request
 from ops_pipelines.testing.release_store import evidence_against, manifest_of, move_after
 from ops_pipelines.testing.retraining_log import MemoryRetrainingLog, RetrainingLogConformance, request_of
 

@@ -148,6 +148,25 @@ def test_a_week_waits_for_all_parts_of_a_system_and_not_for_another_system(watch
     assert watch.heard() == {key("trips", W0): 1}
 
 
+def test_people_are_told_of_a_request_that_is_not_answered_and_the_week_does_not_wait_for_it(watch):
+    watch.judge(W0)
+    assert watch.look().runs == ()  # all is quiet
+    watch.store("trips", "episodes", W0, retraining=Blocked(("request 7: no run has begun",)))
+    assert [run.status for run in watch.look().runs] == ["SUCCESS"]
+    assert watch.heard() == {f"trips/retraining/{RELEASE[:12]}/{W0}": 1}
+    watch.judge(W1)
+    watch.store("trips", "episodes", W1, retraining=QUIET)
+    watch.look()
+    assert watch.open_alarms(W1) == []
+
+
+def test_episodes_of_a_week_before_requests_were_checked_are_no_alarm(watch):
+    watch.judge(W0)
+    watch.store("trips", "episodes", W0)
+    assert watch.look().runs == ()
+    assert watch.heard() == {}
+
+
 def test_a_week_that_is_judged_anew_is_looked_at_again_and_tells_nobody_twice(watch):
     for verdict, found in ((SLOW, [(key("trips", W0), 1)]), (QUIET, []), (SLOW, [(key("trips", W0), 1)])):
         watch.judge(W0, verdict)

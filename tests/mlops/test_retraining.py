@@ -14,7 +14,10 @@ from ops_pipelines.core.fingerprint import canonical_json
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, Verdict
 from ops_pipelines.mlops.drift import FEATURE_DRIFT, PREDICTION_DRIFT
 from ops_pipelines.mlops.performance import PERFORMANCE
-from ops_pipelines.mlops.retraining import AGE, Episode, Request, RetrainingRule, Week, advance, due, request_for
+from ops_pipelines.mlops.retraining import AGE, Episode, Week, advance, due, request_for
+from ops_pipelines.mlops.retraining_log import Request, TrainingStep
+from ops_pipelines.mlops.retraining_requests import ROLLED_BACK
+from ops_pipelines.mlops.retraining_rule import RetrainingRule
 from ops_pipelines.testing.release_store import NEW_YEAR
 from ops_pipelines.testing.retraining_log import MemoryRetrainingLog
 
@@ -307,6 +310,36 @@ def test_without_a_cooldown_trouble_is_answered_every_week_and_not_at_once() -> 
     assert open_kinds(after(week(10, "BBB", trained=8, **known), before=found, rule=rule)) == [PERFORMANCE, AGE]
 
 
+# Promoted, then rolled back
+
+
+@pytest.mark.parametrize(("number", "opens"), [(12, False), (13, True)])
+def test_a_challenger_that_was_rolled_back_within_its_week_leaves_trouble_that_age_answers_sooner(
+    number, opens
+) -> None:
+    found = after(week(9, "BB"))
+    row = asked(found, 9)
+    known = {"requests": [row], "outcomes": {row.key: ROLLED_BACK}}
+    trouble, *age = after(week(number, "BBB", trained=8, **known), before=found)
+    assert (trouble.is_open, trouble.outcome) == (True, "promoted, then rolled back")
+    assert [episode.kind for episode in age] == [AGE] * opens
+
+
+def test_an_age_episode_whose_challenger_was_rolled_back_ends_and_says_so() -> None:
+    old = after(week(13, trained=0))
+    row = asked(old, 13)
+    (closed,) = after(week(14, trained=0, requests=[row], outcomes={row.key: ROLLED_BACK}), before=old)
+    assert closed.because == "its challenger was promoted, then rolled back"
+
+
+def test_a_rollback_after_the_episode_ended_is_noted_and_opens_nothing_by_itself() -> None:
+    found = after(week(9, "BB"))
+    row = asked(found, 9)
+    promoted = after(week(10, release=SECOND, requests=[row], outcomes={row.key: "promoted"}), before=found)
+    (episode,) = after(week(11, requests=[row], outcomes={row.key: ROLLED_BACK}), before=promoted)
+    assert (episode.closed, episode.outcome) == (key_of(10), ROLLED_BACK)
+
+
 # Cooldown and budget
 
 
@@ -334,6 +367,20 @@ def test_a_spent_budget_holds_what_is_open_until_a_run_is_old_enough(number: int
     rows = [by_hand(5), by_hand(8), by_hand(11), by_hand(1)]
     (episode,) = after(week(number, "BB", requests=rows), rule=rule)
     assert episode.held == ("the budget of 3 runs in 10 weeks is spent" if held else None)
+
+
+def test_a_spent_budget_of_cpu_seconds_holds_what_is_open_and_says_what_is_unknown() -> None:
+    rule = RetrainingRule(cooldown_weeks=1, budget_cpu_seconds=10)
+    rows = [by_hand(5), by_hand(8)]
+    steps = [TrainingStep("ada/5", SYSTEM, "r1", "checkpoint", NEW_YEAR, cost) for cost in (None, 4.0)]
+    (free,) = after(week(12, "BB", requests=rows, steps=steps), rule=rule)
+    assert free.is_due
+    killed = TrainingStep("ada/8", SYSTEM, "r2", "checkpoint", NEW_YEAR)
+    (episode,) = after(week(12, "BB", requests=rows, steps=[*steps, killed]), rule=rule)
+    assert episode.held == (
+        "the budget of 10 CPU seconds in 26 weeks: 8.0 are spent, 1 run of unknown cost counted as the dearest, and the "
+        "next run may cost 4.0"
+    )
 
 
 def test_what_holds_an_episode_back_is_forgotten_when_it_closes() -> None:
