@@ -1,0 +1,16 @@
+"""The drills: public incidents, each done to an unguarded pipeline and refused by this one.
+
+`ops drill list` shows them and `ops drill run` runs them; the tests run the same. A new one is a file with a `DRILL`,
+added to `DRILLS`. What is heavy is imported inside the variants.
+"""
+
+from ops_pipelines.apps.drills import doubled_rows, flipped_labels
+from ops_pipelines.apps.drills.drill import Drill, Outcome, Result, run_drill
+
+DRILLS: tuple[Drill, ...] = (
+    doubled_rows.DRILL,
+    flipped_labels.DRILL,
+)
+"""All drills, in the order of their numbers."""
+
+__all__ = ["DRILLS", "Drill", "Outcome", "Result", "run_drill"]
