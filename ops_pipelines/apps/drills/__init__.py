@@ -4,12 +4,13 @@
 added to `DRILLS`. What is heavy is imported inside the variants.
 """
 
-from ops_pipelines.apps.drills import doubled_rows, flipped_labels
+from ops_pipelines.apps.drills import doubled_rows, flipped_labels, killed_writer
 from ops_pipelines.apps.drills.drill import Drill, Outcome, Result, run_drill
 
 DRILLS: tuple[Drill, ...] = (
     doubled_rows.DRILL,
     flipped_labels.DRILL,
+    killed_writer.DRILL,
 )
 """All drills, in the order of their numbers."""
 
