@@ -2,9 +2,10 @@
 
 import pytest
 
-from ops_pipelines.apps.drills import DRILLS, Drill, Outcome, run_drill
+from ops_pipelines.apps.drills import DRILLS, Drill, Outcome, drift_noise, run_drill
 from ops_pipelines.apps.drills.drill import GUARDED, UNGUARDED
 from ops_pipelines.core.fingerprint import canonical_json
+from ops_pipelines.core.verdict import Blocked
 
 FINE = {UNGUARDED: Outcome(True, False, "it is gone"), GUARDED: Outcome(False, True, "refused: two keys are one")}
 
@@ -25,6 +26,13 @@ def test_a_drill_harms_unguarded_and_is_caught_guarded_with_the_named_reason(num
     for result in run_drill(one):
         assert result.holds, result.to_json()
         canonical_json(result.to_json())
+
+
+@pytest.mark.long
+def test_over_a_thousand_seeds_quiet_weeks_raise_no_more_alarms_than_the_target_and_a_real_shift_does():
+    assert drift_noise.false_alarms(1_000) <= drift_noise.TARGET
+    found = [drift_noise.judged(drift_noise.LEAST, shift=0.6, seed=seed) for seed in range(100)]
+    assert sum(isinstance(verdict, Blocked) for verdict in found) > 95
 
 
 def test_drills_are_listed_once_each_in_the_order_of_their_numbers():

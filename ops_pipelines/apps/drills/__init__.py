@@ -4,12 +4,14 @@
 added to `DRILLS`. What is heavy is imported inside the variants.
 """
 
-from ops_pipelines.apps.drills import doubled_rows, flipped_labels, killed_writer
+from ops_pipelines.apps.drills import doubled_rows, drift_noise, flipped_labels, killed_writer, quiet_inputs
 from ops_pipelines.apps.drills.drill import Drill, Outcome, Result, run_drill
 
 DRILLS: tuple[Drill, ...] = (
     doubled_rows.DRILL,
     flipped_labels.DRILL,
+    quiet_inputs.DRILL,
+    drift_noise.DRILL,
     killed_writer.DRILL,
 )
 """All drills, in the order of their numbers."""
