@@ -4,11 +4,21 @@
 added to `DRILLS`. What is heavy is imported inside the variants.
 """
 
-from ops_pipelines.apps.drills import doubled_rows, drift_noise, flipped_labels, killed_writer, quiet_inputs
+from ops_pipelines.apps.drills import (
+    doubled_rows,
+    drift_noise,
+    expired_features,
+    flipped_labels,
+    killed_writer,
+    other_libraries,
+    quiet_inputs,
+)
 from ops_pipelines.apps.drills.drill import Drill, Outcome, Result, run_drill
 
 DRILLS: tuple[Drill, ...] = (
+    expired_features.DRILL,
     doubled_rows.DRILL,
+    other_libraries.DRILL,
     flipped_labels.DRILL,
     quiet_inputs.DRILL,
     drift_noise.DRILL,
