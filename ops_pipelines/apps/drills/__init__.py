@@ -5,6 +5,7 @@ added to `DRILLS`. What is heavy is imported inside the variants.
 """
 
 from ops_pipelines.apps.drills import (
+    constant_run_key,
     doubled_rows,
     drift_noise,
     expired_features,
@@ -22,6 +23,7 @@ DRILLS: tuple[Drill, ...] = (
     flipped_labels.DRILL,
     quiet_inputs.DRILL,
     drift_noise.DRILL,
+    constant_run_key.DRILL,
     killed_writer.DRILL,
 )
 """All drills, in the order of their numbers."""

@@ -12,8 +12,12 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ops_pipelines.apps.drills.drill import Drill, Outcome
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 GOOD_ROWS, MANY_ROWS, COLUMNS = 1_000, 300_000, 20
 HANGS = "hangs"
@@ -149,13 +153,13 @@ def _write(how: str, folder: Path, run: str, rows: int, began: datetime) -> None
         _publish(folder, table, run, began)
 
 
-def _publish(folder: Path, table: object, run: str, began: datetime) -> None:
+def _publish(folder: Path, table: "pa.Table", run: str, began: datetime) -> None:
     from ops_pipelines.adapters.lake import Lake
     from ops_pipelines.core.lineage import STATIC, Artefact, Origin
     from ops_pipelines.core.verdict import Passed
 
     made = Artefact("rows", STATIC, run, Passed(), {}, Origin(run, "no-git", "drill", datetime.now(UTC)))
-    Lake(folder).publish(table, made, began=began)  # type: ignore[arg-type]
+    Lake(folder).publish(table, made, began=began)
 
 
 if __name__ == "__main__":
