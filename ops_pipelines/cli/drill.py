@@ -1,5 +1,7 @@
 """`ops drill list|run`: public incidents, done to an unguarded pipeline and refused by this one."""
 
+import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -35,9 +37,7 @@ def list_drills(as_json: AsJson = False) -> None:
 @drill.command("run")
 def run(numbers: Numbers = None, as_json: AsJson = False) -> None:
     """Run drills. Exit 0 where each harm was done unguarded and refused, with the named reason, guarded; else 1."""
-    from ops_pipelines.apps.drills import run_drill
-
-    results = [result for chosen in _chosen(numbers or []) for result in run_drill(chosen)]
+    results = [result for chosen in _chosen(numbers or []) for result in _results(chosen)]
     rows = [result.to_json() if as_json else _words(result) for result in results]
     show(rows, title="drills", as_json=as_json)
     raise typer.Exit(0 if all(result.holds for result in results) else 1)
@@ -58,6 +58,15 @@ def _chosen(numbers: list[str]) -> "list[Drill]":
                 drill=number,
             )
     return [known[number] for number in dict.fromkeys(map(str.upper, numbers))] or list(DRILLS)
+
+
+def _results(chosen: "Drill") -> "Iterator[Result]":
+    """What both variants of a drill came to; on a terminal it is said which one runs, since some take ten seconds."""
+    from ops_pipelines.apps.drills import run_drill
+
+    if sys.stderr.isatty():
+        print(f"{chosen.number} {chosen.name} …", file=sys.stderr)
+    yield from run_drill(chosen)
 
 
 def _words(result: "Result") -> dict[str, Any]:

@@ -2,24 +2,22 @@ def test_lists_the_drills_with_what_the_guard_has_to_say(ops):
     said = ops("drill", "list", "--json")
     assert said.code == 0
     (doubled,) = [row for row in said.json() if row["drill"] == "D2"]
-    assert (doubled["name"], doubled["guard says"]) == (
-        "doubled rows",
-        "keys of 'bot_features' occur more than once",
-    )
+    assert doubled["name"] == "doubled rows"
+    assert doubled["guard says"] == "keys of 'bot_features' occur more than once"
 
 
 def test_runs_a_drill_and_gives_one_record_for_each_variant(ops):
-    said = ops("drill", "run", "D2", "--json")
+    said = ops("drill", "run", "D3", "--json")
     assert said.code == 0
     assert [(row["drill"], row["variant"], row["holds"]) for row in said.json()] == [
-        ("D2", "unguarded", True),
-        ("D2", "guarded", True),
+        ("D3", "unguarded", True),
+        ("D3", "guarded", True),
     ]
 
 
 def test_a_drill_is_found_however_it_is_written_and_runs_once(ops):
-    said = ops("drill", "run", "d2", "D2")
-    assert (said.code, said.out.count("doubled rows")) == (0, 2)
+    said = ops("drill", "run", "d3", "D3")
+    assert (said.code, said.out.count("other libraries")) == (0, 2)
 
 
 def test_an_unknown_drill_is_wrong_usage_and_runs_nothing(ops):

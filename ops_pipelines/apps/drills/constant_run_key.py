@@ -7,15 +7,12 @@ set that has no data, which answers them. All ticks and runs are those of Dagste
 """
 
 import json
-import os
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import chdir, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ops_pipelines.apps.drills.drill import Drill, Outcome
+from ops_pipelines.apps.drills.small_project import inside_project, location_of
 
 if TYPE_CHECKING:
     from ops_pipelines.adapters.dagster_daemon import InProcessDaemon
@@ -82,7 +79,6 @@ attributes:
   weekly: {{start: "2013-01-01", end: "2013-03-12"}}
   retraining: {{flagged: 1, of: 1, quiet: 1, cooldown_weeks: 0}}
 """
-LOCATION = "import drill_port\nfrom ops_pipelines.components.house import load_tree\n\ndefs = load_tree(drill_port)\n"
 
 
 def unguarded(folder: Path) -> Outcome:
@@ -92,7 +88,7 @@ def unguarded(folder: Path) -> Outcome:
     alarms, launched = folder / "alarms.json", {"by_key": 0, "by_cursor": 0}
     alarms.write_text("[]")
     with (
-        _project(folder, {"drill_plain.py": PLAIN}),
+        inside_project(folder, {"drill_plain.py": PLAIN}),
         InProcessDaemon(folder / "dagster", {"plain": "drill_plain"}) as daemon,
     ):
         daemon.start_sensors("plain")
@@ -116,10 +112,10 @@ def guarded(folder: Path) -> Outcome:
     from ops_pipelines.adapters.dagster_daemon import InProcessDaemon
     from ops_pipelines.adapters.platform import Platform
 
-    files = {"drill_port/__init__.py": "", "drill_port/defs.yaml": MODEL, "drill_port_location.py": LOCATION}
+    files = location_of("drill_port", MODEL)
     sensor, said = f"retrain_{SYSTEM}", ""
     launched: list[int] = []
-    with _project(folder, files), InProcessDaemon(folder / "dagster", {"port": "drill_port_location"}) as daemon:
+    with inside_project(folder, files), InProcessDaemon(folder / "dagster", {"port": "drill_port_location"}) as daemon:
         platform = Platform.embedded()
         release = _go_live(platform)
         daemon.start_sensors(name=sensor)
@@ -151,30 +147,6 @@ DRILL = Drill(
     unguarded=unguarded,
     guarded=guarded,
 )
-
-
-@contextmanager
-def _project(folder: Path, files: Mapping[str, str]) -> Iterator[None]:
-    """The process inside a project of these files, whose modules can be imported; all is put back afterwards."""
-    from ops_pipelines.adapters.project import find_project
-
-    for name, text in {"pyproject.toml": "[tool.ops]\n", "requirements.lock": "dagster==1\n", **files}.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
-    environment, path = dict(os.environ), list(sys.path)
-    with chdir(folder):
-        os.environ["OPS_HOME"] = str(folder / "home")
-        sys.path.insert(0, str(folder))
-        find_project.cache_clear()
-        try:
-            yield
-        finally:
-            os.environ.clear()
-            os.environ.update(environment)
-            sys.path[:] = path
-            find_project.cache_clear()
-            for module in [name for name in sys.modules if name.partition(".")[0].startswith("drill_")]:
-                del sys.modules[module]
 
 
 def _reset_cursors(daemon: "InProcessDaemon") -> None:

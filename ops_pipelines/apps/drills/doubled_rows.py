@@ -8,18 +8,37 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ops_pipelines.apps.drills.drill import Drill, Outcome
+from ops_pipelines.apps.drills.small_project import inside_project, location_of
 
 if TYPE_CHECKING:
-    import duckdb
     import pyarrow as pa
-
-    from ops_pipelines.adapters.lake import Lake
 
 FEATURES, ROOM = 120, 200
 QUERY = """
 SELECT column_name AS feature, data_type AS type FROM information_schema.columns
 WHERE table_name = 'http_requests_features'
 """
+LOADER = '''
+"""What a team writes: it looks at the database as it is now."""
+
+from pathlib import Path
+
+from ops_pipelines.apps.drills import doubled_rows
+
+
+def features():
+    return doubled_rows.load(granted=(Path.cwd() / "granted").exists())
+'''
+DATASET = """
+type: ops_pipelines.components.Dataset
+attributes:
+  name: bot_features
+  loader: drill_loader:features
+  key: feature
+  columns: {feature: string, type: string}
+"""
+JOB = "__ASSET_JOB"
+"""Dagster's own job that makes every asset of a location."""
 
 
 def unguarded(folder: Path) -> Outcome:
@@ -27,11 +46,9 @@ def unguarded(folder: Path) -> Outcome:
     import pyarrow.parquet as pq
 
     published = folder / "features.parquet"
-    database = _database()
-    pq.write_table(_load(database), published)
+    pq.write_table(load(granted=False), published)
     before = _consume(published)
-    _grant(database)
-    pq.write_table(_load(database), published)
+    pq.write_table(load(granted=True), published)
     try:
         _consume(published)
     except MemoryError as error:
@@ -42,24 +59,30 @@ def unguarded(folder: Path) -> Outcome:
 
 
 def guarded(folder: Path) -> Outcome:
-    """The same query behind a dataset's declaration: what is refused is kept aside and reaches no reader."""
-    from ops_pipelines.adapters.lake import Lake
+    """The same query as the loader of a Dataset: what its check refuses is kept aside and reaches no reader."""
+    from ops_pipelines.adapters.dagster_daemon import InProcessDaemon
+    from ops_pipelines.adapters.platform import Platform
     from ops_pipelines.core.verdict import reasons_of
 
-    lake, database = Lake(folder / "lake"), _database()
-    _publish(lake, _load(database), run="first")
-    published = lake.file("bot_features")
-    before, content = _consume(published), published.read_bytes()
-    _grant(database)
-    _publish(lake, _load(database), run="second")
-    latest = lake.latest("bot_features")
+    files = {"drill_loader.py": LOADER, **location_of("drill_bots", DATASET)}
+    with (
+        inside_project(folder, files),
+        InProcessDaemon(folder / "dagster", {"bots": "drill_bots_location"}) as daemon,
+    ):
+        lake = Platform.embedded().lake
+        first = daemon.run_job("bots", JOB)
+        published = lake.file("bot_features")
+        before, content = _consume(published), published.read_bytes()
+        (folder / "granted").touch()
+        second = daemon.run_job("bots", JOB)
+        latest = lake.latest("bot_features")
     reasons = reasons_of(latest.verdict) if latest else ()
     after, untouched = _consume(published), published.read_bytes() == content
     return Outcome(
         harmed=not untouched or after != before,
-        caught=bool(reasons) and untouched,
+        caught=(first.status, second.status) == ("SUCCESS", "FAILURE") and bool(reasons),
         reason="; ".join(reasons),
-        evidence={"before": before, "after": after, "byte_for_byte": untouched, "room": ROOM},
+        evidence={"before": before, "after": after, "byte_for_byte": untouched, "second_run": second.status},
     )
 
 
@@ -74,28 +97,16 @@ DRILL = Drill(
 )
 
 
-def _database() -> "duckdb.DuckDBPyConnection":
-    """A database whose catalogue shows one schema, until `_grant`."""
+def load(*, granted: bool) -> "pa.Table":
+    """The features that the catalogue shows; since that day's change it also shows the schema that lies beneath."""
     import duckdb
 
-    connection = duckdb.connect()
-    _add_schema(connection, "default_schema")
-    return connection
-
-
-def _grant(connection: "duckdb.DuckDBPyConnection") -> None:
-    """The change of that day: the tables that lie beneath, in a schema of their own, can be seen, too."""
-    _add_schema(connection, "r0")
-
-
-def _add_schema(connection: "duckdb.DuckDBPyConnection", schema: str) -> None:
     columns = ", ".join(f"feature_{number:03} DOUBLE" for number in range(FEATURES))
-    connection.execute(f"CREATE SCHEMA {schema}")
-    connection.execute(f"CREATE TABLE {schema}.http_requests_features ({columns})")
-
-
-def _load(connection: "duckdb.DuckDBPyConnection") -> "pa.Table":
-    return connection.sql(QUERY).to_arrow_table()
+    with duckdb.connect() as connection:
+        for schema in ("default_schema", "r0") if granted else ("default_schema",):
+            connection.execute(f"CREATE SCHEMA {schema}")
+            connection.execute(f"CREATE TABLE {schema}.http_requests_features ({columns})")
+        return connection.sql(QUERY).to_arrow_table()
 
 
 def _consume(file: Path) -> int:
@@ -106,30 +117,3 @@ def _consume(file: Path) -> int:
     if rows > ROOM:
         raise MemoryError(f"{rows} features, and there is room for {ROOM}")
     return rows
-
-
-def _publish(lake: "Lake", table: "pa.Table", *, run: str) -> None:
-    """The four moves of a dataset: conform, judge against the last good content, digest, publish."""
-    from datetime import UTC, datetime
-
-    from ops_pipelines.core.fingerprint import digest_table
-    from ops_pipelines.core.lineage import STATIC, Artefact, Origin
-    from ops_pipelines.mlops.dataset import DatasetSpec, conform, declared_columns
-    from ops_pipelines.mlops.dataset_quality import Summary, judge_partition, summarize
-
-    columns = declared_columns({"feature": "string", "type": "string"})
-    spec = DatasetSpec("bot_features", columns, key=("feature",))
-    conformed = conform(table, spec)
-    before = lake.good(spec.name)
-    last_good = Summary(**before.facts["summary"]) if before else None
-    verdict = judge_partition(conformed, spec, window=None, last_good=last_good)
-    artefact = Artefact(
-        key=spec.name,
-        partition=STATIC,
-        digest=digest_table(conformed, key=spec.key),
-        verdict=verdict,
-        inputs={},
-        origin=Origin(run, "no-git", "drill", datetime.now(UTC)),
-        facts={"summary": summarize(conformed).to_json()},
-    )
-    lake.publish(conformed, artefact)
