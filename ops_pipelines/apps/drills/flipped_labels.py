@@ -178,7 +178,8 @@ def _fit(frame: "pd.DataFrame") -> "lgb.Booster":
 
 def _loss(model: "lgb.Booster") -> float:
     """The log loss on the week that comes after all of them, whose labels are right."""
-    from ops_pipelines.mlops.evaluation import log_loss
+    import numpy as np
 
     later = _week(8, flipped=False)
-    return float(log_loss(later.late.to_numpy(dtype=float), model.predict(later[["wind"]], num_threads=1)).mean())
+    scores = model.predict(later[["wind"]], num_threads=1)
+    return float(-np.log(np.where(later.late, scores, 1 - scores)).mean())
