@@ -1,11 +1,12 @@
 """`ops drill list|run`: public incidents, done to an unguarded pipeline and refused by this one."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ops_pipelines.cli import DONE, REFUSED
 from ops_pipelines.cli.output import AsJson, show
 
 if TYPE_CHECKING:
@@ -40,7 +41,12 @@ def run(numbers: Numbers = None, as_json: AsJson = False) -> None:
     results = [result for chosen in _chosen(numbers or []) for result in _results(chosen)]
     rows = [result.to_json() if as_json else _words(result) for result in results]
     show(rows, title="drills", as_json=as_json)
-    raise typer.Exit(0 if all(result.holds for result in results) else 1)
+    raise typer.Exit(exit_code(results))
+
+
+def exit_code(results: "Sequence[Result]") -> int:
+    """0 where every harm was done unguarded and refused, with its named reason, guarded; 1 where one was not, or for none."""
+    return DONE if results and all(result.holds for result in results) else REFUSED
 
 
 def _chosen(numbers: list[str]) -> "list[Drill]":

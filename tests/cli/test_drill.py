@@ -1,3 +1,21 @@
+from ops_pipelines.apps.drills import Drill, Outcome, run_drill
+from ops_pipelines.cli.drill import exit_code
+
+
+def results(*, reason: str):
+    """What a made-up drill came to, whose guard gives this reason."""
+    variants = {
+        "unguarded": lambda folder: Outcome(True, False, "gone"),
+        "guarded": lambda folder: Outcome(False, True, reason),
+    }
+    return list(run_drill(Drill("D0", "made up", "nothing happened", "nowhere", "two keys are one", **variants)))
+
+
+def test_exits_with_0_only_where_every_variant_holds():
+    good, other = results(reason="refused: two keys are one"), results(reason="refused: something else")
+    assert [exit_code(found) for found in (good, other, [*good, *other], [])] == [0, 1, 1, 1]
+
+
 def test_lists_the_drills_with_what_the_guard_has_to_say(ops):
     said = ops("drill", "list", "--json")
     assert said.code == 0
