@@ -6,13 +6,22 @@
 
 Data and record are one file, written aside and renamed, so that neither is ever seen without the other. Readers read
 data.parquet only: what was refused reaches nobody, and the last good content stays.
+
+Of the runs that write one partition, the one that began last wins, whoever writes first: a run that was given up for dead
+and goes on all the same (dagster#17403) cannot put its old content over that of the run that took its place. When a run
+began is kept in the file, and is compared while the partition's folder is locked.
 """
 
+import contextlib
 import json
+import os
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ops_pipelines.adapters.files import written_aside
+from ops_pipelines.core.clock import utc
 from ops_pipelines.core.errors import DataError, NoAcceptedData
 from ops_pipelines.core.fingerprint import canonical_json
 from ops_pipelines.core.lineage import STATIC, Artefact, address
@@ -21,7 +30,7 @@ from ops_pipelines.core.verdict import Passed, name_of, reasons_of
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_RECORD = b"ops.artefact"
+_RECORD, _BEGAN = b"ops.artefact", b"ops.began"
 _GOOD, _REFUSED, _DECISION = "data.parquet", "refused.parquet", "decision.json"
 
 
@@ -31,19 +40,28 @@ class Lake:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def publish(self, table: "pa.Table", artefact: Artefact) -> Path:
-        """Write a table with its record: as the good content where its verdict is Passed, else as the refused one."""
+    def publish(self, table: "pa.Table", artefact: Artefact, *, began: datetime | None = None) -> Path:
+        """Write a table with its record: as the good content where its verdict is Passed, else as the refused one.
+
+        `began` is when the writing run did, by the wall clock; DataError, and nothing is written, where a run that began
+        later has written this partition. Without it nothing is compared.
+        """
         import pyarrow.parquet as pq
 
         folder = self._folder(artefact.key, artefact.partition)
         good = isinstance(artefact.verdict, Passed)
         target = folder / (_GOOD if good else _REFUSED)
-        stamped = table.replace_schema_metadata({_RECORD: canonical_json(artefact.to_json())})
-        with written_aside(target) as aside:
-            pq.write_table(stamped, aside, compression="zstd")
-        if good:
-            # A crash just before this line leaves the refused content in front: shut, and open after the next run.
-            (folder / _REFUSED).unlink(missing_ok=True)
+        metadata = {_RECORD: canonical_json(artefact.to_json())}
+        if began:
+            metadata[_BEGAN] = utc(began).isoformat().encode()
+        with _locked(folder):
+            if began:
+                _check_not_late(folder, artefact, utc(began))
+            with written_aside(target) as aside:
+                pq.write_table(table.replace_schema_metadata(metadata), aside, compression="zstd")
+            if good:
+                # A crash just before this line leaves the refused content in front: shut, and open after the next run.
+                (folder / _REFUSED).unlink(missing_ok=True)
         return target
 
     def good(self, key: str, partition: str | None = None) -> Artefact | None:
@@ -116,21 +134,39 @@ class Lake:
         )
 
 
-def _record(file: Path) -> Artefact | None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Holds a partition's folder for one writer; a writer that dies lets go of it."""
+    import fcntl
 
+    folder.mkdir(parents=True, exist_ok=True)
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(opened)
+
+
+def _check_not_late(folder: Path, artefact: Artefact, began: datetime) -> None:
+    """Raises DataError where what lies there, accepted or refused, is of a run that began later."""
+    for file in (folder / _GOOD, folder / _REFUSED):
+        text = _metadata(file).get(_BEGAN)
+        if text and (later := datetime.fromisoformat(text.decode())) > began:
+            raise DataError(
+                f"{artefact.address} was written by a run that began at {later:%Y-%m-%d %H:%M:%S}, and run "
+                f"{artefact.origin.run_id} began before it, at {began:%Y-%m-%d %H:%M:%S}: its late write is refused",
+                expected="that the run that began last writes a partition last",
+                action="Nothing is lost: what the later run wrote stays. Materialize again for other content",
+                address=artefact.address,
+                run=artefact.origin.run_id,
+            )
+
+
+def _record(file: Path) -> Artefact | None:
     if not file.is_file():
         return None
-    try:
-        record = (pq.read_schema(file).metadata or {}).get(_RECORD)
-    except pa.ArrowInvalid as error:
-        raise DataError(
-            f"{file} is not a whole Parquet file: {error}",
-            expected="a file that the lake wrote",
-            action="Delete this file and materialize the partition again",
-            file=str(file),
-        ) from error
+    record = _metadata(file).get(_RECORD)
     if record is None:
         raise DataError(
             f"{file} carries no record of how it was made",
@@ -139,3 +175,21 @@ def _record(file: Path) -> Artefact | None:
             file=str(file),
         )
     return Artefact.from_json(json.loads(record))
+
+
+def _metadata(file: Path) -> dict[bytes, bytes]:
+    """The metadata of a Parquet file; empty where there is no file, DataError where it is not whole."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not file.is_file():
+        return {}
+    try:
+        return pq.read_schema(file).metadata or {}
+    except pa.ArrowInvalid as error:
+        raise DataError(
+            f"{file} is not a whole Parquet file: {error}",
+            expected="a file that the lake wrote",
+            action="Delete this file and materialize the partition again",
+            file=str(file),
+        ) from error

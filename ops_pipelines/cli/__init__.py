@@ -28,6 +28,7 @@ VERBS = {
     "data": "data",
     "drift": "drift",
     "clock": "clock",
+    "drill": "drill",
     "doctor": "doctor",
 }
 DONE, REFUSED, USAGE, COULD_NOT_TELL = 0, 1, 2, 3

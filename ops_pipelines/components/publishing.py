@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -46,7 +47,7 @@ def publish(
         origin=platform.origin(context.run.run_id, _code_version(context)),
         facts={**product.facts, **_findings_as_facts(product)},
     )
-    platform.lake.publish(product.table, artefact)
+    platform.lake.publish(product.table, artefact, began=_began(context))
     return dg.MaterializeResult(
         metadata={
             **_shown_verdict("verdict", product.verdict),
@@ -132,6 +133,12 @@ def _partition(context: dg.AssetExecutionContext) -> str:
     """The asset's own partition: a run for one week may also make assets that have none."""
     partitioned = context.assets_def.specs_by_key[context.asset_key].partitions_def
     return context.partition_key if partitioned else STATIC
+
+
+def _began(context: dg.AssetExecutionContext) -> datetime | None:
+    """When the run began by Dagster's record: a run that was given up for dead began before the one in its place."""
+    record = context.instance.get_run_record_by_id(context.run.run_id)
+    return datetime.fromtimestamp(record.start_time, UTC) if record and record.start_time else None
 
 
 def _code_version(context: dg.AssetExecutionContext) -> str:

@@ -6,7 +6,6 @@ lock file in force. What a lock file does not say (a package that was changed by
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ops_pipelines.core.errors import DataError
@@ -73,11 +72,11 @@ def differences(trained: str, running: str) -> tuple[Difference, ...]:
     does.
     """
     before, after = pins_of(trained), pins_of(running)
-    names = sorted(before.keys() | after.keys())
+    pairs = {name: (before.get(name, ()), after.get(name, ())) for name in sorted(before.keys() | after.keys())}
     return tuple(
-        Difference(name, _labels(before, name), _labels(after, name))
-        for name in names
-        if not _same(before.get(name, ()), after.get(name, ()))
+        Difference(name, _labels(one, other), _labels(other, one))
+        for name, (one, other) in pairs.items()
+        if not _same(one, other)
     )
 
 
@@ -119,8 +118,11 @@ def _pin(required: str) -> Pin:
     return Pin(name, pinned["version"], (pinned["when"] or "").strip(), frozenset(_HASH.findall(required)))
 
 
-def _labels(pins: Mapping[str, tuple[Pin, ...]], name: str) -> str | None:
-    return ", ".join(pin.label for pin in pins[name]) if name in pins else None
+def _labels(pins: tuple[Pin, ...], other: tuple[Pin, ...]) -> str | None:
+    """The pins in words: those that the other side lacks, or all of them where it lacks none; None for no pin."""
+    known = {pin.label for pin in other}
+    own = [pin.label for pin in pins if pin.label not in known] or [pin.label for pin in pins]
+    return ", ".join(own) or None
 
 
 def _same(before: tuple[Pin, ...], after: tuple[Pin, ...]) -> bool:

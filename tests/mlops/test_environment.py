@@ -70,6 +70,12 @@ def test_of_many_packages_a_reason_names_five_and_the_evidence_all():
     assert len(verdict.evidence["differences"]) == 8
 
 
+def test_of_a_package_with_several_pins_the_one_that_changed_is_named():
+    lock = "numpy==2.3 ; python_version < '3.12'\nnumpy==2.4 ; python_version >= '3.12'\n"
+    (found,) = differences(lock, lock.replace("2.4", "2.5"))
+    assert str(found) == "numpy 2.4 (python_version >= '3.12') → 2.5 (python_version >= '3.12')"
+
+
 def test_a_marker_that_changed_is_a_difference():
     assert differences("a==1 ; sys_platform == 'linux'", "a==1")[0].trained == "1 (sys_platform == 'linux')"
 

@@ -1,5 +1,6 @@
 """Golden vectors: chosen once, kept as JSON, and scored again."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -12,6 +13,7 @@ from ops_pipelines.core.errors import DataError
 from ops_pipelines.core.fingerprint import canonical_json
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed
 from ops_pipelines.mlops.golden import ROWS, GoldenVectors, judge_golden, pick_golden
+from ops_pipelines.testing.flavours import LogisticFlavour, example_rows, fit_logistic
 
 
 def holdout(rows: int = 500) -> tuple[pa.Table, np.ndarray]:
@@ -90,6 +92,18 @@ def test_every_float_survives_json(values):
     back = GoldenVectors.from_json(record).features.column("x").to_pylist()
     np.testing.assert_array_equal(np.array(back, dtype=float), np.array(values, dtype=float))
     assert [value is None for value in back] == [value is None for value in values]
+
+
+def test_a_model_that_comes_back_from_its_bytes_passes_and_another_one_does_not():
+    flavour = LogisticFlavour()
+    rows = example_rows(400, seed=1)
+    model, other = (fit_logistic(example_rows(400, seed=seed), {}, 0) for seed in (1, 2))
+    features = pa.Table.from_pandas(rows.features, preserve_index=False)
+    picked = pick_golden(features, flavour.predict(model, rows.features))
+    golden = GoldenVectors.from_json(json.loads(canonical_json(picked.to_json())))
+    again = flavour.predict(flavour.load(flavour.dump(model)), golden.features.to_pandas())
+    assert isinstance(judge_golden(golden, again), Passed)
+    assert isinstance(judge_golden(golden, flavour.predict(other, golden.features.to_pandas())), Blocked)
 
 
 def test_the_same_scores_pass():

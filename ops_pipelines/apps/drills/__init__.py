@@ -1,0 +1,31 @@
+"""The drills: public incidents, each done to an unguarded pipeline and refused by this one.
+
+`ops drill list` shows them and `ops drill run` runs them; the tests run the same. A new one is a file with a `DRILL`,
+added to `DRILLS`. What is heavy is imported inside the variants.
+"""
+
+from ops_pipelines.apps.drills import (
+    constant_run_key,
+    doubled_rows,
+    drift_noise,
+    expired_features,
+    flipped_labels,
+    killed_writer,
+    other_libraries,
+    quiet_inputs,
+)
+from ops_pipelines.apps.drills.drill import Drill, Outcome, Result, run_drill
+
+DRILLS: tuple[Drill, ...] = (
+    expired_features.DRILL,
+    doubled_rows.DRILL,
+    other_libraries.DRILL,
+    flipped_labels.DRILL,
+    quiet_inputs.DRILL,
+    drift_noise.DRILL,
+    constant_run_key.DRILL,
+    killed_writer.DRILL,
+)
+"""All drills, in the order of their numbers."""
+
+__all__ = ["DRILLS", "Drill", "Outcome", "Result", "run_drill"]
