@@ -11,8 +11,9 @@ from ops_pipelines.components.code import code_version
 from ops_pipelines.components.component import OpsComponent
 from ops_pipelines.components.conditions import gated_eager
 from ops_pipelines.components.model_checkpoint import CheckpointConfig, make_checkpoint
+from ops_pipelines.components.model_drift import make_drift
 from ops_pipelines.components.model_jobs import pointer_jobs
-from ops_pipelines.components.model_monitoring import make_drift, make_performance
+from ops_pipelines.components.model_monitoring import make_performance
 from ops_pipelines.components.model_predictions import ScoringConfig, make_predictions
 from ops_pipelines.components.model_release import make_release
 from ops_pipelines.components.model_report import OWN_PROCESS, make_report, report_sensor

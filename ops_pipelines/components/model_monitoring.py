@@ -1,4 +1,4 @@
-"""Each week looked at after it was scored: how far it drifted, and how the scores turned out."""
+"""Each week looked at after it was scored: how the scores turned out, once outcomes are known."""
 
 import json
 from collections.abc import Sequence
@@ -12,7 +12,6 @@ from ops_pipelines.components.calendar import window_of
 from ops_pipelines.components.feature_inputs import addresses_of
 from ops_pipelines.components.model_predictions import predictor_of
 from ops_pipelines.components.publishing import Product, shown_table
-from ops_pipelines.components.sketch import histograms
 from ops_pipelines.core.fingerprint import digest_json, short
 from ops_pipelines.core.lineage import address
 from ops_pipelines.core.pointer import PRODUCTION, live_before
@@ -21,17 +20,7 @@ from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, Verdict, r
 from ops_pipelines.mlops.admission import admit
 from ops_pipelines.mlops.calibration import OUTCOME, SCORE, Expectations
 from ops_pipelines.mlops.dataset_quality import repeated_keys
-from ops_pipelines.mlops.drift import (
-    FEATURE,
-    FEATURE_DRIFT,
-    LABEL,
-    LABEL_DRIFT,
-    PREDICTION,
-    PREDICTION_DRIFT,
-    ColumnDrift,
-    judge_drift,
-    measure_drift,
-)
+from ops_pipelines.mlops.drift import LABEL, LABEL_DRIFT, judge_drift, measure_drift
 from ops_pipelines.mlops.evaluation import Comparison, compare
 from ops_pipelines.mlops.performance import PERFORMANCE, Outcomes, judge_performance
 
@@ -40,8 +29,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from ops_pipelines.components.model import Model
-
-_WORST = 8
 
 
 def expectations_of(platform: Platform, system: str, digest: str) -> Expectations | NotEvaluated:
@@ -56,28 +43,6 @@ def expectations_of(platform: Platform, system: str, digest: str) -> Expectation
     return NotEvaluated(
         f"release {short(digest)} keeps no limits of its training period{': ' + problem if problem else ''}; train it again"
     )
-
-
-def make_drift(model: "Model", platform: Platform, week: str) -> Product:
-    """How far the columns of a scored week are from the training period of the release that scored it."""
-    scored = address(f"{model.name}/predictions", week)
-    admitted = admit([scored], latest=platform.latest, ruling=platform.ruling)
-    if not isinstance(admitted.verdict, Passed):
-        return _nothing(admitted.verdict, admitted.inputs, (FEATURE_DRIFT, PREDICTION_DRIFT))
-    table = platform.read_all(admitted.inputs)
-    release, expected = _judged_release(model, platform, week)
-    if isinstance(expected, NotEvaluated):
-        findings: dict[str, Verdict] = dict.fromkeys((FEATURE_DRIFT, PREDICTION_DRIFT), expected)
-        return _drift_product((), findings, admitted.inputs, release)
-    profiles = [column for column in expected.columns if column.role != LABEL]
-    columns = {p.name: table.column(p.name).to_pandas() for p in profiles if p.name in table.column_names}
-    rule = model.drift.rule()
-    measured = measure_drift(profiles, columns, rule)
-    findings = {
-        FEATURE_DRIFT: judge_drift(measured, FEATURE, rule),
-        PREDICTION_DRIFT: judge_drift(measured, PREDICTION, rule),
-    }
-    return _drift_product(measured, findings, admitted.inputs, release)
 
 
 def make_performance(model: "Model", platform: Platform, week: str) -> Product:
@@ -191,41 +156,6 @@ def _against_the_release_before(
     )
     low, high = found.gain_interval or (None, None)
     return {"release": digest, "log_loss": found.champion_loss, "gain": found.gain, "low": low, "high": high}
-
-
-def _drift_product(
-    measured: tuple[ColumnDrift, ...], findings: dict[str, Verdict], inputs: Any, release: str
-) -> Product:
-    rows = [column.to_json() for column in measured]
-    shown: dict[str, Any] = {"release": short(release)}
-    if measured:
-        worst = measured[0]
-        shown |= {
-            "worst columns": shown_table(_words(column) for column in measured[:_WORST]),
-            f"worst: {worst.name}": dg.MetadataValue.md(histograms(worst.name, worst.reference, worst.current)),
-            "flagged": sum(column.flagged for column in measured),
-        }
-    return Product(
-        _table_of(rows),
-        digest=digest_json([rows, [reasons_of(verdict) for verdict in findings.values()]]),
-        verdict=Passed({"columns": len(rows)}),
-        inputs=inputs,
-        facts={"release": release},
-        shown=shown,
-        findings=findings,
-    )
-
-
-def _words(column: ColumnDrift) -> dict[str, Any]:
-    return {
-        "column": column.name,
-        "role": column.role,
-        "PSI": round(column.effect, 3),
-        "limit": "too few weeks" if column.limit is None else f"{column.limit:.3f}",
-        "adjusted p": f"{column.p_value:.1g}",
-        "flagged": "yes" if column.flagged else "no",
-        "moved most": column.moved,
-    }
 
 
 def _nothing(verdict: Verdict, inputs: Any, findings: Sequence[str]) -> Product:
