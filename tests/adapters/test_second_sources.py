@@ -14,7 +14,7 @@ from ops_pipelines.core.statistics import (
     prediction_bound,
 )
 from ops_pipelines.core.verdict import Blocked
-from ops_pipelines.mlops.drift import FEATURE, ColumnProfile, DriftRule, effect_of, measure_drift, profile_column
+from ops_pipelines.mlops.drift import FEATURE, ColumnProfile, DriftRule, index_of, measure_drift, profile_column
 from ops_pipelines.mlops.evaluation import log_loss, metrics, roc_auc
 from ops_pipelines.mlops.performance import Expected, Outcomes, PerformanceRule, judge_performance
 
@@ -125,7 +125,7 @@ def test_the_effect_is_jeffreys_divergence_of_scipy() -> None:
     random = np.random.default_rng(4)
     before, after = random.multinomial(900, np.full(6, 1 / 6)), random.multinomial(400, [0.3, 0.3, 0.1, 0.1, 0.2, 0.0])
     p, q = before + 0.5, after + 0.5
-    assert effect_of(before, after) == pytest.approx(entropy(p, q) + entropy(q, p))
+    assert index_of(before, after) == pytest.approx(entropy(p, q) + entropy(q, p))
 
 
 # How often drift and performance are flagged, over many weeks
