@@ -5,7 +5,7 @@ one distribution have an index of about (bins - 1) * (1/n + 1/m) and not of 0, s
 moved, and short training weeks would allow anything.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import inf, nextafter
@@ -76,11 +76,6 @@ class ColumnProfile:
     counts: tuple[int, ...]
     strayed: tuple[float, ...]
     others: tuple[str, ...] | None = ()
-
-    @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> "ColumnProfile":
-        """The profile of a stored record; one from before `others` were kept has none."""
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in record.items()})
 
     def limit(self, rule: DriftRule) -> float | None:
         """The effect above which a week is unlike the reference windows; None where these are too few to tell.

@@ -128,6 +128,16 @@ def test_the_effect_is_jeffreys_divergence_of_scipy() -> None:
     assert index_of(before, after) == pytest.approx(entropy(p, q) + entropy(q, p))
 
 
+def test_the_autocorrelation_is_that_of_statsmodels() -> None:
+    from statsmodels.tsa.stattools import acf
+
+    steps = np.random.default_rng(2).normal(size=301)
+    series = steps[1:] + 0.8 * steps[:-1]
+    alike = acf(series, nlags=1, fft=False)[1]
+    assert 0.3 < alike < 0.7
+    assert effective_number(series.tolist()) == pytest.approx(300 * (1 - alike) / (1 + alike))
+
+
 # How often drift and performance are flagged, over many weeks
 
 WEEKS, ROWS, RULE = 10, 500, DriftRule()
