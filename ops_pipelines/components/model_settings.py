@@ -10,6 +10,7 @@ import dagster as dg
 from ops_pipelines.mlops.drift import DriftRule
 from ops_pipelines.mlops.evaluation import GateRule
 from ops_pipelines.mlops.performance import PerformanceRule
+from ops_pipelines.mlops.reference import ReferenceRule
 from ops_pipelines.mlops.retraining import RetrainingRule
 
 
@@ -46,7 +47,11 @@ class Gate(dg.Model, dg.Resolvable):
 
 
 class Drift(dg.Model, dg.Resolvable):
-    """When a column has drifted; see `ops_pipelines.mlops.drift.DriftRule`."""
+    """When a column has drifted, see `ops_pipelines.mlops.drift.DriftRule`, and from what.
+
+    `reference` is `training` (the release's training period), `trailing` (the last `reference_weeks` scored weeks before)
+    or `same_season` (so many scored weeks around the same one a year before); see `ops_pipelines.mlops.reference`.
+    """
 
     confidence: float = DriftRule().confidence
     significance: float = DriftRule().significance
@@ -54,10 +59,19 @@ class Drift(dg.Model, dg.Resolvable):
     min_rows: int = DriftRule().min_rows
     min_windows: int = DriftRule().min_windows
     feature_share: float = DriftRule().feature_share
+    min_slice_rows: int = DriftRule().min_slice_rows
+    reference: str = ReferenceRule().reference
+    reference_weeks: int = ReferenceRule().weeks
 
     def rule(self) -> DriftRule:
         """The rule as the domain knows it."""
-        return DriftRule(**_settings(self))
+        settings = _settings(self)
+        del settings["reference"], settings["reference_weeks"]
+        return DriftRule(**settings)
+
+    def compared_with(self) -> ReferenceRule:
+        """Which windows a week is compared with."""
+        return ReferenceRule(self.reference, self.reference_weeks)
 
 
 class Performance(dg.Model, dg.Resolvable):

@@ -50,6 +50,7 @@ __all__ = [
     "judge_drift",
     "measure_drift",
     "profile_column",
+    "with_slices",
 ]
 
 FEATURE, PREDICTION, LABEL = "feature", "prediction", "label"
@@ -167,6 +168,11 @@ def drift_within(
             moved = _moved(profile.bins(), _shares(before), _shares(now))
             found.append(SliceDrift(profile.name, name, int(now.sum()), effect, p_value, moved))
     return tuple(sorted(found, key=lambda part: (-part.effect, part.column, part.slice)))
+
+
+def with_slices(columns: Iterable[ColumnDrift], within: Sequence[SliceDrift]) -> tuple[ColumnDrift, ...]:
+    """The columns, each with the slices in which it moved."""
+    return tuple(replace(c, within=tuple(part for part in within if part.column == c.name)) for c in columns)
 
 
 def _cells(

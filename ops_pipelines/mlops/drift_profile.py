@@ -112,7 +112,8 @@ class ColumnProfile:
         size = len(self.counts)
         if self.categories is not None:
             codes, texts = coded(values)
-            return np.append(self._positions(texts), size - 1)[codes]
+            bins: np.ndarray = np.append(self._positions(texts), size - 1)[codes]
+            return bins
         numbers = values.to_numpy(dtype=float, na_value=np.nan)
         positions = np.searchsorted(np.asarray(self.edges or (), dtype=float), numbers, side="right")
         positions[np.isnan(numbers)] = size - 1

@@ -9,6 +9,7 @@ import pytest
 from ops_pipelines.core.statistics import (
     ClusteredMean,
     clustered_mean,
+    effective_number,
     holm_adjusted,
     homogeneity_p_value,
     prediction_bound,
