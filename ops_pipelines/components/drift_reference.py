@@ -57,7 +57,7 @@ def columns_of(table: "pa.Table", names: Iterable[str]) -> "dict[str, pd.Series[
 
 
 def _training_period(model: "Model", platform: Platform, kept: tuple[ColumnProfile, ...], release: str) -> Reference:
-    """The profiles that the release keeps, and where the model has slices the rows that it was fitted on, if they are there."""
+    """The profiles that the release keeps, and the rows that it was fitted on where there are slices to look at."""
     if not model.slices:
         return Reference(kept)
     found = find_release(platform.releases, model.name, release)

@@ -163,6 +163,7 @@ def test_every_number_falls_into_one_bin(numbers) -> None:
     itself = profile_column("x", FEATURE, values, np.arange(len(values)))
     for column in (known, itself):
         counts = column.histogram(values)
+        assert counts.tolist() == np.bincount(column.placed(values), minlength=len(counts)).tolist()
         assert counts.sum() == len(values)
         assert counts[-1] == numbers.count(None)
         assert len(column.bins()) == len(column.counts) == len(counts)
