@@ -95,7 +95,7 @@ def _weeks(
         _profiled(column, [t for t, mine in zip(tables, own, strict=True) if mine or column.role == FEATURE])
         for column in kept
     )
-    names = [*model.slices, *(column.name for column in kept)] if model.slices else []
+    names = list(dict.fromkeys([*model.slices, *(column.name for column in kept)])) if model.slices else []
     alike = _alike(tables, names)
     rows = columns_of(pa.concat_tables(alike), names) if alike and names else {}
     return Reference(profiles, rows, admitted.inputs, tuple(weeks))
