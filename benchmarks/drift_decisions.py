@@ -95,6 +95,10 @@ def _peers_quiet(rows: int, resamples: int, seed: int) -> Quiet:
         told = [metric for metric in metrics if "column" in metric["config"]]
         flags.append([_has_drifted(metric) for metric in told])
         (counted,) = (metric for metric in metrics if "drift_share" in metric["config"])
+        if sum(flags[-1]) != counted["value"]["count"]:
+            raise ValueError(
+                f"Evidently counts {counted['value']['count']} drifted columns, and {sum(flags[-1])} were read"
+            )
         findings.append(counted["value"]["share"] >= counted["config"]["drift_share"])
     return Quiet(float(np.mean(flags)), float(np.any(flags, axis=1).mean()), float(np.mean(findings)), resamples)
 
