@@ -3,7 +3,7 @@
 Each rule is a frozen value of the domain; here it only gets a place in YAML, with the domain's own defaults.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import dagster as dg
 
@@ -60,7 +60,7 @@ class Drift(dg.Model, dg.Resolvable):
     min_windows: int = DriftRule().min_windows
     feature_share: float = DriftRule().feature_share
     min_slice_rows: int = DriftRule().min_slice_rows
-    reference: str = ReferenceRule().reference
+    reference: Literal["training", "trailing", "same_season"] = "training"
     reference_weeks: int = ReferenceRule().weeks
 
     def rule(self) -> DriftRule:

@@ -6,19 +6,20 @@ from types import SimpleNamespace
 import numpy as np
 import pyarrow as pa
 import pytest
+from pydantic import ValidationError
 
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.project import Project
 from ops_pipelines.components.model_drift import make_drift
 from ops_pipelines.components.model_settings import Drift
-from ops_pipelines.core.errors import ConfigError
 from ops_pipelines.core.fingerprint import canonical_json, digest_json
 from ops_pipelines.core.lineage import Artefact, Origin
 from ops_pipelines.core.release import Evidence, Manifest
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed
 from ops_pipelines.mlops.calibration import SCORE, Expectations
-from ops_pipelines.mlops.drift import FEATURE, FEATURE_DRIFT, PREDICTION, PREDICTION_DRIFT, profile_column
+from ops_pipelines.mlops.drift import FEATURE, FEATURE_DRIFT, PREDICTION, PREDICTION_DRIFT, DriftRule, profile_column
 from ops_pipelines.mlops.performance import Expected
+from ops_pipelines.mlops.reference import SAME_SEASON, ReferenceRule
 
 FIRST, ROWS, NOON = date(2013, 1, 1), 600, datetime(2013, 3, 5, 12, tzinfo=UTC)
 
@@ -164,6 +165,13 @@ def test_a_training_set_that_was_made_again_since_is_not_taken_for_the_releases_
     assert names(made) == {week(10)}
 
 
+def test_the_reference_is_chosen_in_yaml() -> None:
+    drift = Drift.resolve_from_yaml("{reference: same_season, reference_weeks: 6, floor: 0.2}")
+    assert drift.compared_with() == ReferenceRule(SAME_SEASON, 6)
+    assert drift.rule() == DriftRule(floor=0.2)
+    assert Drift().compared_with() == ReferenceRule()
+
+
 def test_a_reference_that_does_not_exist_is_refused_with_those_that_do() -> None:
-    with pytest.raises(ConfigError, match="reference under `drift` is winter"):
-        Drift(reference="winter").compared_with()
+    with pytest.raises(ValidationError, match="'training', 'trailing' or 'same_season'"):
+        Drift(reference="winter")
