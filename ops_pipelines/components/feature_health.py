@@ -18,7 +18,7 @@ from ops_pipelines.components.feature_inputs import (
     join,
     sources_of,
 )
-from ops_pipelines.components.publishing import Product, shown_table
+from ops_pipelines.components.publishing import Product, shown_table, unmade
 from ops_pipelines.core.fingerprint import digest_json
 from ops_pipelines.core.lineage import address
 from ops_pipelines.core.verdict import NotEvaluated, Passed, Verdict, reasons_of
@@ -37,6 +37,8 @@ MEASURED = "is_measured"
 _ASKED = "__asked_at"
 _UNKNOWN = 6
 """How many entities that nobody knows are asked for as well: a value of theirs would be somebody else's."""
+
+FINDINGS = (PARITY, FRESHNESS)
 
 
 class Health(dg.Model, dg.Resolvable):
@@ -60,10 +62,10 @@ def make_health(features: "FeatureSet", health: Health, platform: Platform, week
     wanted = [online, *addresses_of(platform, health.dataset, [week])]
     admitted = admit(wanted, latest=platform.latest, ruling=platform.ruling)
     if not isinstance(admitted.verdict, Passed):
-        return _nothing(admitted.verdict, admitted.inputs)
+        return unmade(admitted.verdict, admitted.inputs, FINDINGS)
     if admitted.excluded:
         why = "; ".join(f"{at} was excluded by {who}" for at, who in admitted.excluded.items())
-        return _nothing(NotEvaluated(why), admitted.inputs)
+        return unmade(NotEvaluated(why), admitted.inputs, FINDINGS)
     service, definitions = applied_service(platform, features.name)
     inputs = {**admitted.inputs, f"{features.name}/definitions@-": definitions}
     end = window_of(features.weekly.definition(), week).end
@@ -72,7 +74,9 @@ def make_health(features: "FeatureSet", health: Health, platform: Platform, week
     loaded = platform.features.loaded(features.service, entities.to_pylist())
     if loaded is None or loaded.service != service:
         why = "nothing was ever loaded into it" if loaded is None else "it was applied again since"
-        return _nothing(NotEvaluated(f"the feature store is not as {features.name}/definitions has it: {why}"), inputs)
+        return unmade(
+            NotEvaluated(f"the feature store is not as {features.name}/definitions has it: {why}"), inputs, FINDINGS
+        )
     return _look(features, health, platform, entities, loaded, inputs, end=end)
 
 
@@ -104,7 +108,7 @@ def _look(
     read = feature_inputs(platform, service, weeks, first_asked=loaded.until, last_week=last)
     inputs = {**inputs, **read.admission.inputs}
     if not isinstance(read.admission.verdict, Passed):
-        return _nothing(read.admission.verdict, inputs)
+        return unmade(read.admission.verdict, inputs, FINDINGS)
     parity = _compared(platform, entities, service, loaded, read)
     known = loaded.vectors.slice(0, max(0, entities.num_rows - _UNKNOWN))
     ages = measure_ages(known, service=service, asked_at=loaded.until, limits=health.freshness)
@@ -170,11 +174,3 @@ def _words(age: ViewAge) -> dict[str, Any]:
         "missing": f"{age.missing:.1%}",
         "expired": f"{age.expired:.1%}",
     }
-
-
-def _nothing(verdict: Verdict, inputs: Any) -> Product:
-    """A week whose features cannot be looked at, and why."""
-    import pyarrow as pa
-
-    why = verdict if isinstance(verdict, NotEvaluated) else NotEvaluated("; ".join(reasons_of(verdict)))
-    return Product(pa.table({}), digest_json(None), verdict, inputs, findings=dict.fromkeys((PARITY, FRESHNESS), why))

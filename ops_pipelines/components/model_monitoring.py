@@ -11,7 +11,7 @@ from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.predictor import predictor_of
 from ops_pipelines.components.calendar import window_of
 from ops_pipelines.components.feature_inputs import addresses_of
-from ops_pipelines.components.publishing import Product, shown_table
+from ops_pipelines.components.publishing import Product, shown_table, table_of, unmade
 from ops_pipelines.core.fingerprint import digest_json, short
 from ops_pipelines.core.lineage import address
 from ops_pipelines.core.pointer import PRODUCTION, live_before
@@ -51,15 +51,15 @@ def make_performance(model: "Model", platform: Platform, week: str) -> Product:
     scored, labelled = address(f"{model.name}/predictions", week), label_addresses(model, platform, week)
     admitted = admit([scored, *labelled], latest=platform.latest, ruling=platform.ruling)
     if not isinstance(admitted.verdict, Passed):
-        return _nothing(admitted.verdict, admitted.inputs, findings_made)
+        return unmade(admitted.verdict, admitted.inputs, findings_made)
     read = {found: digest for found, digest in admitted.inputs.items() if found != scored}
     if not read or scored not in admitted.inputs:
         excluded = NotEvaluated("; ".join(f"{at} was excluded by {why}" for at, why in admitted.excluded.items()))
-        return _nothing(excluded, admitted.inputs, findings_made)
+        return unmade(excluded, admitted.inputs, findings_made)
     labels = platform.read_all(read)
     twice = repeated_keys(labels, model.entities.key, of=model.labels.dataset)
     if twice:
-        return _nothing(Blocked((twice,)), admitted.inputs, findings_made)
+        return unmade(Blocked((twice,)), admitted.inputs, findings_made)
     scores = platform.read_all({scored: admitted.inputs[scored]})
     as_of = window_of(model.weeks(), week).end + timedelta(weeks=model.labels.wait_weeks)
     known = _known(model, scores, labels, as_of)
@@ -75,7 +75,7 @@ def make_performance(model: "Model", platform: Platform, week: str) -> Product:
     rows = [row.to_json() for row in performance.measured]
     findings = {PERFORMANCE: performance.verdict, LABEL_DRIFT: _label_drift(model, expected, outcomes)}
     return Product(
-        _table_of(rows),
+        table_of(rows),
         digest=digest_json([rows, before, [reasons_of(verdict) for verdict in findings.values()]]),
         verdict=Passed({"coverage": outcomes.coverage}),
         inputs=admitted.inputs,
@@ -158,15 +158,3 @@ def _against_the_release_before(
     )
     low, high = found.gain_interval or (None, None)
     return {"release": digest, "loss": found.champion_loss, "gain": found.gain, "low": low, "high": high}
-
-
-def _nothing(verdict: Verdict, inputs: Any, findings: Sequence[str]) -> Product:
-    """A week that cannot be looked at, because of what it would be made from."""
-    why = verdict if isinstance(verdict, NotEvaluated) else NotEvaluated("; ".join(reasons_of(verdict)))
-    return Product(_table_of([]), digest_json(None), verdict, inputs, findings=dict.fromkeys(findings, why))
-
-
-def _table_of(rows: list[dict[str, Any]]) -> "pa.Table":
-    import pyarrow as pa
-
-    return pa.Table.from_pylist(rows) if rows else pa.table({})

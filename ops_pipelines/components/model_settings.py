@@ -3,7 +3,7 @@
 Each rule is a frozen value of the domain; here it only gets a place in YAML, with the domain's own defaults.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import dagster as dg
 from pydantic import Field
@@ -11,6 +11,7 @@ from pydantic import Field
 from ops_pipelines.mlops.drift import DriftRule
 from ops_pipelines.mlops.evaluation import GateRule
 from ops_pipelines.mlops.performance import PerformanceRule
+from ops_pipelines.mlops.reference import ReferenceRule
 from ops_pipelines.mlops.retraining_rule import RetrainingRule
 from ops_pipelines.mlops.search import SearchRule
 from ops_pipelines.mlops.training import Weighting
@@ -73,7 +74,11 @@ class Gate(dg.Model, dg.Resolvable):
 
 
 class Drift(dg.Model, dg.Resolvable):
-    """When a column has drifted; see `ops_pipelines.mlops.drift.DriftRule`."""
+    """When a column has drifted, see `ops_pipelines.mlops.drift.DriftRule`, and from what.
+
+    `reference` is `training` (the release's training period), `trailing` (the last `reference_weeks` scored weeks before)
+    or `same_season` (so many scored weeks around the same one a year before); see `ops_pipelines.mlops.reference`.
+    """
 
     confidence: float = DriftRule().confidence
     significance: float = DriftRule().significance
@@ -81,10 +86,19 @@ class Drift(dg.Model, dg.Resolvable):
     min_rows: int = DriftRule().min_rows
     min_windows: int = DriftRule().min_windows
     feature_share: float = DriftRule().feature_share
+    min_slice_rows: int = DriftRule().min_slice_rows
+    reference: Literal["training", "trailing", "same_season"] = "training"
+    reference_weeks: int = ReferenceRule().weeks
 
     def rule(self) -> DriftRule:
         """The rule as the domain knows it."""
-        return DriftRule(**_settings(self))
+        settings = _settings(self)
+        del settings["reference"], settings["reference_weeks"]
+        return DriftRule(**settings)
+
+    def compared_with(self) -> ReferenceRule:
+        """Which windows a week is compared with."""
+        return ReferenceRule(self.reference, self.reference_weeks)
 
 
 class Performance(dg.Model, dg.Resolvable):

@@ -1,6 +1,6 @@
 """The last two moves of every asset: write what was made, report how it was judged."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from ops_pipelines.adapters.platform import Platform
-from ops_pipelines.core.fingerprint import short
+from ops_pipelines.core.fingerprint import digest_json, short
 from ops_pipelines.core.lineage import STATIC, Artefact
-from ops_pipelines.core.verdict import Passed, Verdict, name_of, reasons_of, verdict_to_json
+from ops_pipelines.core.verdict import NotEvaluated, Passed, Verdict, name_of, reasons_of, verdict_to_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -64,6 +64,19 @@ def publish(
             *(finding_result(name, verdict) for name, verdict in product.findings.items()),
         ],
     )
+
+
+def unmade(verdict: Verdict, inputs: Mapping[str, str], findings: Iterable[str]) -> Product:
+    """What could not be made because of what it would be made from: no rows, and findings that are not evaluated."""
+    why = verdict if isinstance(verdict, NotEvaluated) else NotEvaluated("; ".join(reasons_of(verdict)))
+    return Product(table_of([]), digest_json(None), verdict, inputs, findings=dict.fromkeys(findings, why))
+
+
+def table_of(rows: Sequence[Mapping[str, Any]]) -> "pa.Table":
+    """Rows of plain values as a table; one without columns for none."""
+    import pyarrow as pa
+
+    return pa.Table.from_pylist(list(rows)) if rows else pa.table({})
 
 
 def gate_spec(check: str, key: dg.AssetKey, partitions: dg.PartitionsDefinition[str] | None) -> dg.AssetCheckSpec:

@@ -64,20 +64,41 @@ def clustered_mean(values: "np.ndarray", clusters: Sequence[Hashable]) -> Cluste
     return ClusteredMean(mean, error, len(values), count)
 
 
-def prediction_bound(values: Sequence[float], *, confidence: float = 0.95) -> float:
+def prediction_bound(values: Sequence[float], *, confidence: float = 0.95, effective: float | None = None) -> float:
     """The value that one more draw of the same kind stays below with that confidence.
 
     The one-sided prediction limit for one further observation of a normal sample, mean + t * s * sqrt(1 + 1/m) with
-    m - 1 degrees of freedom (Hahn, 1970). Raises ValueError for fewer than two values.
+    m - 1 degrees of freedom (Hahn, 1970). Where values resemble their neighbours, m is how many of them are independent
+    (`effective`, all of them without it), and s^2 is widened by m * (n - 1) / (n * (m - 1)), since such values lie closer
+    together than draws do (Bayley and Hammersley, 1946). Raises ValueError for fewer than two values.
     """
     import numpy as np
     from scipy.special import stdtrit
 
     if len(values) < 2:
         raise ValueError(f"a prediction needs at least two values, got {len(values)}")
-    count, sample = len(values), np.asarray(values, dtype=float)
-    reach = float(stdtrit(count - 1, confidence)) * float(sample.std(ddof=1))
+    sample, total = np.asarray(values, dtype=float), len(values)
+    count = total if effective is None else min(max(effective, 2.0), total)
+    spread = float(sample.std(ddof=1)) * float(np.sqrt(count * (total - 1) / (total * (count - 1))))
+    reach = float(stdtrit(count - 1, confidence)) * spread
     return float(sample.mean()) + reach * float(np.sqrt(1 + 1 / count))
+
+
+def effective_number(values: Sequence[float]) -> float:
+    """How many independent values a series in time's order is worth: at least 2, at most as many as there are.
+
+    n * (1 - r) / (1 + r) with the lag-1 autocorrelation r (Bayley and Hammersley, 1946, for an autoregressive series of
+    order one), which is negative only by chance here and then counts as 0. A series that does not vary is worth all of
+    its values. Read backwards it is worth as much. Raises ValueError for fewer than two values.
+    """
+    import numpy as np
+
+    if len(values) < 2:
+        raise ValueError(f"an autocorrelation needs at least two values, got {len(values)}")
+    moved = np.asarray(values, dtype=float) - np.mean(values)
+    total = float((moved**2).sum())
+    alike = max(0.0, float((moved[1:] * moved[:-1]).sum()) / total) if total > 1e-12 else 0.0
+    return max(2.0, len(values) * (1 - alike) / (1 + alike))
 
 
 def homogeneity_p_value(first: "np.ndarray", second: "np.ndarray", *, least_expected: float = 5.0) -> float:

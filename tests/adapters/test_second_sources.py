@@ -9,12 +9,13 @@ import pytest
 from ops_pipelines.core.statistics import (
     ClusteredMean,
     clustered_mean,
+    effective_number,
     holm_adjusted,
     homogeneity_p_value,
     prediction_bound,
 )
 from ops_pipelines.core.verdict import Blocked
-from ops_pipelines.mlops.drift import FEATURE, ColumnProfile, DriftRule, effect_of, measure_drift, profile_column
+from ops_pipelines.mlops.drift import FEATURE, ColumnProfile, DriftRule, index_of, measure_drift, profile_column
 from ops_pipelines.mlops.importance import rank_features
 from ops_pipelines.mlops.metrics import log_loss, roc_auc
 from ops_pipelines.mlops.performance import Expected, Outcomes, PerformanceRule, judge_performance
@@ -157,7 +158,17 @@ def test_the_effect_is_jeffreys_divergence_of_scipy() -> None:
     random = np.random.default_rng(4)
     before, after = random.multinomial(900, np.full(6, 1 / 6)), random.multinomial(400, [0.3, 0.3, 0.1, 0.1, 0.2, 0.0])
     p, q = before + 0.5, after + 0.5
-    assert effect_of(before, after) == pytest.approx(entropy(p, q) + entropy(q, p))
+    assert index_of(before, after) == pytest.approx(entropy(p, q) + entropy(q, p))
+
+
+def test_the_autocorrelation_is_that_of_statsmodels() -> None:
+    from statsmodels.tsa.stattools import acf
+
+    steps = np.random.default_rng(2).normal(size=301)
+    series = steps[1:] + 0.8 * steps[:-1]
+    alike = acf(series, nlags=1, fft=False)[1]
+    assert 0.3 < alike < 0.7
+    assert effective_number(series.tolist()) == pytest.approx(300 * (1 - alike) / (1 + alike))
 
 
 # How often drift and performance are flagged, over many weeks

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from ops_pipelines.core.statistics import (
     ClusteredMean,
     clustered_mean,
+    effective_number,
     holm_adjusted,
     homogeneity_p_value,
     prediction_bound,
@@ -91,6 +92,55 @@ def test_one_more_draw_stays_below_its_bound_as_often_as_it_says() -> None:
     draws = np.random.default_rng(7).normal(size=(500, 6))
     below = np.mean([draw[5] < prediction_bound(draw[:5], confidence=0.9) for draw in draws])
     assert below == pytest.approx(0.9, abs=0.04)  # three standard errors of a share of 500
+
+
+# A series in time's order
+
+
+def wandering(random: np.random.Generator, length: int, alike: float) -> np.ndarray:
+    """An autoregressive series of order one with unit variance."""
+    series = [random.normal()]
+    for step in random.normal(size=length - 1) * np.sqrt(1 - alike**2):
+        series.append(alike * series[-1] + step)
+    return np.array(series)
+
+
+def test_the_effective_number_by_hand() -> None:
+    # deviations -1.5 -0.5 0.5 1.5; r = (0.75 - 0.25 + 0.75) / 5 = 0.25; 4 * 0.75 / 1.25
+    assert effective_number([1.0, 2.0, 3.0, 4.0]) == pytest.approx(2.4)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=20))
+def test_a_series_is_worth_at_least_two_values_and_at_most_all_and_as_much_backwards(series: list[float]) -> None:
+    assert 2 <= effective_number(series) <= len(series)
+    assert effective_number(series[::-1]) == pytest.approx(effective_number(series))
+
+
+@pytest.mark.parametrize("series", [[3.0] * 9, [0.0, 1.0] * 6])
+def test_a_series_that_stands_still_or_swings_loses_nothing(series: list[float]) -> None:
+    assert effective_number(series) == len(series)
+
+
+@pytest.mark.parametrize("values", [[], [1.0]])
+def test_fewer_than_two_values_resemble_nothing(values: list[float]) -> None:
+    with pytest.raises(ValueError, match=f"at least two values, got {len(values)}"):
+        effective_number(values)
+
+
+def test_the_bound_of_fewer_effective_values_by_hand() -> None:
+    # sd of 1 2 3 4 is sqrt(5/3); worth 2: s^2 * 2 * 3 / (4 * 1), t of 0.95 with 1 degree is 6.313752
+    expected = 2.5 + 6.313752 * np.sqrt(5 / 3 * 1.5) * np.sqrt(1.5)
+    assert prediction_bound([1.0, 2.0, 3.0, 4.0], effective=2.0) == pytest.approx(expected)
+    assert prediction_bound([1.0, 2.0, 3.0], effective=3.0) == prediction_bound([1.0, 2.0, 3.0])
+
+
+def test_a_wandering_series_leaves_its_bound_less_often_where_its_memory_is_allowed_for() -> None:
+    random = np.random.default_rng(7)
+    draws = [wandering(random, 31, 0.6)[[*range(20), 30]] for _ in range(1000)]
+    naive = np.mean([draw[20] > prediction_bound(draw[:20]) for draw in draws])
+    allowed = np.mean([draw[20] > prediction_bound(draw[:20], effective=effective_number(draw[:20])) for draw in draws])
+    assert naive > 0.07
+    assert allowed == pytest.approx(0.05, abs=0.021)  # three standard errors of a share of 1000
 
 
 # Two histograms
