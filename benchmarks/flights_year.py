@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from benchmarks.year_walk import WEEK, Recipe
+from benchmarks.scored_year import WEEK, Recipe
 from ops_pipelines.adapters.feast_store import FeastStore
 from ops_pipelines.adapters.flavours import flavour_named
 from ops_pipelines.adapters.project import find_project
+from ops_pipelines.core.errors import ConfigError
 from ops_pipelines.mlops.dataset import DatasetSpec, conform, declared_columns, key_of
 from ops_pipelines.mlops.drift import DriftRule
 from ops_pipelines.mlops.evaluation import GateRule
@@ -23,7 +24,7 @@ from ops_pipelines.mlops.feature_set import FeatureService, join_features
 from ops_pipelines.mlops.performance import PerformanceRule
 from ops_pipelines.mlops.retraining import RetrainingRule
 from ops_pipelines.mlops.task import CLASSIFICATION, task_named
-from ops_pipelines.mlops.training import ASKED_AT, KNOWN_AT, LABEL, import_function
+from ops_pipelines.mlops.training import ASKED_AT, KNOWN_AT, LABEL, Weighting, import_function
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +34,31 @@ YEAR = datetime(2013, 1, 1, tzinfo=UTC)
 WEEKS = 52
 DATASETS = ("flights", "landings", "weather", "aircraft", "delays")
 """The folders of the project's definitions that declare datasets, those before others that are made from them."""
+
+FOLLOWED = frozenset(
+    [
+        "name",
+        "description",
+        "train",
+        "flavour",
+        "weekly",
+        "entities",
+        "labels",
+        "features",
+        "params",
+        "seed",
+        "task",
+        "window_weeks",
+        "holdout_weeks",
+        "slices",
+        "weights",
+        "gate",
+        "drift",
+        "performance",
+        "retraining",
+    ]
+)
+"""The settings of a model that the walk follows, or that change nothing in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +74,9 @@ def read_flights_year(folder: Path) -> FlightsYear:
     lake = _write_lake(folder / "lake")
     declared = _declared("flight_delay")[0]
     service = _service(folder, _declared("flight_features")[0]["service"])
-    files = {table.name: sorted(map(str, (folder / "lake" / table.dataset).rglob("*.parquet"))) for table in service.tables}
+    files = {
+        table.name: sorted(map(str, (folder / "lake" / table.dataset).rglob("*.parquet"))) for table in service.tables
+    }
     rows = _rows(lake[declared["entities"]["dataset"]], declared, service)
     asked_at = declared["entities"]["asked_at"]
     joined = join_features(rows, asked_at=asked_at, service=service, sources=files)
@@ -126,7 +154,17 @@ def _with_labels(joined: "pa.Table", weeks: list["pa.Table"], declared: dict[str
 
 
 def _recipe(declared: dict[str, Any], service: FeatureService) -> Recipe:
-    """The model as its YAML declares it, with the domain's defaults for what it leaves out."""
+    """The model as its YAML declares it, with the domain's defaults for what it leaves out.
+
+    ConfigError for settings that the walk does not follow: it would decide otherwise than the platform.
+    """
+    unknown = sorted(set(declared) - FOLLOWED) + sorted(set(declared["labels"]) - {"dataset", "column", "known_at"})
+    if unknown:
+        raise ConfigError(
+            f"The walk does not follow {unknown} of the model's YAML",
+            expected=f"some of {', '.join(sorted(FOLLOWED))}",
+            action="Teach it to benchmarks/scored_year.py or benchmarks/year_walk.py",
+        )
     return Recipe(
         train=import_function(declared["train"], what="training function"),
         params=declared["params"],
@@ -135,6 +173,7 @@ def _recipe(declared: dict[str, Any], service: FeatureService) -> Recipe:
         task=task_named(declared.get("task", CLASSIFICATION.name)),
         features=service.features,
         slices=tuple(declared["slices"]),
+        weighting=Weighting(**declared.get("weights", {})),
         window_weeks=declared["window_weeks"],
         holdout_weeks=declared["holdout_weeks"],
         gate=GateRule(**declared.get("gate", {})),
