@@ -5,7 +5,7 @@ the caller throws away, and one join over the whole year. A value is joined as o
 those that the platform joins for that week alone.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,30 +34,7 @@ YEAR = datetime(2013, 1, 1, tzinfo=UTC)
 WEEKS = 52
 DATASETS = ("flights", "landings", "weather", "aircraft", "delays")
 """The folders of the project's definitions that declare datasets, those before others that are made from them."""
-
-FOLLOWED = frozenset(
-    [
-        "name",
-        "description",
-        "train",
-        "flavour",
-        "weekly",
-        "entities",
-        "labels",
-        "features",
-        "params",
-        "seed",
-        "task",
-        "window_weeks",
-        "holdout_weeks",
-        "slices",
-        "weights",
-        "gate",
-        "drift",
-        "performance",
-        "retraining",
-    ]
-)
+FOLLOWED = {each.name for each in fields(Recipe)} | {"name", "description", "weekly", "entities", "labels", "weights"}
 """The settings of a model that the walk follows, or that change nothing in it."""
 
 
