@@ -1,8 +1,9 @@
 """Rules that say which weeks are bad: the project's own, and the ones that teams use instead.
 
-Every number in them is a published default, stands in the model's YAML, or comes from the training period of the release
-that is watched; `settings` says which. Where the training period gives it, it is the tightest at which no week of that
-period would be flagged. A rival's weeks open and close episodes as the project's performance findings do.
+Each number in them is a published default, stands in the model's YAML, or comes from the training period of the release
+that is watched, where it is the distance of the worst week; `settings` says which. The 3 and the 1.5 of one rival are none
+of these: they are as they were proposed, maybe by somebody who had seen the year, which can only help it. A rival's weeks
+open and close episodes as the project's performance findings do.
 """
 
 from collections.abc import Callable, Mapping
