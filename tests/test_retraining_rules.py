@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.flights_year import YEAR, FlightsYear
+from benchmarks.flights_year import YEAR, FlightsYear, read_flights_year
 from benchmarks.quiet_years import deal_days, deal_rows
 from benchmarks.retraining_rules import compared, false_episodes
 from benchmarks.scored_year import WEEK, Recipe, Year
@@ -189,3 +189,17 @@ def test_a_row_holds_only_where_the_projects_rule_gained_as_much(turned: Year) -
     never = rows[-1]
     assert (never.name.rpartition(": ")[2], never.peer, never.ratio) == ("never retraining", 0.0, None)
     assert never.ours > 0
+
+
+@pytest.mark.long
+def test_the_walk_decides_on_the_year_of_flights_as_the_platform_does_in_the_demo(tmp_path) -> None:
+    flights = read_flights_year(tmp_path)
+    walked = walk(Year(flights.frame, flights.recipe, start=YEAR), OURS.flags, flights.recipe.retraining)
+    promoted, refused = walked.challenges[:2]
+    bad = [week for week, found in walked.findings.items() if isinstance(found[PERFORMANCE], Blocked)]
+    compared_on_the_holdout = promoted.verdict.evidence["comparison"]
+    assert (len(flights.frame), bad) == (335_844, [15, 16])
+    assert (promoted.week, promoted.is_promoted, promoted.kinds) == (16, True, (PERFORMANCE,))
+    assert compared_on_the_holdout["gain"] == pytest.approx(0.0331, abs=5e-5)
+    assert compared_on_the_holdout["gain_interval"] == pytest.approx((0.0023, 0.0639), abs=5e-5)
+    assert (refused.week, refused.is_promoted, refused.kinds) == (28, False, (AGE,))
