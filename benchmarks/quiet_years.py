@@ -1,7 +1,7 @@
 """Years in which nothing drifts: the flights of the real one, dealt out anew over its weeks."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.flights_year import YEAR
 from benchmarks.scored_year import WEEK
@@ -18,7 +18,8 @@ def deal_rows(frame: "pd.DataFrame", seed: int) -> "pd.DataFrame":
     places = np.random.default_rng(seed).permutation(len(frame))
     asked_at = frame[ASKED_AT].iloc[places].set_axis(frame.index)
     known_at = asked_at + (frame[KNOWN_AT] - frame[ASKED_AT])
-    return frame.assign(**{ASKED_AT: asked_at, KNOWN_AT: known_at, WEEK: frame[WEEK].to_numpy()[places]})
+    dealt: dict[str, Any] = {ASKED_AT: asked_at, KNOWN_AT: known_at, WEEK: frame[WEEK].to_numpy()[places]}
+    return frame.assign(**dealt)
 
 
 def deal_days(frame: "pd.DataFrame", seed: int) -> "pd.DataFrame":
