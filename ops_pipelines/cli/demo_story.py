@@ -151,12 +151,12 @@ def _false(walked: Walked, episodes: "Sequence[Episode]") -> dict[str, str]:
     lake = walked.platform.lake
     inboxes = [inbox for week in lake.partitions("alarms") if (inbox := lake.good("alarms", week))]
     alarms = {alarm["key"]: alarm for inbox in inboxes for alarm in inbox.facts["alarms"] if alarm["notified_at"]}
-    right = {episode.opened for episode in episodes if episode.outcome == "promoted"}
+    right = {episode.opened for episode in episodes if _was_better(episode)}
     false = [alarm for alarm in alarms.values() if not any(alarm["since"] <= week <= alarm["week"] for week in right)]
     findings = Counter(alarm["finding"] for alarm in false)
     named = ", ".join(f"{finding.replace('_', ' ')} {count}" for finding, count in findings.items())
     raised = [episode for episode in episodes if episode.kind in RULES]
-    vain = [episode.opened for episode in raised if episode.outcome != "promoted"]
+    vain = [episode.opened for episode in raised if not _was_better(episode)]
     return _chapter(
         "alarms that a person would call false",
         f"{len(false)} of the {len(alarms)} that people were told of ({named or 'none'}); {len(vain)} of the {len(raised)} "
@@ -170,6 +170,13 @@ def _rollback(walked: Walked) -> str:
     return (
         f"{rolled['to']} is live again after {rolled['seconds']} s, no training; week {walked.last}: {walked.rescored}"
     )
+
+
+def _was_better(episode: "Episode") -> bool:
+    """Whether the gate let its challenger in; that the demo takes its last promotion back says nothing of that."""
+    from ops_pipelines.mlops.retraining_requests import PROMOTED, ROLLED_BACK
+
+    return episode.outcome in (PROMOTED, ROLLED_BACK)
 
 
 def _chapter(what: str, outcome: str, where: str) -> dict[str, str]:

@@ -77,6 +77,7 @@ def show_week(
         "columns": [without_bins(row) for row in sorted(columns or [], key=lambda row: -row["ratio"])],
         "measured": sorted(numbers or [], key=lambda row: row["name"] != "all"),
         "before": read.before,
+        "estimate": read.estimate,
         "report": _report(platform, system, week),
     }
     if as_json:

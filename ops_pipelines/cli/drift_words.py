@@ -31,6 +31,7 @@ def print_week(known: dict[str, Any]) -> None:
     columns = [{name: row[name] for name in ("name", "role", "rows")} | _effect_words(row) for row in known["columns"]]
     section("how far each column is from the training period, the worst first", columns)
     section("how the scores turned out, with intervals over the days", _measured_words(known["measured"]))
+    section("the loss as the scores alone let expect, before any outcome", [_estimate_words(known["estimate"])])
     section("the release before, on the same rows", [_before_words(known["before"])])
     print(f"report: {known['report'] or 'none was made'}")
 
@@ -83,6 +84,15 @@ def _measured_words(numbers: list[dict[str, Any]]) -> list[dict[str, Any]]:
         limit = f" limit {row['limit']:.3f}" if row["limit"] is not None else ""
         group[row["measure"].replace("_", " ")] = _text(row["value"], f"{sign}.3f") + interval + limit
     return list(groups.values())
+
+
+def _estimate_words(estimate: dict[str, Any]) -> dict[str, str]:
+    told = estimate.get("evidence", {})
+    if "loss" not in told:
+        return {"estimate": "; ".join(estimate.get("reasons", [])) or "none was made"}
+    interval = f"{told['loss']:.3f} [{told['low']:.3f}, {told['high']:.3f}]"
+    beyond = {"passed": "no", "blocked": "yes"}.get(estimate["verdict"], "cannot be told")
+    return {"estimate": interval, "limit": f"{told['limit']:.3f}", "beyond it, as far as scores tell": beyond}
 
 
 def _before_words(before: dict[str, Any]) -> dict[str, str]:

@@ -36,6 +36,12 @@ class JudgedWeek:
         part = self.parts["performance"]
         return part.facts.get("before", {}) if part else {}
 
+    @property
+    def estimate(self) -> dict[str, Any]:
+        """What the week's loss was estimated to be before its outcomes were known, as a verdict; empty where nobody did."""
+        part = self.parts["drift"]
+        return part.facts.get("estimate", {}) if part else {}
+
     def table(self, lake: "Lake", part: str) -> list[dict[str, Any]] | None:
         """The rows of a part; None where what was written last was not accepted, so that nothing stale is shown."""
         made = self.parts[part]
