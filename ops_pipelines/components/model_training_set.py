@@ -10,7 +10,7 @@ from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.components.calendar import trailing, window_of
 from ops_pipelines.components.feature_inputs import addresses_of, applied_service, feature_inputs, join
 from ops_pipelines.components.publishing import Product
-from ops_pipelines.core.errors import ConfigError
+from ops_pipelines.core.errors import ConfigError, SchemaMismatch, near_miss
 from ops_pipelines.core.fingerprint import canonical_json, digest_json, digest_table
 from ops_pipelines.core.verdict import Blocked, Passed, Verdict
 from ops_pipelines.mlops.admission import admit
@@ -50,7 +50,7 @@ def gather(
     if not isinstance(rows.verdict, Passed):
         return Vectors(None, rows.inputs, rows.excluded, rows.verdict)
     read = {address: digest for address, digest in rows.inputs.items() if address not in also}
-    entities = platform.read_all(read).select(_columns(model, service))
+    entities = _taken(platform.read_all(read), _columns(model, service), of=model.entities.dataset)
     twice = repeated_keys(entities, model.entities.key, of=model.entities.dataset)
     if twice:
         return Vectors(None, rows.inputs, rows.excluded, Blocked((twice,)))
@@ -110,15 +110,29 @@ def make_training_set(model: "Model", platform: Platform, week: str) -> Product:
 
 
 def _with_labels(model: "Model", vectors: "pa.Table", labels: "pa.Table") -> "pa.Table":
-    known = labels.select([model.entities.key, model.labels.column, model.labels.known_at])
+    known = _taken(labels, [model.entities.key, model.labels.column, model.labels.known_at], of=model.labels.dataset)
     return vectors.join(known, keys=model.entities.key, join_type="left outer").sort_by(model.entities.key)
 
 
+def _taken(table: "pa.Table", names: Sequence[str], *, of: str) -> "pa.Table":
+    """Some columns of a dataset; SchemaMismatch that names the first it lacks, with the nearest one."""
+    for name in names:
+        if name not in table.column_names:
+            raise SchemaMismatch(
+                f"Dataset {of!r} has no column {name!r}, which the model's YAML names",
+                expected=f"one of {', '.join(table.column_names)}",
+                action=f"{near_miss(name, table.column_names)} Correct the YAML, or load the dataset's weeks again",
+                column=name,
+            )
+    return table.select(list(names))
+
+
 def _columns(model: "Model", service: "FeatureService") -> list[str]:
-    """What is taken from the entities: the key, when it is asked, the join keys, and slices that are no feature."""
+    """What is taken from the entities: key, when it is asked, join keys, and slices and a weight that are no feature."""
     keys = [key for table in service.tables for key in table.keys]
-    slices = [name for name in model.slices if name not in service.features]
-    columns = list(dict.fromkeys([model.entities.key, model.entities.asked_at, *keys, *slices]))
+    also = [*model.slices, *([model.weights.column] if model.weights.column else [])]
+    own = [name for name in also if name not in service.features]
+    columns = list(dict.fromkeys([model.entities.key, model.entities.asked_at, *keys, *own]))
     twice = [name for name in columns if name in service.features]
     if twice:
         raise ConfigError(

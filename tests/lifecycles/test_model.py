@@ -371,3 +371,25 @@ def test_a_release_whose_golden_rows_score_otherwise_scores_nothing_and_is_not_p
     assert elsewhere.lake.file(f"{MODEL}/predictions", W2).is_file()
     assert elsewhere.still_answers(find_release(elsewhere.releases, MODEL, first)).reasons
     assert before.facts["release"] == first
+
+
+# Values instead of chances
+
+
+def test_a_regression_is_searched_weighted_gated_and_scores_its_weeks(elsewhere):
+    assert make(elsewhere, W0, *RAW, "trip_features/definitions")
+    assert make(elsewhere, W1, *RAW)
+    assert make(elsewhere, W2, *RAW, "trip_minutes/training_set", "trip_minutes/checkpoint")
+    (release,) = elsewhere.releases.releases("trip_minutes")
+    facts = release.latest.facts
+    assert isinstance(release.latest.verdict, Passed)
+    assert facts["metrics"]["absolute_error"] < 2 < facts["metrics"]["mean_score"]
+    assert len(facts["search"]) == 4
+    assert facts["recipe"]["params"].get("ridge") != 1000.0
+    assert facts["importance"][0]["feature"] == "wind"
+    elsewhere.clock.set(datetime(2013, 1, 22, tzinfo=UTC))
+    elsewhere.promote("trip_minutes", release.digest, actor="ann", reason="the first")
+    assert make(elsewhere, W3, *RAW)
+    assert make(elsewhere, W3, *(f"trip_minutes/{part}" for part in ("predictions", "drift", "performance")))
+    measured = elsewhere.lake.good("trip_minutes/performance", W3).findings["performance"].evidence
+    assert (measured["loss_name"], measured["loss"] < 2) == ("absolute_error", True)

@@ -6,7 +6,7 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 
-from ops_pipelines.testing.flavours import fit_logistic
+from ops_pipelines.testing.flavours import fit_linear, fit_logistic
 
 
 def _made(start):
@@ -23,6 +23,8 @@ def _made(start):
         asked_at=lambda made: made.departs_at - timedelta(hours=2),
         published_at=lambda made: made.departs_at - timedelta(hours=26),
         arrived_at=lambda made: made.departs_at + timedelta(hours=1),
+        minutes=lambda made: 60 + 8 * made.wind + draw.normal(0, 1, 100).round(3),
+        riders=lambda made: 1.0 + made.index % 5,
     )
 
 
@@ -46,3 +48,10 @@ def raising(rows, params, seed):
 
 def forgetful(rows, params, seed):
     fit_logistic(rows, params, seed)
+
+
+def weighted(rows, params, seed):
+    """Minutes by wind; that weights come is what it checks, since a fake does not use them."""
+    if rows.weights is None or not (rows.weights > 0).all():
+        raise ValueError("no weights came")
+    return fit_linear(rows, params, seed)
