@@ -305,7 +305,7 @@ TRAINING = '''\
         import lightgbm
 
         fixed = {{"objective": "{objective}", "deterministic": True, "force_row_wise": True, "num_threads": 1}}
-        features = rows.features.select_dtypes("number")
+        features = rows.features.select_dtypes(["number", "bool"])
         settings = fixed | {{"verbose": -1, "seed": seed}} | dict(params)
         return lightgbm.train(settings, lightgbm.Dataset(features, rows.labels), num_boost_round=50)
     '''
