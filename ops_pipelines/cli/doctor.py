@@ -80,7 +80,12 @@ def _packages(platform: "Platform") -> Iterator[Finding]:
         lines = platform.project.environment().decode().splitlines()
         pins = [Requirement(line.rstrip(" \\")) for line in lines if line[:1].isalnum()]
     except ValueError as error:  # of packaging, and of bytes that are no text
-        yield Finding("packages", BAD, f"{platform.project.lock} cannot be read: {error}", "Write it with `make lock`")
+        yield Finding(
+            "packages",
+            BAD,
+            f"{platform.project.lock} cannot be read: {error}",
+            "Write it anew: `make lock`, or `uv pip freeze`",
+        )
         return
     different = []
     for pin in pins:
@@ -95,7 +100,12 @@ def _packages(platform: "Platform") -> Iterator[Finding]:
     what = (
         f"{len(different)} differ from the lock: {', '.join(different[:5])}" if different else f"{len(pins)} as locked"
     )
-    yield Finding("packages", BAD if different else GOOD, what, "Run `make install`" if different else "")
+    yield Finding(
+        "packages",
+        BAD if different else GOOD,
+        what,
+        "Install what it names (`make install`), or lock what is installed" if different else "",
+    )
 
 
 def _libraries(_platform: "Platform") -> Iterator[Finding]:

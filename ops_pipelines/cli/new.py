@@ -1,4 +1,4 @@
-"""`ops new`: a project, or a dataset, a feature set or a model in one, written to be filled in.
+"""`ops new`: a project, or a dataset, a feature set, a model or an inbox of alarms in one, written to be filled in.
 
 What goes into a project's defs is written by the scaffolders that `dg scaffold defs` uses.
 """
@@ -16,7 +16,8 @@ from ops_pipelines.core.errors import ConfigError, near_miss
 if TYPE_CHECKING:
     from ops_pipelines.cli.dg_project import DgProject
 
-ROOM = "mlops"
+ROOMS = {"Dataset": "mlops", "FeatureSet": "mlops", "Model": "mlops", "Alarms": "agentops"}
+"""The folder of defs that a component goes into, where a project has it."""
 
 
 class _Kinds(TyperGroup):
@@ -29,11 +30,13 @@ class _Kinds(TyperGroup):
 app = typer.Typer()
 new = typer.Typer(
     cls=_Kinds,
-    help="write a project, or a dataset, a feature set or a model to fill in.",
+    help="write a project, or a dataset, a feature set, a model or alarms to fill in.",
     no_args_is_help=True,
 )
 app.add_typer(new, name="new")
-Name = Annotated[str, typer.Argument(help="Its name, for instance late_bags; it goes into mlops/ where that is.")]
+Name = Annotated[
+    str, typer.Argument(help="Its name, for instance late_bags; it goes into mlops/ (alarms: agentops/) where that is.")
+]
 
 
 @app.callback()
@@ -101,15 +104,23 @@ def write_model(
     _scaffold("Model", name, over, dry_run=dry_run, as_json=as_json)
 
 
+@new.command("alarms")
+def write_alarms(name: Name, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+    """Write an inbox of alarms over the project's models."""
+    _scaffold("Alarms", name, {}, dry_run=dry_run, as_json=as_json)
+
+
 FILL_IN = {
     "Dataset": "load() in loader.py, and the columns in defs.yaml",
     "FeatureSet": "the service in defs.yaml is one of feature_repo/, and the datasets are those that its views read",
     "Model": "train() in training.py; look over the rows, labels and features in defs.yaml",
+    "Alarms": "the systems to watch in defs.yaml",
 }
 FIRST = {
     "Dataset": "{name} --partition {week}",
     "FeatureSet": "{name}/definitions",
     "Model": "{name}/training_set --partition {later}",
+    "Alarms": "{name} --partition {later}",
 }
 """What to materialize first, and for which week."""
 TRAINING_WEEKS = 10
@@ -121,7 +132,7 @@ def _scaffold(component: str, name: str, params: Mapping[str, str | None], *, dr
 
     project = read_dg_project(find_project().root)
     parts = _checked(name)
-    folder = _room(project.defs_folder, parts).joinpath(*parts)
+    folder = _room(component, project.defs_folder, parts).joinpath(*parts)
     _refuse_existing(folder)
     if not dry_run:
         _write(component, folder, project, params)
@@ -179,9 +190,10 @@ def _checked(name: str) -> tuple[str, ...]:
     return parts
 
 
-def _room(defs: Path, parts: tuple[str, ...]) -> Path:
+def _room(component: str, defs: Path, parts: tuple[str, ...]) -> Path:
     """The discipline's folder, which its code location loads, where the project has one and the name gives none."""
-    return defs / ROOM if len(parts) == 1 and (defs / ROOM).is_dir() else defs
+    room = defs / ROOMS[component]
+    return room if len(parts) == 1 and room.is_dir() else defs
 
 
 def _refuse_existing(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """Lets Dagster's daemon live through the weeks from 3 February to 9 March, and prints a line of JSON for each."""
 
 import json
+import sys
 from datetime import UTC, datetime, timedelta
 
 import ops_pipelines
@@ -21,7 +22,8 @@ def main() -> None:
         for week in range(WEEKS):
             platform.clock.set(FIRST + timedelta(weeks=week + 1))
             runs = live(daemon)
-            print(json.dumps(told(platform, f"{FIRST + timedelta(weeks=week):%Y-%m-%d}") | {"runs": runs}), flush=True)
+            line = told(platform, f"{FIRST + timedelta(weeks=week):%Y-%m-%d}") | {"runs": runs}
+            sys.stdout.write(f"{json.dumps(line)}\n")
 
 
 def live(daemon: InProcessDaemon) -> list[str]:

@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 
 import pandas as pd
-
 from acme.defs.parcels.loader import made
 
 
