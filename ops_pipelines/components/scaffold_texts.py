@@ -6,7 +6,7 @@ DATASET = """\
     weekly: {weekly} # the first day of the first week; all datasets of a location share it
     key: id
     time_column: known_at # a row belongs to the week in which it became known
-    columns: # string, int, float, bool or timestamp; ? where it may be missing; a range for numbers
+    columns: # string, int, float, bool or timestamp; ? where it may be missing, then a range for numbers
       id: string
       known_at: timestamp
       value: float? 0..100
