@@ -137,7 +137,7 @@ def _scaffold(component: str, name: str, params: Mapping[str, str | None], *, dr
     if not dry_run:
         _write(component, folder, project, params)
     written = ("would write" if dry_run else "written", str(folder.relative_to(project.root)))
-    rows = [written, ("fill in", FILL_IN[component]), ("check", "dg check yaml && dg check defs")]
+    rows = [written, ("fill in", FILL_IN[component]), ("check", "dg check defs && ops doctor")]
     _say(
         [*rows, ("run", _first_run(component, project, folder.name))],
         title=f"{component} {folder.name}",

@@ -66,6 +66,7 @@ enabled = false
 [tool.pytest.ini_options]
 pythonpath = ["."]
 testpaths = ["tests"]
+filterwarnings = ["ignore::DeprecationWarning:dagster.*"]
 """
 WORKSPACE = """\
 # What `ops ui` and the daemon load; one code location an owner, each with a module like {package}.definitions.
@@ -87,10 +88,22 @@ features, `.ops/` (or `OPS_HOME`) all state. `requirements.lock` says what is in
 write it anew whenever that changes (`uv pip freeze > requirements.lock`, or a resolver's lock with hashes).
 
 ```console
-$ ops new dataset NAME        # then feature-set, then model
-$ dg check defs && pytest
-$ OPS_AUTOMATION=on ops ui    # or by hand, and in CI: ops materialize 'key:"NAME"' --partition WEEK --strict
+$ ops new dataset ROWS && ops new dataset OUTCOMES    # what is scored, and what came of it: a loader each
+$ ops new feature-set FEATURES --of ROWS
+$ ops new model MODEL --rows ROWS --labels OUTCOMES --features FEATURES    # --task regression
 ```
+
+`dg check defs`, `ops doctor` and `pytest` say whether it holds together. By hand, or in CI (`--strict`: any check that
+failed or never ran is an error), a few weeks are made, and a model is trained, gated and promoted:
+
+```console
+$ ops materialize 'key:"FEATURES/definitions"' --strict
+$ ops materialize 'key:"ROWS" or key:"OUTCOMES" or key:"FEATURES/online"' --partition WEEK..WEEK --strict
+$ ops materialize 'key:"MODEL/training_set"+2' --partition WEEK --strict
+$ ops releases MODEL
+```
+
+By itself it goes on with `OPS_AUTOMATION=on ops ui`: weeks arrive, are scored and judged, and models trained again.
 """
 PACKAGE = '"""The data, features and models of {package}."""\n'
 DEFS = '"""One folder for each dataset, feature set and model: its defs.yaml, and the code beside it."""\n'

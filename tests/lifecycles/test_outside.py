@@ -58,10 +58,9 @@ class Team:
         """What `ops releases` says of the model, the oldest release first."""
         return self.asked("releases", MODEL)
 
-    def made(self, *keys: str, weeks: str) -> Any:
-        """Assets materialized as CI would: any check that fails or never ran is an error."""
-        selection = " or ".join(f'key:"{key}"' for key in keys)
-        return json.loads(self.told("ops", "materialize", selection, "--partition", weeks, "--strict"))
+    def made(self, selection: str, *, weeks: str) -> None:
+        """Assets materialized as CI does: any check that fails or never ran is an error."""
+        self.told("ops", "materialize", selection, "--partition", weeks, "--strict")
 
 
 @pytest.fixture(scope="module")
@@ -116,8 +115,8 @@ def life(team: Team) -> Team:
     """Four weeks made by hand, a first release, and five weeks that the daemon lives through."""
     team.told("ops", "clock", "2025-02-03")
     first = ("parcel_features/definitions", "parcels", "deliveries", "parcel_features/online")
-    team.made(*first, weeks=f"2025-01-06..{TRAINED}")
-    team.made(*(f"{MODEL}/{part}" for part in ("training_set", "checkpoint", "release")), weeks=TRAINED)
+    team.made(" or ".join(f'key:"{key}"' for key in first), weeks=f"2025-01-06..{TRAINED}")
+    team.made(f'key:"{MODEL}/training_set"+2', weeks=TRAINED)
     shutil.copy(WRITTEN / "walk.py", team.project)
     team.weeks += [json.loads(line) for line in team.told("python", "walk.py").splitlines()]
     return team
