@@ -202,3 +202,13 @@ def test_a_dry_run_of_a_project_writes_nothing(ops, home, tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     assert ops("new", "project", "bags", "--dry-run").code == 0
     assert not (tmp_path / "bags").exists()
+
+
+def test_the_demo_leaves_a_project_of_ones_own_alone(ops, home, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ops("new", "project", "bags")
+    monkeypatch.chdir(tmp_path / "bags")
+    said = ops("demo")
+    assert said.code == 2
+    assert "in a clone of ops_pipelines" in said.err
+    assert not home.folder.exists()
