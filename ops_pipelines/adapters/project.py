@@ -41,7 +41,7 @@ class Project:
             raise ConfigError(
                 f"The project has no lock file {self.lock}",
                 expected="a file that pins every package by hash",
-                action="Write it with `make lock`, or name another in [tool.ops] lock",
+                action="Pin what is installed: `uv pip freeze > requirements.lock`; or name another in [tool.ops] lock",
             )
         return self.lock.read_bytes()
 
@@ -61,7 +61,7 @@ def find_project(start: Path | None = None) -> Project:
     raise ConfigError(
         f"No project around {where}",
         expected="a pyproject.toml with a [tool.ops] table in this folder or one above it",
-        action="Change into the project's folder, or add an empty [tool.ops] table",
+        action="Change into the project's folder, add an empty [tool.ops] table, or begin one: `ops new project NAME`",
     )
 
 

@@ -36,6 +36,7 @@ def run_demo(
     from ops_pipelines.cli.demo_walk import walk
 
     project = find_project()
+    _check_reference(project.root)
     _make_room(project.home, keep=keep)
     os.environ.update(prepare(project))
     (project.home / MARK).write_text("`ops demo` made this home, and puts it aside when it runs again.\n")
@@ -52,6 +53,20 @@ def run_demo(
     print(f"\nIt took {time.monotonic() - began:.0f} seconds. Everything is in {project.home}:")
     for command, what in story.next_steps:
         print(f"  {command:<62} {what}")
+
+
+def _check_reference(root: Path) -> None:
+    """ConfigError in a project of one's own: the demo would fill its home with flights, and call it a demo's."""
+    from ops_pipelines.cli.dg_project import read_dg_project
+    from ops_pipelines.core.errors import ConfigError
+
+    package = read_dg_project(root).defs_module.partition(".")[0]
+    if package != "ops_pipelines":
+        raise ConfigError(
+            f"The demo is not of this project, whose definitions are in {package!r}",
+            expected="the project ops_pipelines itself, whose models and features the demo walks through",
+            action="Run it in a clone of ops_pipelines",
+        )
 
 
 def _make_room(home: Path, *, keep: bool) -> None:

@@ -38,7 +38,10 @@ def examine(as_json: AsJson = False) -> None:
     from ops_pipelines.adapters.platform import Platform
 
     platform = Platform.embedded()
-    looks = (_python, _packages, _libraries, _automation, _services, _leftovers, _refused, _releases, _runs)
+    looks = (
+        *(_python, _packages, _libraries, _definitions, _automation),
+        *(_services, _leftovers, _refused, _releases, _runs),
+    )
     findings = [finding for look in looks for finding in _guarded(look, platform)]
     show([vars_of(finding) for finding in findings], title="ops doctor", as_json=as_json)
     raise typer.Exit(1 if any(finding.state == BAD for finding in findings) else 0)
@@ -80,7 +83,12 @@ def _packages(platform: "Platform") -> Iterator[Finding]:
         lines = platform.project.environment().decode().splitlines()
         pins = [Requirement(line.rstrip(" \\")) for line in lines if line[:1].isalnum()]
     except ValueError as error:  # of packaging, and of bytes that are no text
-        yield Finding("packages", BAD, f"{platform.project.lock} cannot be read: {error}", "Write it with `make lock`")
+        yield Finding(
+            "packages",
+            BAD,
+            f"{platform.project.lock} cannot be read: {error}",
+            "Write it anew: `make lock`, or `uv pip freeze`",
+        )
         return
     different = []
     for pin in pins:
@@ -95,7 +103,12 @@ def _packages(platform: "Platform") -> Iterator[Finding]:
     what = (
         f"{len(different)} differ from the lock: {', '.join(different[:5])}" if different else f"{len(pins)} as locked"
     )
-    yield Finding("packages", BAD if different else GOOD, what, "Run `make install`" if different else "")
+    yield Finding(
+        "packages",
+        BAD if different else GOOD,
+        what,
+        "Install what it names (`make install`), or lock what is installed" if different else "",
+    )
 
 
 def _libraries(_platform: "Platform") -> Iterator[Finding]:
@@ -105,6 +118,17 @@ def _libraries(_platform: "Platform") -> Iterator[Finding]:
     yield Finding(
         "libgomp", GOOD if found else BAD, found or "missing", "" if found else "Install libgomp1 for LightGBM"
     )
+
+
+def _definitions(platform: "Platform") -> Iterator[Finding]:
+    """Whether everything that is declared loads, and whether what it reads is declared."""
+    from ops_pipelines.cli.dg_project import load_definitions
+
+    graph = load_definitions(platform.project.root).resolve_asset_graph()
+    yield Finding("definitions", GOOD, f"{len(graph.materializable_asset_keys)} assets load")
+    for key in sorted(graph.external_asset_keys):
+        readers = ", ".join(sorted(child.to_user_string() for child in graph.get(key).child_keys))
+        yield Finding("definitions", ODD, f"{key.to_user_string()} is declared by nobody", f"Correct {readers}")
 
 
 def _automation(platform: "Platform") -> Iterator[Finding]:

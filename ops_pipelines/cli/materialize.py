@@ -46,12 +46,13 @@ def _materialize(
 
     from ops_pipelines.adapters.dagster_home import QUIET, prepare
     from ops_pipelines.adapters.project import find_project
+    from ops_pipelines.cli.dg_project import load_definitions
 
     project = find_project()
     os.environ.update(QUIET if dry_run else prepare(project))
     import dagster as dg
 
-    defs = _definitions(module)
+    defs = load_definitions(project.root, module)
     keys = _selected(defs, selection)
     partitions = _partitions(defs, keys, partition)
     if dry_run:
@@ -60,35 +61,6 @@ def _materialize(
         runs = [_run(defs, keys, chosen, instance) for chosen in partitions]
     wrong = [check for run in runs for check in run["checks"] if check["state"] != "passed"]
     return {"good": all(run["success"] for run in runs) and not (strict and wrong), "runs": runs}
-
-
-def _definitions(module: str | None) -> "dg.Definitions":
-    """The `defs` of a module, also where it is a function that makes them; ConfigError where there are none."""
-    import importlib
-
-    import dagster as dg
-
-    from ops_pipelines.adapters.project import find_project
-    from ops_pipelines.cli.dg_project import make_importable, read_dg_project
-    from ops_pipelines.core.errors import ConfigError
-
-    root = find_project().root
-    make_importable(root)
-    name = module or read_dg_project(root).definitions_module
-    try:
-        found = getattr(importlib.import_module(name), "defs", None)
-    except ImportError as error:
-        raise ConfigError(
-            f"The module {name!r} cannot be imported: {error}",
-            expected="a module with Dagster's definitions in `defs`",
-            action="Check --module, and `dg check defs`",
-        ) from error
-    made = found() if callable(found) else found
-    if not isinstance(made, dg.Definitions):
-        raise ConfigError(
-            f"The module {name!r} has no definitions", expected="dagster.Definitions in `defs`", action="Check --module"
-        )
-    return made
 
 
 def _selected(defs: "dg.Definitions", selection: str) -> "list[dg.AssetKey]":

@@ -1,33 +1,42 @@
-"""`ops new`: a dataset, a feature set or a model to fill in, written by the scaffolders that `dg scaffold defs` uses."""
+"""`ops new`: a project, or a dataset, a feature set, a model or an inbox of alarms in one, written to be filled in.
 
-from enum import StrEnum
+What goes into a project's defs is written by the scaffolders that `dg scaffold defs` uses.
+"""
+
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from ops_pipelines.cli.output import AsJson, DryRun, show
+from ops_pipelines.core.errors import ConfigError, near_miss
+
+if TYPE_CHECKING:
+    from ops_pipelines.cli.dg_project import DgProject
+
+ROOMS = {"Dataset": "mlops", "FeatureSet": "mlops", "Model": "mlops", "Alarms": "agentops"}
+"""The folder of defs that a component goes into, where a project has it."""
+
+
+class _Kinds(TyperGroup):
+    def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:
+        if args[0] not in self.commands:
+            ctx.fail(f"There is no kind {args[0]!r}. {near_miss(args[0], self.commands)}")
+        return super().resolve_command(ctx, args)
+
 
 app = typer.Typer()
-ROOM = "mlops"
-
-
-class Kind(StrEnum):
-    """What can be written."""
-
-    DATASET = "dataset"
-    FEATURE_SET = "feature-set"
-    MODEL = "model"
-
-
-COMPONENTS = {Kind.DATASET: "Dataset", Kind.FEATURE_SET: "FeatureSet", Kind.MODEL: "Model"}
-FILL_IN = {
-    Kind.DATASET: "Fill in load() in loader.py, and the columns in defs.yaml",
-    Kind.FEATURE_SET: "Name the feature service in defs.yaml, and the datasets that its views read",
-    Kind.MODEL: "Fill in train() in training.py, and the entities, labels and features in defs.yaml",
-}
-FIRST_ASSET = {Kind.DATASET: "{name}", Kind.FEATURE_SET: "{name}/definitions", Kind.MODEL: "{name}/training_set"}
-WEEK = {Kind.DATASET: " --partition 2013-01-01", Kind.FEATURE_SET: "", Kind.MODEL: " --partition 2013-03-05"}
+new = typer.Typer(
+    cls=_Kinds,
+    help="write a project, or a dataset, a feature set, a model or alarms to fill in.",
+    no_args_is_help=True,
+)
+app.add_typer(new, name="new")
+Name = Annotated[
+    str, typer.Argument(help="Its name, for instance late_bags; it goes into mlops/ (alarms: agentops/) where that is.")
+]
 
 
 @app.callback()
@@ -35,57 +44,141 @@ def _family() -> None:
     pass
 
 
-@app.command("new")
-def scaffold_component(
-    kind: Annotated[Kind, typer.Argument(help="What to write.")],
-    name: Annotated[str, typer.Argument(help="Its name, for instance late_bags; it goes into mlops/ where that is.")],
+@new.command("project")
+def write_project(
+    name: Annotated[str, typer.Argument(help="The folder to make here; its package has the same name.")],
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write a folder under the project's defs that loads as it is, and say what to fill in."""
+    """Write a project of one's own around this package: settings, a package with its defs, a feature repo and a test."""
+    from ops_pipelines.cli.new_project import project_files
+
+    (package,) = _checked(name.replace("-", "_"))
+    _refuse_importable(package)
+    root = Path.cwd() / name
+    _refuse_existing(root)
+    files = project_files(package)
+    if not dry_run:
+        for path, text in files.items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(text)
+    written = f"{name}/: {', '.join(files)}"
+    rows = [("would write" if dry_run else "written", written), ("next", f"cd {name} && ops new dataset NAME")]
+    _say(rows, title=f"project {name}", as_json=as_json)
+
+
+@new.command("dataset")
+def write_dataset(name: Name, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+    """Write a dataset: its declaration, and a loader to fill in."""
+    _scaffold("Dataset", name, {}, dry_run=dry_run, as_json=as_json)
+
+
+@new.command("feature-set")
+def write_feature_set(
+    name: Name,
+    of: Annotated[
+        str | None, typer.Option(help="A dataset whose columns become a view and a service in feature_repo/.")
+    ] = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a feature set, and the features of a dataset where one is named."""
+    _scaffold("FeatureSet", name, {"of": of}, dry_run=dry_run, as_json=as_json)
+
+
+@new.command("model")
+def write_model(
+    name: Name,
+    task: Annotated[str, typer.Option(help="classification or regression.")] = "classification",
+    rows: Annotated[str | None, typer.Option(help="The dataset whose rows are scored.")] = None,
+    labels: Annotated[str | None, typer.Option(help="The dataset of their outcomes.")] = None,
+    features: Annotated[str | None, typer.Option(help="The feature set.")] = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a model: a training function to fill in, over rows, labels and features of the project.
+
+    Without any of the three it is over what the project's first model of its task is over.
+    """
+    over = {"task": task, "rows": rows, "labels": labels, "features": features}
+    _scaffold("Model", name, over, dry_run=dry_run, as_json=as_json)
+
+
+@new.command("alarms")
+def write_alarms(name: Name, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+    """Write an inbox of alarms over the project's models."""
+    _scaffold("Alarms", name, {}, dry_run=dry_run, as_json=as_json)
+
+
+FILL_IN = {
+    "Dataset": "load() in loader.py, and the columns in defs.yaml",
+    "FeatureSet": "the service in defs.yaml is one of feature_repo/, and the datasets are those that its views read",
+    "Model": "train() in training.py; look over the rows, labels and features in defs.yaml",
+    "Alarms": "the systems to watch in defs.yaml",
+}
+FIRST = {
+    "Dataset": "{name} --partition {week}",
+    "FeatureSet": "{name}/definitions",
+    "Model": "{name}/training_set --partition {later}",
+    "Alarms": "{name} --partition {later}",
+}
+"""What to materialize first, and for which week."""
+TRAINING_WEEKS = 10
+
+
+def _scaffold(component: str, name: str, params: Mapping[str, str | None], *, dry_run: bool, as_json: bool) -> None:
     from ops_pipelines.adapters.project import find_project
     from ops_pipelines.cli.dg_project import read_dg_project
 
     project = read_dg_project(find_project().root)
     parts = _checked(name)
-    folder = _room(project.defs_folder, parts).joinpath(*parts)
+    folder = _room(component, project.defs_folder, parts).joinpath(*parts)
     _refuse_existing(folder)
     if not dry_run:
-        _write(kind, folder, project.root)
-    rows = [
-        {"step": step, "what": what}
-        for step, what in (
-            ("would write" if dry_run else "written", str(folder.relative_to(project.root))),
-            ("fill in", FILL_IN[kind]),
-            ("check", "dg check yaml && dg check defs"),
-            ("run", f"ops materialize 'key:\"{FIRST_ASSET[kind].format(name=folder.name)}\"'{WEEK[kind]}"),
-        )
-    ]
-    show(rows, title=f"{kind} {folder.name}", as_json=as_json)
+        _write(component, folder, project, params)
+    written = ("would write" if dry_run else "written", str(folder.relative_to(project.root)))
+    rows = [written, ("fill in", FILL_IN[component]), ("check", "dg check defs && ops doctor")]
+    _say(
+        [*rows, ("run", _first_run(component, project, folder.name))],
+        title=f"{component} {folder.name}",
+        as_json=as_json,
+    )
 
 
-def _write(kind: Kind, folder: Path, root: Path) -> None:
+def _write(component: str, folder: Path, project: "DgProject", params: Mapping[str, str | None]) -> None:
     import dagster as dg
-    from dagster.components.scaffold.scaffold import NoParams
 
     from ops_pipelines.components import scaffolding
 
-    scaffolder = getattr(scaffolding, f"{COMPONENTS[kind]}Scaffolder")()
+    scaffolder = getattr(scaffolding, f"{component}Scaffolder")()
     request = dg.ScaffoldRequest(
-        type_name=f"ops_pipelines.components.{COMPONENTS[kind]}",
+        type_name=f"ops_pipelines.components.{component}",
         target_path=folder,
         scaffold_format="yaml",
-        project_root=root,
-        params=NoParams(),
+        project_root=project.root,
+        params=scaffolder.get_scaffold_params()(**params),
     )
     scaffolder.scaffold(request)
+
+
+def _first_run(component: str, project: "DgProject", name: str) -> str:
+    from datetime import date, timedelta
+
+    from ops_pipelines.components.declared import declared_in
+
+    week = date.fromisoformat(str(declared_in(project.defs_folder).weekly()["start"]))
+    later = week + timedelta(weeks=TRAINING_WEEKS - 1)
+    key, _, partition = FIRST[component].format(name=name, week=week, later=later).partition(" ")
+    return f"ops materialize 'key:\"{key}\"' {partition}".strip()
+
+
+def _say(rows: list[tuple[str, str]], *, title: str, as_json: bool) -> None:
+    show([{"step": step, "what": what} for step, what in rows], title=title, as_json=as_json)
 
 
 def _checked(name: str) -> tuple[str, ...]:
     """The name's folders; ConfigError where one of them cannot be imported or cannot name an asset."""
     from keyword import iskeyword
-
-    from ops_pipelines.core.errors import ConfigError
 
     parts = tuple(name.split("/"))
     if not all(part.isidentifier() and part.isascii() and part.islower() and not iskeyword(part) for part in parts):
@@ -97,15 +190,26 @@ def _checked(name: str) -> tuple[str, ...]:
     return parts
 
 
-def _room(defs: Path, parts: tuple[str, ...]) -> Path:
+def _room(component: str, defs: Path, parts: tuple[str, ...]) -> Path:
     """The discipline's folder, which its code location loads, where the project has one and the name gives none."""
-    return defs / ROOM if len(parts) == 1 and (defs / ROOM).is_dir() else defs
+    room = defs / ROOMS[component]
+    return room if len(parts) == 1 and room.is_dir() else defs
 
 
 def _refuse_existing(folder: Path) -> None:
-    from ops_pipelines.core.errors import ConfigError
-
     if folder.exists():
         raise ConfigError(
             f"{folder} is there already", expected="a folder that does not exist", action="Choose another name"
+        )
+
+
+def _refuse_importable(package: str) -> None:
+    """A project whose package is named like an installed one would be imported instead of it, or be hidden by it."""
+    from importlib.util import find_spec
+
+    if find_spec(package):
+        raise ConfigError(
+            f"A package {package!r} is installed already",
+            expected="a name that no package of this environment has",
+            action=f"Choose another one, for instance {package}_models",
         )

@@ -1,15 +1,25 @@
 """What `dg scaffold defs ops_pipelines.components.<Component> NAME` and `ops new` write: a folder that loads, to fill in.
 
-The folder may lie in any project's defs: import paths are made from where it lies and not from the name of this package.
+The folder may lie in any project's defs: import paths are made from where it lies and not from the name of this package,
+and its weeks, rows, labels and features are those that the project declares already.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent, indent
 from typing import Any
 
 import dagster as dg
+from pydantic import BaseModel, Field
 
+from ops_pipelines.adapters.project import find_project
+from ops_pipelines.components.declared import Declared, declared_in
+from ops_pipelines.components.feature_text import feature_text
+from ops_pipelines.components.model_over import in_one_line, model_over
+from ops_pipelines.components.scaffold_texts import ALARMS, DATASET, FEATURE_SET, HEALTH, LOADER, MODEL, TRAINING
 from ops_pipelines.core.errors import ConfigError
+from ops_pipelines.mlops.task import CLASSIFICATION, REGRESSION, task_named
 
 
 def module_of(folder: Path, project_root: Path | None) -> str:
@@ -33,107 +43,145 @@ def _root_around(folder: Path) -> Path:
     return next((above for above in folder.parents if (above / "pyproject.toml").is_file()), folder.parent)
 
 
-class _OpsScaffolder(dg.Scaffolder[Any]):
-    """Writes defs.yaml, and code beside it where the component needs some."""
+class FeatureSetParams(BaseModel):
+    """What a feature set may be written from."""
 
-    yaml: str
-    code: tuple[str, str] | None = None
+    of: str | None = Field(
+        default=None, description="A dataset: its columns become a view and a service in feature_repo/"
+    )
 
-    def scaffold(self, request: dg.ScaffoldRequest[Any]) -> None:
+
+class ModelParams(BaseModel):
+    """What a model may be written over; without any of the three, what the project's first model of its task is over."""
+
+    task: str = Field(default=CLASSIFICATION.name, description=f"{CLASSIFICATION.name} or {REGRESSION.name}")
+    rows: str | None = Field(default=None, description="The dataset whose rows are scored")
+    labels: str | None = Field(default=None, description="The dataset of their outcomes")
+    features: str | None = Field(default=None, description="The feature set")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something is written: its folder, the name and import path that follow, and what the project declares."""
+
+    folder: Path
+    root: Path | None
+    name: str
+    module: str
+    declared: Declared
+
+    @classmethod
+    def of(cls, request: dg.ScaffoldRequest[Any]) -> "Place":
+        """The place that is asked for; ConfigError for a folder that Python could not import."""
         folder = Path(request.target_path)
         module = module_of(folder, request.project_root)
-        name = folder.name.replace("-", "_")  # dg takes a hyphen, and an asset's key does not
-        folder.mkdir(parents=True, exist_ok=True)
-        attributes = indent(dedent(self.yaml).format(name=name, module=module), "  ")
-        (folder / "defs.yaml").write_text(f"type: {request.type_name}\nattributes:\n{attributes}")
-        if self.code:
-            file, text = self.code
-            (folder / "__init__.py").touch()
-            (folder / file).write_text(dedent(text).format(name=name))
+        package = folder.resolve().parents[module.count(".") - 1] if "." in module else folder.resolve()
+        # `dg` takes a hyphen in a name, and an asset's key does not.
+        return cls(folder, request.project_root, folder.name.replace("-", "_"), module, declared_in(package))
+
+    def filled(self, text: str, **values: str) -> str:
+        """A text with the names of the place, and others, filled in."""
+        weekly = in_one_line(self.declared.weekly(), quoted=True)
+        return dedent(text).format_map({"name": self.name, "module": self.module, "weekly": weekly, **values})
 
 
-class DatasetScaffolder(_OpsScaffolder):
+class OpsScaffolder(dg.Scaffolder[Any]):
+    """Writes defs.yaml, and code where the component needs some."""
+
+    def scaffold(self, request: dg.ScaffoldRequest[Any]) -> None:
+        """Everything is worked out before anything is written; ConfigError for a folder or a name that cannot be."""
+        place = Place.of(request)
+        params = self.get_scaffold_params().model_validate(request.params.model_dump())
+        attributes, code = self.attributes(place, params), self.code(place, params)
+        yaml = f"type: {request.type_name}\nattributes:\n{indent(attributes, '  ')}"
+        for file, text in {place.folder / "defs.yaml": yaml, **code}.items():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+
+    def attributes(self, place: Place, params: Any) -> str:
+        """The YAML under `attributes`."""
+        raise NotImplementedError
+
+    def code(self, place: Place, params: Any) -> Mapping[Path, str]:  # noqa: ARG002
+        """The Python that it names, by file."""
+        return {}
+
+
+class DatasetScaffolder(OpsScaffolder):
     """A dataset with a loader to fill in."""
 
-    yaml = """\
-      name: {name}
-      loader: {module}.loader:load
-      weekly: {{start: "2013-01-01", end: "2013-12-31"}}
-      key: id
-      time_column: known_at
-      columns:
-        id: string
-        known_at: timestamp
-        value: float? 0..100
-    """
-    code = (
-        "loader.py",
-        '''\
-        """Where the rows of {name} come from."""
+    def attributes(self, place: Place, params: Any) -> str:  # noqa: ARG002
+        """A key, the instant at which a row became known, and one value."""
+        return place.filled(DATASET)
 
-        from datetime import datetime
-
-        import pandas as pd
+    def code(self, place: Place, params: Any) -> Mapping[Path, str]:  # noqa: ARG002
+        """The loader."""
+        return {place.folder / "__init__.py": "", place.folder / "loader.py": place.filled(LOADER)}
 
 
-        def load(start: datetime, end: datetime) -> pd.DataFrame:
-            """The rows that became known from `start` (included) to `end` (excluded)."""
-            return pd.DataFrame({{"id": ["first"], "known_at": [start], "value": [1.0]}})
-        ''',
-    )
+class FeatureSetScaffolder(OpsScaffolder):
+    """A feature set over a feature service of feature_repo/; with `of`, its view and service, too."""
+
+    @classmethod
+    def get_scaffold_params(cls) -> type[BaseModel]:
+        """The dataset that it may be written from."""
+        return FeatureSetParams
+
+    def attributes(self, place: Place, params: Any) -> str:
+        """The service and its datasets: the one that is named, else those of the project's first feature set."""
+        sets = place.declared.kinds.get("FeatureSet", {})
+        like = sets[min(sets)] if sets and not params.of else {}
+        datasets = [params.of] if params.of else like.get("datasets", place.declared.kinds.get("Dataset", {}))
+        service = str(like.get("service", place.name))
+        text = place.filled(FEATURE_SET, service=service, datasets=", ".join(sorted(datasets)))
+        if not params.of:
+            return text
+        dataset = place.declared.named("Dataset", params.of)
+        asked_at = "asked_at" if "asked_at" in dataset["columns"] else dataset.get("time_column")
+        return text + place.filled(HEALTH, dataset=params.of, asked_at=asked_at)
+
+    def code(self, place: Place, params: Any) -> Mapping[Path, str]:
+        """The view and the service over one dataset, in a file of feature_repo/; ConfigError where it is there."""
+        if not params.of:
+            return {}
+        file = find_project(place.root).feature_repo / f"{place.name}.py"
+        if file.exists():
+            raise ConfigError(
+                f"{file} is there already",
+                expected="a feature repo without it",
+                action="Leave --of out, to use it as it is",
+            )
+        return {file: feature_text(place.name, place.declared.named("Dataset", params.of))}
 
 
-class FeatureSetScaffolder(_OpsScaffolder):
-    """A feature set over a feature service of feature_repo/."""
+class ModelScaffolder(OpsScaffolder):
+    """A model with a training function to fill in, over rows, labels and features of the project."""
 
-    yaml = """\
-      name: {name}
-      service: flight_delay # a FeatureService of feature_repo/
-      weekly: {{start: "2013-01-01", end: "2013-12-31"}}
-      datasets: [flights, weather, aircraft, carrier_delays, route_delays, origin_delays] # what the service's views read
-      health: {{dataset: flights, asked_at: asked_at}} # whose features are compared each week, offline against online
-    """
+    @classmethod
+    def get_scaffold_params(cls) -> type[BaseModel]:
+        """Its task, rows, labels and features."""
+        return ModelParams
 
+    def attributes(self, place: Place, params: Any) -> str:
+        """The training function, and what it is fitted on; the task where it is not the default."""
+        task = task_named(params.task, thresholds=()).name
+        text = MODEL if task == CLASSIFICATION.name else MODEL.replace("flavour:", f"task: {task}\n    flavour:")
+        return place.filled(text, **model_over(place.name, place.declared, **params.model_dump()))
 
-class ModelScaffolder(_OpsScaffolder):
-    """A model with a training function to fill in, over the reference features and labels."""
-
-    yaml = """\
-      name: {name}
-      train: {module}.training:train
-      flavour: lightgbm
-      weekly: {{start: "2013-01-01", end: "2013-12-31"}}
-      entities: {{dataset: flights, key: flight_id, asked_at: asked_at}}
-      labels: {{dataset: landings, column: late, known_at: landed_at}}
-      features: flight_features
-    """
-    code = (
-        "training.py",
-        '''\
-        """How {name} is fitted."""
-
-        from collections.abc import Mapping
-        from typing import Any
-
-        from ops_pipelines.mlops.training import Rows
+    def code(self, place: Place, params: Any) -> Mapping[Path, str]:
+        """The training function."""
+        objective, label = {
+            CLASSIFICATION.name: ("binary", "0 or 1"),
+            REGRESSION.name: ("regression_l1", "how much it was"),
+        }[params.task]
+        text = place.filled(TRAINING, objective=objective, label=label)
+        return {place.folder / "__init__.py": "", place.folder / "training.py": text}
 
 
-        def train(rows: Rows, params: Mapping[str, Any], seed: int) -> Any:
-            """A model fitted on `rows.features` (one column a feature) and `rows.labels` (0 or 1)."""
-            import lightgbm
+class AlarmsScaffolder(OpsScaffolder):
+    """An inbox over the project's models."""
 
-            fixed = {{"objective": "binary", "deterministic": True, "force_row_wise": True, "verbose": -1, "seed": seed}}
-            features = rows.features.select_dtypes("number")
-            return lightgbm.train(fixed | dict(params), lightgbm.Dataset(features, rows.labels), num_boost_round=50)
-        ''',
-    )
-
-
-class AlarmsScaffolder(_OpsScaffolder):
-    """An inbox over the reference model."""
-
-    yaml = """\
-      name: {name}
-      systems: [flight_delay] # models whose performance and drift are watched
-      weekly: {{start: "2013-01-01", end: "2013-12-31"}}
-    """
+    def attributes(self, place: Place, params: Any) -> str:  # noqa: ARG002
+        """Every model that is declared."""
+        models = sorted(place.declared.kinds.get("Model", {})) or ["my_model"]
+        return place.filled(ALARMS, systems=", ".join(models))

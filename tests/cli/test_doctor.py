@@ -57,6 +57,45 @@ def test_a_lock_that_does_not_hold_is_bad(ops, tmp_path, monkeypatch, lock, what
     assert what in found(said, "packages")["what"]
 
 
+@pytest.fixture
+def project(ops, tmp_path, monkeypatch, request):
+    """A new project of one dataset; its package has a name of its own, since the next test imports another one."""
+    name = f"bags_{abs(hash(request.node.name))}"
+    monkeypatch.chdir(tmp_path)
+    ops("new", "project", name)
+    monkeypatch.chdir(tmp_path / name)
+    ops("new", "dataset", "bags")
+    return tmp_path / name / name / "defs" / "bags" / "defs.yaml"
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "what"),
+    [
+        ("  loader:", "  loadr:", "Did you mean 'loader'?"),
+        ("loader:load", "lodr:load", "cannot be found"),
+        ("key: id", "key: idd", "Did you mean 'id'?"),
+        ("key: id", "key: {", "defs.yaml"),
+    ],
+)
+def test_a_declaration_that_does_not_load_is_bad_and_says_why_in_a_sentence(ops, project, right, wrong, what):
+    project.write_text(project.read_text().replace(right, wrong))
+    finding = found(ops("doctor", "--json"), "definitions")
+    assert finding["state"] == "bad"
+    assert what in f"{finding['what']} {finding['do']}"
+    assert "(loaded)" not in finding["what"]
+    said = ops("materialize", "bags", "--partition", "2025-01-06")
+    assert said.code == 2
+    assert what in said.err
+
+
+def test_an_asset_that_is_read_and_that_nobody_declares_is_worth_a_look(ops, project):
+    ops("new", "model", "lost_bag", "--rows", "bags")
+    rows = [row for row in ops("doctor", "--json").json() if row["about"] == "definitions"]
+    assert {row["state"] for row in rows[1:]} == {"look"}
+    assert [row["what"].split()[0] for row in rows[1:]] == ["lost_bag_features/online", "outcomes"]
+    assert "lost_bag/training_set" in rows[1]["do"]
+
+
 def test_refused_partitions_and_leftovers_are_worth_a_look(ops, home):
     home.publish("landings", "2013-02-05", Blocked(("half of it",)), facts={"summary": {"rows": 1}})
     (home.folder / "lake" / "landings" / ".data.parquet.1.aside").touch()

@@ -10,7 +10,7 @@ from ops_pipelines.core.errors import ConfigError
 
 from .conftest import write_project
 
-BY_DG = {"Dataset": "bags", "FeatureSet": "bag_features", "Model": "rooms/late-bag"}
+BY_DG = {"Dataset": "bags", "FeatureSet": "bag_features", "Model": "rooms/late-bag", "Alarms": "bag_alarms"}
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +34,11 @@ def test_what_was_scaffolded_loads_as_the_assets_of_its_names(project, run):
     assert done.returncode == 0, done.stderr
     made = {asset["asset_key"] for asset in json.loads(done.stdout)["assets"] if asset["is_executable"]}
     models = [f"{name}/{part}" for name in ("late_bag", "late_flight") for part in ("checkpoint", "release")]
-    assert made >= {"bags", "bag_features/online", *models}
+    assert made >= {"bags", "bag_features/online", "bag_alarms", *models}
 
 
 def test_a_scaffolded_dataset_materializes_as_it_is(project, run):
-    done = run("ops", "materialize", "bags", "--partition", "2013-01-01", "--strict", cwd=project)
+    done = run("ops", "materialize", "bags", "--partition", "2025-01-06", "--strict", cwd=project)
     assert done.returncode == 0, done.stderr[-2000:]
     assert json.loads(done.stdout)["runs"][0]["assets"] == ["bags"]
 
@@ -46,6 +46,32 @@ def test_a_scaffolded_dataset_materializes_as_it_is(project, run):
 def test_import_paths_are_those_of_the_teams_package(project):
     written = yaml.safe_load((project / "late_bags/defs/rooms/late-bag/defs.yaml").read_text())
     assert written["attributes"]["train"] == "late_bags.defs.rooms.late-bag.training:train"
+
+
+def test_what_is_written_later_fits_what_is_declared_already(project):
+    read = {file.parent.name: yaml.safe_load(file.read_text())["attributes"] for file in project.rglob("defs.yaml")}
+    assert {tuple(attributes["weekly"].items()) for attributes in read.values()} == {(("start", "2025-01-06"),)}
+    assert read["bag_features"]["datasets"] == ["bags"]
+    assert read["bag_alarms"]["systems"] == ["late_bag"]
+    assert read["late_flight"]["entities"] == read["late-bag"]["entities"]
+
+
+def test_what_dg_is_told_on_its_command_line_is_written(tmp_path, run):
+    write_project(tmp_path, tmp_path)
+    scaffold = ("dg", "scaffold", "defs", "ops_pipelines.components.Model", "late_bag", "--task", "regression")
+    assert run(*scaffold, cwd=tmp_path).returncode == 0
+    written = tmp_path / "late_bags/defs/late_bag"
+    assert yaml.safe_load((written / "defs.yaml").read_text())["attributes"]["task"] == "regression"
+    assert '"objective": "regression_l1"' in (written / "training.py").read_text()
+
+
+def test_a_neighbour_whose_yaml_is_broken_stops_nobody(tmp_path):
+    defs = write_project(tmp_path, tmp_path)
+    (defs / "broken").mkdir()
+    (defs / "broken" / "defs.yaml").write_text("type: [")
+    request = dg.ScaffoldRequest("ops_pipelines.components.Dataset", defs / "bags", "yaml", tmp_path, NoParams())
+    DatasetScaffolder().scaffold(request)
+    assert (defs / "bags" / "defs.yaml").is_file()
 
 
 def test_packages_may_lie_in_src(tmp_path):
