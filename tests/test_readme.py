@@ -66,15 +66,20 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(command: str, clone: Path) -> subprocess.CompletedProcess[str]:
-    """A command as a reader types it; `make` must not install again, since the environment is shared."""
+def run(command: str, clone: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """A command as a reader types it in a folder; `make` must not install again, since the environment is shared."""
     words = shlex.split(command)
     if words[0] == "make":
         words[1:1] = ["-o", "install", "-o", ".venv/installed"]
-    environment = {**os.environ, "PYTHONPATH": str(clone), "OPS_HOME": str(clone / ".ops")}
+    environment = {
+        **os.environ,
+        "PATH": f"{clone / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(clone),
+        "OPS_HOME": str(folder / ".ops"),
+    }
     if command == "make ui":
         return serve(words, clone, environment)
-    return subprocess.run(words, cwd=clone, env=environment, capture_output=True, text=True, timeout=700, check=False)
+    return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=700, check=False)
 
 
 def serve(words: list[str], clone: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -97,16 +102,20 @@ def serve(words: list[str], clone: Path, environment: dict[str, str]) -> subproc
 @pytest.mark.long
 @pytest.mark.timeout(1500)
 def test_the_commands_of_the_readme_run_in_their_order(clone: Path):
-    said = {}
+    said, folder = {}, clone
     for command in commands():
-        done = run(command, clone)
+        if command.startswith("cd "):
+            folder = folder / command.removeprefix("cd ")
+            continue
+        done = run(command, clone, folder)
         assert done.returncode == 0, f"{command}: {done.stdout[-2000:]} {done.stderr[-2000:]}"
         said[command] = done.stdout
     story = said["make demo"]
     assert re.search(r"promoted: log loss 0\.\d+ against 0\.\d+ on [\d,]+ flights, gain 0\.\d+ \[", story)
     assert re.search(r"challenger \w+ against \w+\trefused: .*lower bound", story)
     assert re.search(
-        r"performance/2013-\d\d-\d\d\t.*One run, .*: promoted; closed .*: its challenger was promoted", story
+        r"performance/2013-\d\d-\d\d\t.*One run, .*: promoted, then rolled back; closed .*: its challenger was promoted",
+        story,
     )
     stayed = re.search(r"mean log loss ([\d.]+) over the \d+ weeks since, ([\d.]+) had the old one stayed", story)
     assert float(stayed.group(1)) < float(stayed.group(2))

@@ -12,7 +12,7 @@ import contextlib
 import io
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,13 +29,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from feast.repo_contents import RepoContents
 
+_MOMENT = timedelta(microseconds=1)
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 """Where a refresh starts that has to load every value."""
 
 
 @dataclass(frozen=True, slots=True)
 class ViewRefresh:
-    """What one view's refresh loaded: every key's latest value from `start` to `end`, both included."""
+    """What one view's refresh loaded: every key's latest value from `start` on and before `end`."""
 
     view: str
     dataset: str
@@ -184,7 +185,7 @@ class FeastStore:
 def _watermarks(store: "feast.FeatureStore") -> dict[str, datetime | None]:
     """Up to when each applied view's values were loaded; None where they never were."""
     return {
-        view.name: max((utc(end) for _, end in view.materialization_intervals), default=None)
+        view.name: max((utc(end) + _MOMENT for _, end in view.materialization_intervals), default=None)
         for view in store.list_feature_views()
     }
 
@@ -197,7 +198,8 @@ def _refresh_view(
     refresh = ViewRefresh(table.name, table.dataset, earliest_needed(table, end) or EARLIEST, end, before)
     try:
         with _silent():
-            store.materialize(refresh.start, refresh.end, feature_views=[table.name])
+            # Feast includes the end, which is the first instant of the next week: its values come with that week.
+            store.materialize(refresh.start, refresh.end - _MOMENT, feature_views=[table.name])
     except Exception as error:  # what DuckDB, ibis, pyarrow, SQLite and Feast raise has no common type
         raise DataError(
             f"Feast cannot load view {table.name!r} from dataset {table.dataset!r}: {type(error).__name__}: {error}",

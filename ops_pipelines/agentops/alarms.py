@@ -4,9 +4,10 @@ An **alarm** is (system, finding, release, first week). It opens in the first we
 goes on while the same release is not quiet; a quiet week ends it, and so does a week in which another release was
 judged. A week in which a system was not judged is neither: its alarms stay as they were, since missing is not quiet.
 
-People are told of each alarm once, and only of findings that start a training, or say that one was asked for in vain:
-drift of features and of labels is shown, since on seasonal data somebody who is told of each would soon read none. A
-finding that could not be judged is told as "could not tell"; once it is judged and blocked, the alarm itself is told.
+People are told of each alarm once, and only of findings that start a training, say that one was asked for in vain, or
+that features are not served as they are learned from. Drift of features and of labels is shown, since on seasonal data
+somebody who is told of each would soon read none. A finding that could not be judged is told as "could not tell"; once it
+is judged and blocked, the alarm itself is told.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,8 +19,10 @@ from ops_pipelines.core.fingerprint import short
 from ops_pipelines.core.lineage import Artefact
 from ops_pipelines.core.verdict import NotEvaluated, Passed, Verdict, name_of, reasons_of
 
-WATCHED = {"performance": "performance", "drift": "prediction_drift"}
-"""The parts of a system that hold its findings, each with the one that starts a training and that it cannot be without."""
+WATCHED = {"performance": "performance", "drift": "prediction_drift", "feature_health": "parity"}
+"""The parts that hold findings, each with the one that people are told of and that it cannot be without."""
+OF_MODELS, OF_FEATURES = ("performance", "drift"), ("feature_health",)
+"""The parts that a week of a model, and one of a feature set, has to have before it is looked at."""
 ALSO_WATCHED = {"episodes": "retraining"}
 """The parts that a system may hold besides, each with the finding that people are told of: what was asked for and is not
 answered."""
@@ -73,8 +76,8 @@ class Alarm:
 
     @property
     def is_told(self) -> bool:
-        """Whether people are told of it at all, rather than only shown it: of what starts a training, and of one that
-        was asked for in vain.
+        """Whether people are told of it at all, rather than only shown it: of what starts a training, of one that
+        was asked for in vain, and of skewed features.
         """
         return self.finding in (*WATCHED.values(), *ALSO_WATCHED.values())
 

@@ -10,8 +10,8 @@ from pydantic import Field
 
 from ops_pipelines.adapters.notifier import NotificationError, Notifier, one_at_a_time
 from ops_pipelines.adapters.platform import Platform
-from ops_pipelines.agentops.alarms import WATCHED, Alarm, advance, findings_in, message, rows, stamped, untold
-from ops_pipelines.components.alarms_sensor import PARTS, alarms_sensor, judged_in
+from ops_pipelines.agentops.alarms import Alarm, advance, findings_in, message, rows, stamped, untold
+from ops_pipelines.components.alarms_sensor import alarms_sensor, judged_in, parts_of, watched
 from ops_pipelines.components.calendar import Weekly
 from ops_pipelines.components.code import code_version
 from ops_pipelines.components.component import OpsComponent
@@ -28,11 +28,14 @@ CHECK = "everybody_was_told"
 class Alarms(OpsComponent):
     """An inbox of the alarms of some systems, made from the performance and drift that they store for each week.
 
+    `features` names feature sets whose skew people are told of, too; each has to have `health`.
+
     People are told of each alarm once, where OPS_NOTIFY says; without it, on standard output.
     """
 
     name: str
     systems: list[str] = Field(min_length=1)
+    features: list[str] = Field(default_factory=list)
     weekly: Weekly
     owners: list[str] = Field(default_factory=list)
 
@@ -47,14 +50,15 @@ class Alarms(OpsComponent):
 
     def _inbox(self) -> dg.AssetsDefinition:
         key, weeks = dg.AssetKey(self.name), self.weekly.definition()
+        looked_at = ", ".join([*self.systems, *self.features])
 
         @dg.asset(
             key=key,
             partitions_def=weeks,
-            deps=[dg.AssetKey([system, part]) for system in self.systems for part in PARTS],
+            deps=[dg.AssetKey([system, part]) for system, part in watched(self)],
             check_specs=[gate_spec(CHECK, key, weeks)],
             code_version=code_version("ops_pipelines.agentops.alarms"),
-            description=f"What is not quiet in {', '.join(self.systems)}, since when, and whether people were told.",
+            description=f"What is not quiet in {looked_at}, since when, and whether people were told.",
             owners=self.owners,
             group_name="alarms",
             kinds={"parquet"},
@@ -76,7 +80,8 @@ def make_inbox(alarms: Alarms, platform: Platform, notifier: Notifier, week: str
     """
     judged = {past: judged_in(alarms, platform, past) for past in alarms.weeks() if past <= week}
     if not judged[week]:
-        why = NotEvaluated(f"none of {', '.join(alarms.systems)} has all of {', '.join(WATCHED)} stored for {week}")
+        needed = "; ".join(f"{', '.join(parts)} of {system}" for system, parts in parts_of(alarms).items())
+        why = NotEvaluated(f"for {week} none of these is stored whole: {needed}")
         return _product((), why, {}, told=_told(alarms, platform), new=0)
     inbox = reduce(_advanced, judged.items(), ())
     told = _told(alarms, platform)

@@ -1,14 +1,14 @@
 """The sensor of an alarms inbox: it walks every new verdict and asks for the inbox of each week that was judged."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from ops_pipelines.adapters.platform import Platform
-from ops_pipelines.agentops.alarms import ALSO_WATCHED, WATCHED
+from ops_pipelines.agentops.alarms import ALSO_WATCHED, OF_FEATURES, OF_MODELS
 from ops_pipelines.components.conditions import sensor_status, tick_seconds
 from ops_pipelines.core.lineage import Artefact
 from ops_pipelines.core.verdict import Passed
@@ -18,8 +18,18 @@ if TYPE_CHECKING:
 
 RETRY = timedelta(hours=1)
 """How long a week that was asked for and has no inbox that everybody was told of waits before it is asked for again."""
-PARTS = (*WATCHED, *ALSO_WATCHED)
 _LIMIT = 100
+
+
+def parts_of(alarms: "Alarms") -> dict[str, tuple[str, ...]]:
+    """The parts that a week of each watched system, or feature set, has to have before it is looked at."""
+    return dict.fromkeys(alarms.systems, OF_MODELS) | dict.fromkeys(alarms.features, OF_FEATURES)
+
+
+def watched(alarms: "Alarms") -> list[tuple[str, str]]:
+    """Every system, or feature set, with each part of it that is watched, needed or not."""
+    needed = [(system, part) for system, parts in parts_of(alarms).items() for part in parts]
+    return [*needed, *((system, part) for system in alarms.systems for part in ALSO_WATCHED)]
 
 
 def judged_in(alarms: "Alarms", platform: Platform, week: str) -> list[Artefact]:
@@ -27,8 +37,9 @@ def judged_in(alarms: "Alarms", platform: Platform, week: str) -> list[Artefact]
 
     A system that is not judged holds up nobody else's alarm.
     """
-    judged = [system for system in alarms.systems if len(_parts(platform, system, week)) == len(WATCHED)]
-    return [part for system in judged for part in _parts(platform, system, week, of=PARTS)]
+    judged = [system for system in parts_of(alarms) if _is_judged(alarms, platform, system, week)]
+    stored = [platform.lake.latest(f"{system}/{part}", week) for system, part in watched(alarms) if system in judged]
+    return [part for part in stored if part]
 
 
 def alarms_sensor(alarms: "Alarms", job: Any) -> dg.SensorDefinition:
@@ -58,13 +69,8 @@ def alarms_sensor(alarms: "Alarms", job: Any) -> dg.SensorDefinition:
     return sensor
 
 
-def _parts(platform: Platform, system: str, week: str, *, of: Iterable[str] = WATCHED) -> list[Artefact]:
-    found = [platform.lake.latest(f"{system}/{part}", week) for part in of]
-    return [part for part in found if part]
-
-
-def _watched(alarms: "Alarms") -> list[tuple[str, str]]:
-    return [(system, part) for system in alarms.systems for part in PARTS]
+def _is_judged(alarms: "Alarms", platform: Platform, system: str, week: str) -> bool:
+    return all(platform.lake.latest(f"{system}/{part}", week) for part in parts_of(alarms)[system])
 
 
 def _walk(
@@ -72,7 +78,7 @@ def _walk(
 ) -> tuple[set[tuple[str, str]], dict[str, int]]:
     """The systems and weeks of every new materialization, and how far each key has been read then."""
     touched, now_read = set(), dict(read)
-    for system, part in _watched(alarms):
+    for system, part in watched(alarms):
         key = f"{system}/{part}"
         records = instance.fetch_materializations(
             dg.AssetRecordsFilter(dg.AssetKey([system, part]), after_storage_id=read.get(key)),
@@ -91,8 +97,8 @@ def _sorted_out(alarms: "Alarms", platform: Platform, touched: set[tuple[str, st
     for system, week in sorted(touched, key=lambda place: place[::-1]):
         if week not in calendar:
             waiting.append(f"{week} of {system} is no week of {alarms.name}")
-        elif len(_parts(platform, system, week)) < len(WATCHED):
-            waiting.append(f"{system} has not all of {' and '.join(WATCHED)} stored for {week} yet")
+        elif not _is_judged(alarms, platform, system, week):
+            waiting.append(f"{system} has not all of {' and '.join(parts_of(alarms)[system])} stored for {week} yet")
         elif not ready and _is_quiet(alarms, platform, week):
             waiting.append(f"{week}: all is quiet, and no alarm is open")
         else:
@@ -116,7 +122,7 @@ def _request(alarms: "Alarms", instance: dg.DagsterInstance, week: str, *, after
         instance.fetch_materializations(
             dg.AssetRecordsFilter(dg.AssetKey([system, part]), asset_partitions=[week]), limit=1
         ).records
-        for system, part in _watched(alarms)
+        for system, part in watched(alarms)
     ]
     stored = "-".join(str(records[0].storage_id) if records else "none" for records in latest)
     return dg.RunRequest(run_key=":".join(filter(None, [week, stored, after])), partition_key=week)

@@ -161,8 +161,16 @@ def test_a_view_that_a_refresh_did_not_reach_is_found_as_stale(store):
     store.refresh(SERVICE, Window(*WEEKS[0]))
     views = [table.name for table in store.service(SERVICE).tables if table.name != "carrier_delays"]
     with pytest.warns(DeprecationWarning, match="fetch_arrow_table"):
-        open_feast(store.project).materialize(W2, END, feature_views=views)
+        open_feast(store.project).materialize(W2, END - timedelta(microseconds=1), feature_views=views)
     assert differing(compared(store)) == {"carrier_delays": {p.STALE}}
+
+
+def test_what_becomes_known_in_the_first_moment_of_the_next_week_comes_with_that_week(store):
+    """The observation of midnight lies in the lake already, where several weeks came in before the first was refreshed."""
+    store.refresh(SERVICE, Window(*WEEKS[0]))
+    loaded = store.loaded(SERVICE, entities(store, store.service(SERVICE)).to_pylist())
+    known = pc.max(loaded.vectors.column("weather_at_origin__known_at")).as_py()
+    assert (loaded.until, known) == (W2, W2 - timedelta(hours=1))
 
 
 @pytest.mark.parametrize("dataset", ["carrier_delays", "weather"])

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from ops_pipelines.agentops.alarms import (
     UNKNOWN,
-    WATCHED,
     Alarm,
     Finding,
     advance,
@@ -82,8 +81,13 @@ def test_a_finding_without_a_release_goes_on_with_the_open_alarm_and_else_says_t
 @pytest.mark.parametrize("verdict", [BAD, UNJUDGED])
 def test_everything_that_is_not_quiet_is_shown_and_only_what_starts_a_training_is_told(verdict):
     inbox = stamped(after([found(verdict, name) for name in (*FINDINGS, "feature_drift", "label_drift")]), {})
-    assert {alarm.finding for alarm in untold(inbox)} == set(FINDINGS) == set(WATCHED.values())
+    assert {alarm.finding for alarm in untold(inbox)} == set(FINDINGS)
     assert len(inbox) == 4
+
+
+def test_of_a_feature_set_people_are_told_of_skew_and_shown_what_is_old():
+    inbox = after([found(BAD, name, release="", system="trip_features") for name in ("parity", "freshness")])
+    assert {alarm.finding: alarm.is_told for alarm in inbox} == {"parity": True, "freshness": False}
 
 
 def test_could_not_tell_is_told_once_and_the_alarm_that_it_becomes_once_more():

@@ -220,7 +220,7 @@ def test_an_alarm_that_reached_nobody_is_red_and_told_again_until_it_did(watch, 
 def test_a_week_without_any_verdict_has_no_inbox(watch):
     assert "blocking asset check failed" in watch.make(W0).error
     assert (
-        "none of trips, buses has all of performance, drift stored"
+        f"for {W0} none of these is stored whole: performance, drift of trips; performance, drift of buses"
         in watch.platform.lake.latest("alarms", W0).verdict.why
     )
 

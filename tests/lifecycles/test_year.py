@@ -191,7 +191,7 @@ class Town:
     def twin(self, *, cut_off: datetime, limits: bool) -> str:
         """A release of the same model as the live one, under another digest, made live; with its limits or without."""
         live = live_release(self.platform.releases, MODEL, PRODUCTION)
-        other = self.platform.objects.put(b"another lock file")
+        other = self.platform.objects.put(self.platform.project.environment() + b"# locked anew\n")
         manifest = replace(live.manifest, behaviour={**live.manifest.behaviour, "environment": other})
         facts = {name: fact for name, fact in live.latest.facts.items() if limits or name != "expectations"}
         self.platform.releases.save(manifest, Evidence(Passed(), live.digest, cut_off, facts))
