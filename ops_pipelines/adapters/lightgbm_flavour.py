@@ -11,7 +11,8 @@ each. To get the same model twice, a team's function sets `deterministic=True`, 
 import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ops_pipelines.core.errors import ArtefactError, SchemaMismatch, TrainingError, near_miss
+from ops_pipelines.core.errors import ArtefactError, TrainingError
+from ops_pipelines.mlops.column_codes import column_codes
 
 if TYPE_CHECKING:
     import lightgbm as lgb
@@ -70,7 +71,7 @@ class LightGBMFlavour:
         booster = _booster(model)
         # One tree's text holds the header, and costs less than the whole model's.
         levels = _levels(booster, booster.model_to_string(num_iteration=1))
-        columns = [_codes(features, name, levels.get(name)) for name in self.features(model)]
+        columns = [column_codes(features, name, levels.get(name)) for name in self.features(model)]
         if not len(features):
             return np.empty(0)
         # Two threads gained nothing on 200,000 rows, and on a busy machine they wait for each other many times as long.
@@ -140,29 +141,3 @@ def _levels(booster: "lgb.Booster", text: str) -> dict[str, list[Any]]:
 def _categorical_line(text: str) -> str:
     start = text.index(_CATEGORICAL)
     return text[start : text.index("]", start) + 1]
-
-
-def _codes(features: "pd.DataFrame", name: str, levels: list[Any] | None) -> "np.ndarray":
-    """A column as LightGBM's numbers: codes where it has levels, missing values as NaN."""
-    import numpy as np
-    import pandas as pd
-
-    if name not in features:
-        raise SchemaMismatch(
-            f"The column {name!r} is missing, which the model was fitted on",
-            expected=f"the model's columns; given are {', '.join(map(str, features.columns)) or 'none'}",
-            action=near_miss(name, map(str, features.columns)),
-            column=name,
-        )
-    try:
-        if levels is None:
-            return features[name].to_numpy(dtype=float, na_value=np.nan)
-        codes = pd.Categorical(features[name], categories=levels).codes.astype(float)
-        return np.where(codes < 0, np.nan, codes)
-    except (TypeError, ValueError) as error:
-        raise SchemaMismatch(
-            f"The column {name!r} of type {features[name].dtype} cannot be scored: {error}",
-            expected="numbers or booleans, as the model was fitted on",
-            action="Check the type of this column in the feature service",
-            column=name,
-        ) from error

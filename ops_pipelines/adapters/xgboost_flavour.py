@@ -8,7 +8,8 @@ import json
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ops_pipelines.core.errors import ArtefactError, ConfigError, SchemaMismatch, TrainingError, near_miss
+from ops_pipelines.core.errors import ArtefactError, ConfigError, TrainingError
+from ops_pipelines.mlops.column_codes import column_codes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,7 +82,7 @@ class XGBoostFlavour:
         booster = _booster(model)
         levels = _levels(booster)
         names = self.features(booster)
-        columns = [_codes(features, name, levels.get(name)) for name in names]
+        columns = [column_codes(features, name, levels.get(name)) for name in names]
         if not len(features):
             return np.empty(0)
         kinds = ["c" if name in levels else "float" for name in names]
@@ -167,29 +168,3 @@ def _unclear(name: str, how: str, action: str) -> TrainingError:
         action=action,
         column=name,
     )
-
-
-def _codes(features: "pd.DataFrame", name: str, levels: list[Any] | None) -> "np.ndarray":
-    """A column as XGBoost's numbers: codes where it has levels, missing values as NaN."""
-    import numpy as np
-    import pandas as pd
-
-    if name not in features:
-        raise SchemaMismatch(
-            f"The column {name!r} is missing, which the model was fitted on",
-            expected=f"the model's columns; given are {', '.join(map(str, features.columns)) or 'none'}",
-            action=near_miss(name, map(str, features.columns)),
-            column=name,
-        )
-    try:
-        if levels is None:
-            return features[name].to_numpy(dtype=float, na_value=np.nan)
-        codes = pd.Categorical(features[name], categories=levels).codes.astype(float)
-        return np.where(codes < 0, np.nan, codes)
-    except (TypeError, ValueError) as error:
-        raise SchemaMismatch(
-            f"The column {name!r} of type {features[name].dtype} cannot be scored: {error}",
-            expected="numbers or booleans, as the model was fitted on",
-            action="Check the type of this column in the feature service",
-            column=name,
-        ) from error
