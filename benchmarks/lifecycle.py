@@ -105,7 +105,8 @@ class _Walker:
 
     def live_through(self, week: str) -> None:
         """A week arrives, is scored and judged."""
-        from ops_pipelines.components.model_monitoring import make_drift, make_performance
+        from ops_pipelines.components.model_drift import make_drift
+        from ops_pipelines.components.model_monitoring import make_performance
         from ops_pipelines.components.model_predictions import make_predictions
         from ops_pipelines.components.model_retraining import make_episodes
 
