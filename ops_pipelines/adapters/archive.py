@@ -33,6 +33,8 @@ def unpack(content: bytes) -> dict[str, bytes]:
                 if info.compress_type != zipfile.ZIP_STORED:
                     raise ValueError(f"{info.filename!r} is compressed")
             entries = {name: archive.read(name) for name in archive.namelist()}
+    # zipfile's own words for what it cannot read: a later version of the format is NotImplementedError, an encrypted entry
+    # RuntimeError.
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
         raise ValueError(str(error)) from error
     if pack(entries) != content:

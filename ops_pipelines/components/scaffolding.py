@@ -4,6 +4,7 @@ The folder may lie in any project's defs: import paths are made from where it li
 and its weeks, rows, labels and features are those that the project declares already.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +86,7 @@ class Place:
         return dedent(text).format_map({"name": self.name, "module": self.module, "weekly": weekly, **values})
 
 
-class OpsScaffolder(dg.Scaffolder[Any]):
+class OpsScaffolder(dg.Scaffolder[Any], ABC):
     """Writes defs.yaml, and code where the component needs some."""
 
     def scaffold(self, request: dg.ScaffoldRequest[Any]) -> None:
@@ -98,9 +99,9 @@ class OpsScaffolder(dg.Scaffolder[Any]):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
 
+    @abstractmethod
     def attributes(self, place: Place, params: Any) -> str:
         """The YAML under `attributes`."""
-        raise NotImplementedError
 
     def code(self, place: Place, params: Any) -> Mapping[Path, str]:  # noqa: ARG002
         """The Python that it names, by file."""
