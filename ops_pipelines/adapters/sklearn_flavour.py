@@ -12,6 +12,7 @@ To get the same model twice, give each estimator that draws a `random_state`.
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ops_pipelines.core.errors import ArtefactError, SchemaMismatch, TrainingError, near_miss
+from ops_pipelines.mlops.serving import Columns, Scorer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -136,6 +137,27 @@ class SklearnFlavour:
                 action="Check the types in the feature service, and how the model treats missing and unknown values",
             ) from error
         return np.concatenate([np.empty(0), *scores])[: len(features)]
+
+    def scorer(self, model: Any) -> Scorer:
+        """What `predict` gives, for columns of plain values, to the last digits: matrix products are not filled up.
+
+        What `predict` finds out about the estimator at each call is found out once.
+        """
+        from joblib import parallel_config
+
+        estimator = _fitted(model)
+        names, missing = self.features(estimator), _missing_text(estimator)
+
+        def score(columns: Columns) -> list[float]:
+            import numpy as np
+            import pandas as pd
+
+            plain = {name: _plain(pd.Series(columns[name]), missing) for name in names}
+            rows = len(next(iter(plain.values())))
+            with parallel_config(backend="sequential"):
+                return _score(estimator, plain, np.arange(rows)).tolist() if rows else []
+
+        return score
 
     def features(self, model: Any) -> tuple[str, ...]:
         """The columns of the DataFrame that the model was fitted on, in its order."""

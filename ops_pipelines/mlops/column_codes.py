@@ -1,6 +1,6 @@
 """Columns as the numbers that a booster was fitted on: codes of known categories, and NaN for what is missing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ops_pipelines.core.errors import SchemaMismatch, near_miss
@@ -39,3 +39,13 @@ def column_codes(features: "pd.DataFrame", name: str, levels: Sequence[Any] | No
             action="Check the type of this column in the feature service",
             column=name,
         ) from error
+
+
+def level_codes(levels: Sequence[Any]) -> dict[Any, float]:
+    """The code of each level, for `coded`."""
+    return {level: float(code) for code, level in enumerate(levels)}
+
+
+def coded(values: Sequence[Any], codes: Mapping[Any, float]) -> list[float | None]:
+    """What `column_codes` makes of plain values, None for what is missing or was never seen."""
+    return [codes.get(value) for value in values]
