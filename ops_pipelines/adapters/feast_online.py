@@ -2,16 +2,25 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ops_pipelines.core.errors import DataError, near_miss
+from ops_pipelines.core.errors import DataError, SchemaMismatch, near_miss
 from ops_pipelines.mlops.feature_set import FeatureService, FeatureTable, earliest_needed
 
 if TYPE_CHECKING:
     import feast
     import pyarrow as pa
     from feast.online_response import OnlineResponse
+
+
+@dataclass(frozen=True, slots=True)
+class LookedUp:
+    """Each feature's value a row, and for each row the views that gave it nothing, with why."""
+
+    values: Mapping[str, Sequence[Any]]
+    absent: Sequence[Mapping[str, str]]
 
 
 class OnlineReader:
@@ -22,7 +31,7 @@ class OnlineReader:
         # A refresh that was killed leaves its view marked as being loaded, and Feast would not read it any more.
         store.registry.serve_features_while_materializing = True
         self._definition = store.get_feature_service(service.name)
-        self._service = service
+        self.service = service
         used = {key for table in service.tables for key in table.keys}
         self._blank = {
             entity.join_key: "" if entity.value_type.name == "STRING" else 0
@@ -37,6 +46,20 @@ class OnlineReader:
         served, _ = self._served(rows, asked_at)
         return [dict(zip(served, vector, strict=True)) for vector in zip(*served.values(), strict=True)]
 
+    def look_up(self, rows: Sequence[Mapping[str, Any]], asked_at: datetime) -> LookedUp:
+        """What `read` gives, column by column, and why a view gave nothing: unknown, expired, or known only later.
+
+        A row whose key is None has asked for nothing of that view, which is then not among the absent ones.
+        """
+        served, known = self._served(rows, asked_at)
+        absent: list[dict[str, str]] = [{} for _ in rows]
+        for table in self.service.tables:
+            for row, at, found in zip(rows, known[table.name], absent, strict=True):
+                why = _why_absent(table, at, asked_at)
+                if why and all(row[key] is not None for key in table.keys):
+                    found[table.name] = why
+        return LookedUp(served, absent)
+
     def vectors(self, rows: Sequence[Mapping[str, Any]], asked_at: datetime) -> "pa.Table":
         """What `read` gives, as one table with each view's `FeatureTable.known_at` beside its features.
 
@@ -45,10 +68,10 @@ class OnlineReader:
         """
         import pyarrow as pa
 
-        served, known = self._served(rows, asked_at) if rows else ({name: [] for name in self._service.features}, {})
+        served, known = self._served(rows, asked_at) if rows else ({name: [] for name in self.service.features}, {})
         instants = {
             table.known_at: pa.array(known.get(table.name, []), pa.int64()).cast(pa.timestamp("s", tz="UTC"))
-            for table in self._service.tables
+            for table in self.service.tables
         }
         return pa.table({name: pa.array(values) for name, values in served.items()} | instants)
 
@@ -58,9 +81,9 @@ class OnlineReader:
         """The values of each feature, and for each view when what the store holds became known, in seconds since 1970."""
         response = self._store.get_online_features(self._definition, self._columns(rows))
         values = response.to_dict()
-        known = _known_at(response, self._service)
+        known = _known_at(response, self.service)
         served: dict[str, list[Any]] = {}
-        for table in self._service.tables:
+        for table in self.service.tables:
             named = [all(row[key] is not None for key in table.keys) for row in rows]
             # A missing key was looked up as a blank, and what lies under a blank is nobody's.
             known[table.name] = [at if one else None for at, one in zip(known[table.name], named, strict=True)]
@@ -73,15 +96,28 @@ class OnlineReader:
     def _columns(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
         """The join keys, column by column, with a blank for a missing one, which Feast cannot look up."""
         for row in rows:
-            for key in self._blank:
+            for key, blank in self._blank.items():
                 if key not in row:
                     raise DataError(
-                        f"A row to score has no {key!r}, which the feature service {self._service.name!r} joins on",
+                        f"A row to score has no {key!r}, which the feature service {self.service.name!r} joins on",
                         expected=f"the keys {', '.join(self._blank)}",
                         action=near_miss(key, row),
                         column=key,
                     )
+                _check_key(key, row[key], blank)
         return {key: [blank if row[key] is None else row[key] for row in rows] for key, blank in self._blank.items()}
+
+
+def _check_key(key: str, value: Any, blank: str | int) -> None:
+    """Raises SchemaMismatch for a key of another kind than its entity's, which Feast would not name."""
+    if value is None or (type(value) is type(blank) and not (isinstance(value, int) and abs(value) >= 2**63)):
+        return
+    raise SchemaMismatch(
+        f"The key {key!r} is {repr(value)[:60]}",
+        expected="a text" if isinstance(blank, str) else "a whole number",
+        action="Send the key as its entity is declared in feature_repo/",
+        field=key,
+    )
 
 
 def _known_at(response: "OnlineResponse", service: FeatureService) -> dict[str, list[int | None]]:
@@ -98,6 +134,17 @@ def _known_at(response: "OnlineResponse", service: FeatureService) -> dict[str, 
         ]
         for name, column in columns.items()
     }
+
+
+def _why_absent(table: FeatureTable, at: int | None, asked_at: datetime) -> str:
+    """Why a value of a view does not count; empty where it does."""
+    if at is None:
+        return "unknown"
+    low, high = _span(table, asked_at)
+    if low <= at <= high:
+        return ""
+    known = f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return f"expired: known at {known}, and counts for {table.ttl}" if at < low else f"not yet known: it is of {known}"
 
 
 def _span(table: FeatureTable, asked_at: datetime) -> tuple[float, float]:

@@ -132,9 +132,24 @@ class FeastStore:
         see what another process applied. Raises DataError where a row lacks a join key.
         """
         if service_name not in self._readers:
-            with self._opened() as store:
-                self._readers[service_name] = OnlineReader(store, self._service(store, service_name))
+            self._readers[service_name] = self.reader(service_name)
         return self._readers[service_name].read(rows, utc(asked_at))
+
+    def reader(self, service_name: str) -> OnlineReader:
+        """The online values of a service as it is applied now; ConfigError where no such service is.
+
+        Opening it reads the registry, and waits for a refresh that is under way.
+        """
+        with self._opened() as store:
+            return OnlineReader(store, self._service(store, service_name))
+
+    def applied_version(self) -> tuple[int, int] | None:
+        """Something that differs after each write of the registry, and costs nothing to ask; None where there is none."""
+        try:
+            found = (self._folder / "registry.db").stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size
 
     def loaded(self, service_name: str, rows: Sequence[Mapping[str, Any]]) -> Loaded | None:
         """The vectors of some rows of join keys, asked at the service's latest watermark; None where nothing was loaded.

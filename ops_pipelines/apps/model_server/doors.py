@@ -1,0 +1,187 @@
+"""The two ways to ask for predictions: a vector by the Open Inference Protocol, and entity keys as plain JSON.
+
+A request takes its release once, from the slot's one reference, and everything in its answer is that release's.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from msgspec import json
+
+from ops_pipelines.adapters.served_release import ServedRelease
+from ops_pipelines.apps.log_writer import LogWriter
+from ops_pipelines.apps.model_server.board import Board, Slot
+from ops_pipelines.apps.model_server.feature_lookup import FeatureLookup, check_known
+from ops_pipelines.apps.model_server.http import Refused
+from ops_pipelines.apps.model_server.protocol import (
+    InferRequest,
+    InferResponse,
+    Output,
+    Parameters,
+    Prediction,
+    PredictRequest,
+    PredictResponse,
+    columns_of,
+    decode,
+    decoder,
+)
+from ops_pipelines.apps.model_server.scored import Asked, Scored, score
+from ops_pipelines.core.errors import SchemaMismatch, near_miss
+from ops_pipelines.core.fingerprint import short
+from ops_pipelines.mlops.prediction_log import CANARY, LIVE, PINNED
+
+QUEUED, DURABLE, NOT_LOGGED = "queued", "durable", "no"
+ROOM_SECONDS = 0.25
+"""How long an answer waits for room in the log before its caller is asked to come again."""
+
+
+class Moments(Protocol):
+    """The logical instant that answers are about, and the wall clock's."""
+
+    def as_of(self) -> datetime: ...
+
+    def wall(self) -> datetime: ...
+
+
+class Doors:
+    """Answers requests by what the board holds, and hands every answer to the log."""
+
+    def __init__(
+        self, board: Board, lookup: FeatureLookup | None, log: LogWriter, clock: Moments, counted: Any
+    ) -> None:
+        self._board, self._lookup, self._log, self._clock, self._metrics = board, lookup, log, clock, counted
+        self._infer, self._predict = decoder(InferRequest), decoder(PredictRequest)
+
+    async def infer(self, system: str, body: bytes, *, version: str | None = None) -> bytes:
+        """The answer to a request of the Open Inference Protocol."""
+        slot = self.slot(system)
+        request = decode(body, self._infer)
+        columns, rows = columns_of(request)
+        wanted = request.parameters or Parameters()
+        entity = slot.routes.live.entity if slot.routes else None
+        entities = columns.pop(entity, None) if entity else None
+        release, arm = self._choose(slot, str(entities[0]) if entities else request.id, version)
+        asked = Asked(columns, rows, entities, allow_missing=wanted.allow_missing)
+        scored = self._score(slot, release, arm, asked)
+        logged = await self._keep(scored, durable=wanted.durable)
+        return json.encode(
+            InferResponse(
+                model_name=system,
+                model_version=scored.release.version,
+                id=request.id,
+                outputs=[
+                    Output("score", [rows], "FP64", list(scored.scores)),
+                    Output("prediction_id", [rows], "BYTES", list(scored.ids)),
+                ],
+                parameters={"release": scored.release.digest, "logged": logged},
+            )
+        )
+
+    async def predict(self, system: str, body: bytes) -> bytes:
+        """The answer to rows of entity keys, whose features are looked up as they are known now."""
+        slot = self.slot(system)
+        request = decode(body, self._predict)
+        if self._lookup is None:
+            raise Refused(
+                501,
+                "This server looks no features up",
+                expected="`ops serve` without --no-features",
+                action="Send vectors",
+            )
+        entity = slot.routes.live.entity if slot.routes else None
+        keys = request.rows
+        entities = [row.get(entity) for row in keys] if entity else None
+        release, arm = self._choose(slot, str(entities[0]) if entities else None, None)
+        found = await self._lookup.look_up(release.service, keys, self._clock.as_of(), entity=release.entity)
+        if not request.allow_missing:
+            check_known(found, release.service, release.entity)
+        # A feature that is missing within a fresh view is missing as it was in training.
+        columns = {name: found.values[name] for name in release.signature.names}
+        asked = Asked(columns, len(keys), entities, keys, allow_missing=True)
+        scored = self._score(slot, release, arm, asked)
+        logged = await self._keep(scored, durable=request.durable)
+        return json.encode(PredictResponse(system, scored.release.digest, _predictions(scored, found.absent), logged))
+
+    def slot(self, system: str) -> Slot:
+        """The slot of a system that can answer; Refused with 404 for an unknown one, and 503 for one that cannot yet."""
+        slot = self._board.slots.get(system)
+        if slot is None:
+            raise Refused(
+                404,
+                f"No system {system!r} is served here",
+                expected="a Model with a release that is live",
+                action=near_miss(system, self._board.slots),
+                field="system",
+            )
+        if slot.routes is None:
+            why = "; ".join(slot.describe()["problems"]) or "it is being loaded"
+            raise Refused(503, f"{system!r} cannot answer: {why}", expected="a live release", action="Come again")
+        return slot
+
+    def _choose(self, slot: Slot, key: str | None, version: str | None) -> tuple[ServedRelease, str]:
+        """The release for a key, or the warm one of a version; a request without a key gets the live one."""
+        routes = slot.routes
+        if routes is None:
+            raise Refused(503, f"{slot.system!r} is being loaded", expected="a live release", action="Come again")
+        if version is None:
+            return routes.choose(key) if key is not None else (routes.live, LIVE)
+        found = [
+            release for release in list(slot.warm.values()) if len(version) >= 4 and release.digest.startswith(version)
+        ]
+        if len(found) != 1:
+            raise Refused(
+                404,
+                f"{slot.system!r} serves no version {version[:64]!r}",
+                expected=f"one of {', '.join(sorted(map(short, slot.warm)))}",
+                action="Ask without a version for the live release",
+                field="version",
+            )
+        return found[0], LIVE if found[0] is routes.live else PINNED
+
+    def _score(self, slot: Slot, release: ServedRelease, arm: str, asked: Asked) -> Scored:
+        """The answers; those of a candidate that fails are given by the live release, and its failure is counted."""
+        as_of, wall = self._clock.as_of(), self._clock.wall()
+        try:
+            scored = score(release, arm, asked, asked_at=as_of, served_at=wall)
+            _check_finite(scored)
+        except SchemaMismatch:
+            if arm != CANARY or slot.routes is None:
+                raise
+            self._metrics.canary_failures.labels(slot.system, release.version).inc()
+            scored = score(slot.routes.live, LIVE, asked, asked_at=as_of, served_at=wall)
+            _check_finite(scored)
+        self._metrics.answered(scored.release.system, scored.release.version, scored.arm, len(scored))
+        return scored
+
+    async def _keep(self, scored: Scored, *, durable: bool) -> Any:
+        """What became of the answers: queued for the log, on the disk, or, where the log is failing, not logged."""
+        if durable:
+            await self._log.durably(scored)
+            return DURABLE
+        if self._log.offer(scored) or (await self._log.room(ROOM_SECONDS) and self._log.offer(scored)):
+            return QUEUED
+        if self._log.state().failing:
+            self._metrics.unlogged.labels(scored.release.system).inc(len(scored))
+            return NOT_LOGGED
+        raise Refused(
+            503, "The prediction log is behind", expected="room for the answer", action="Come again in a second"
+        )
+
+
+def _check_finite(scored: Scored) -> None:
+    for row, value in enumerate(scored.scores):
+        if not math.isfinite(value):
+            raise SchemaMismatch(
+                f"The release {scored.release.version} gives no number for row {row}",
+                expected="features for which its model gives a score",
+                action="Look at the row; tell whoever owns the model",
+                row=row,
+            )
+
+
+def _predictions(scored: Scored, absent: Sequence[Mapping[str, str]]) -> list[Prediction]:
+    entities = scored.entities or [None] * len(scored)
+    answers = zip(scored.ids, scored.scores, entities, absent, strict=True)
+    return [Prediction(id, value, entity, dict(missing)) for id, value, entity, missing in answers]

@@ -1,0 +1,104 @@
+"""Bodies in and answers out: bounded on the way in, and every error with a status and the field at fault.
+
+The two hot doors speak ASGI directly. A request object and a response object would cost them as much as the model does.
+"""
+
+import asyncio
+from typing import Any
+
+from msgspec import json
+from starlette.types import Receive, Scope, Send
+
+from ops_pipelines.apps.model_server.protocol import ErrorResponse
+from ops_pipelines.core.errors import ConfigError, DataError, NoAcceptedData, OpsError, SchemaMismatch
+
+JSON_TYPE = (b"content-type", b"application/json")
+
+
+class Refused(OpsError):
+    """A request that is answered with a status of its own, whatever kind of error it is."""
+
+    def __init__(self, status: int, wrong: str, *, expected: str, action: str, **facts: object) -> None:
+        super().__init__(wrong, expected=expected, action=action, **facts)
+        self.status = status
+
+
+async def read_body(scope: Scope, receive: Receive, *, at_most: int, seconds: float) -> bytes:
+    """The whole body. Refused where it is not JSON by its headers, too large, too slow, or cut off."""
+    headers = dict(scope["headers"])
+    _check_headers(headers, at_most)
+    chunks: list[bytes] = []
+    size, more = 0, True
+    try:
+        async with asyncio.timeout(seconds):
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Refused(400, "The caller went away", expected="a whole body", action="Send it again")
+                chunk = message.get("body", b"")
+                size += len(chunk)
+                if size > at_most:
+                    raise _too_large(at_most)
+                chunks.append(chunk)
+                more = message.get("more_body", False)
+    except TimeoutError as error:
+        raise Refused(
+            408, f"The body did not arrive within {seconds:g} s", expected="a whole body", action="Send it faster"
+        ) from error
+    return b"".join(chunks)
+
+
+def _check_headers(headers: dict[bytes, bytes], at_most: int) -> None:
+    kind = headers.get(b"content-type", b"application/json").partition(b";")[0].strip().lower()
+    if kind != b"application/json":
+        raise _other_encoding("Content-Type", kind)
+    if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
+        raise _other_encoding("Content-Encoding", headers[b"content-encoding"])
+    if b"inference-header-content-length" in headers:
+        raise _other_encoding("Inference-Header-Content-Length", b"the binary tensor extension")
+    length = headers.get(b"content-length", b"0")
+    if length.isdigit() and int(length) > at_most:
+        raise _too_large(at_most)
+
+
+def _other_encoding(header: str, value: bytes) -> Refused:
+    return Refused(
+        415,
+        f"{header} is {value.decode('latin-1')[:60]!r}",
+        expected="application/json, not compressed",
+        action="Send plain JSON",
+        field=header,
+    )
+
+
+def _too_large(at_most: int) -> Refused:
+    return Refused(
+        413, f"The body is larger than {at_most:,} bytes", expected="a smaller one", action="Send fewer rows at a time"
+    )
+
+
+def refusal(error: OpsError) -> tuple[int, bytes]:
+    """The status and the body that tell a caller of an error."""
+    told = ErrorResponse(str(error), error.expected, error.action, str(error.facts.get("field", "")))
+    return _status_of(error), json.encode(told)
+
+
+def _status_of(error: OpsError) -> int:
+    if isinstance(error, Refused):
+        return error.status
+    if isinstance(error, SchemaMismatch):
+        return 422
+    if isinstance(error, NoAcceptedData):
+        return 404
+    if isinstance(error, DataError):
+        return 503 if error.facts.get("unavailable") else 422
+    return 400 if isinstance(error, ConfigError) else 503
+
+
+async def respond(send: Send, status: int, body: bytes, *headers: tuple[bytes, bytes]) -> None:
+    """Sends an answer in JSON; one that asks to come again later says when."""
+    own: list[Any] = [JSON_TYPE, (b"content-length", str(len(body)).encode()), *headers]
+    if status == 503:
+        own.append((b"retry-after", b"1"))
+    await send({"type": "http.response.start", "status": status, "headers": own})
+    await send({"type": "http.response.body", "body": body})
