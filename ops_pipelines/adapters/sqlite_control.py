@@ -67,6 +67,14 @@ _MIGRATIONS = (
     ) STRICT, WITHOUT ROWID;
     {_append_only("training_steps", "key = NEW.key OR sequence = NEW.sequence")}
     """,
+    f"""
+    CREATE TABLE canaries (
+        system TEXT NOT NULL, environment TEXT NOT NULL, sequence INTEGER NOT NULL,
+        event TEXT NOT NULL CHECK (event IN ('begun', 'ended')), content TEXT NOT NULL, digest TEXT NOT NULL,
+        PRIMARY KEY (system, environment, sequence)
+    ) STRICT, WITHOUT ROWID;
+    {_append_only("canaries", "(system, environment, sequence) = (NEW.system, NEW.environment, NEW.sequence)")}
+    """,
 )
 """What takes the file from each schema version to the next; the number of those done is its `user_version`.
 
