@@ -24,6 +24,7 @@ VERBS = {
     "promote": "pointer",
     "rollback": "pointer",
     "releases": "pointer",
+    "serve": "serve",
     "why": "why",
     "data": "data",
     "drift": "drift",

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ops_pipelines.adapters.served_release import ServedRelease
-from ops_pipelines.core.errors import OpsError
+from ops_pipelines.apps.model_server.http import Refused
+from ops_pipelines.core.errors import OpsError, near_miss
 from ops_pipelines.core.fingerprint import short
 from ops_pipelines.core.pointer import check_chain, live_move
 from ops_pipelines.core.release import Release, ReleaseStore, find_release
@@ -98,6 +99,29 @@ class Slot:
     problem: str | None = None
     swaps: int = 0
 
+    def release(self, version: str | None = None) -> ServedRelease:
+        """The live release, or the warm one whose digest begins with `version`.
+
+        Refused with 503 where the system cannot answer yet, and with 404 where no warm release has this version.
+        """
+        routes = self.routes
+        if routes is None:
+            why = "; ".join(self.describe()["problems"]) or "it is being loaded"
+            raise Refused(503, f"{self.system!r} cannot answer: {why}", expected="a live release", action="Come again")
+        if version is None:
+            return routes.live
+        warm = list(self.warm.values())
+        found = [release for release in warm if len(version) >= 4 and release.digest.startswith(version)]
+        if len(found) != 1:
+            raise Refused(
+                404,
+                f"{self.system!r} serves no version {version[:64]!r}",
+                expected=f"one of {', '.join(sorted(release.version for release in warm))}",
+                action="Ask without a version for the live release",
+                field="version",
+            )
+        return found[0]
+
     def settled(self) -> bool:
         """Whether the release that should be live is, or cannot be loaded."""
         live = self.wanted.live
@@ -140,6 +164,19 @@ class Board:
         self._wake = threading.Event()
         self._unread = True
 
+    def slot(self, system: str) -> Slot:
+        """The slot of a system; Refused with 404 and the nearest name for one that is not served."""
+        slot = self.slots.get(system)
+        if slot is None:
+            raise Refused(
+                404,
+                f"No system {system[:64]!r} is served here",
+                expected="a Model with a release that is live",
+                action=near_miss(system, self.slots),
+                field="system",
+            )
+        return slot
+
     def look(self) -> bool:
         """Reads what is wanted where anything was written, and brings every slot closer to it; whether it was written."""
         changed = self._read_stores()
@@ -147,12 +184,10 @@ class Board:
             self._settle(slot)
         return changed
 
-    def watch(self, period_seconds: float, stop: threading.Event) -> None:
-        """Looks again and again until `stop`: each period, and at once where a load has ended."""
-        while not stop.is_set():
-            self.look()
-            self._wake.wait(period_seconds)
-            self._wake.clear()
+    def rest(self, period_seconds: float) -> None:
+        """Waits for the next look: a period, or less where a load has ended."""
+        self._wake.wait(period_seconds)
+        self._wake.clear()
 
     def wake(self) -> None:
         """Lets the watching thread look now."""

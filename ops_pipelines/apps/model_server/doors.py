@@ -28,8 +28,7 @@ from ops_pipelines.apps.model_server.protocol import (
     decoder,
 )
 from ops_pipelines.apps.model_server.scored import Asked, Scored, score
-from ops_pipelines.core.errors import SchemaMismatch, near_miss
-from ops_pipelines.core.fingerprint import short
+from ops_pipelines.core.errors import SchemaMismatch
 from ops_pipelines.mlops.prediction_log import CANARY, LIVE, PINNED
 
 QUEUED, DURABLE, NOT_LOGGED = "queued", "durable", "no"
@@ -56,12 +55,12 @@ class Doors:
 
     async def infer(self, system: str, body: bytes, *, version: str | None = None) -> bytes:
         """The answer to a request of the Open Inference Protocol."""
-        slot = self.slot(system)
+        slot = self._board.slot(system)
+        live = slot.release()
         request = decode(body, self._infer)
         columns, rows = columns_of(request)
         wanted = request.parameters or Parameters()
-        entity = slot.routes.live.entity if slot.routes else None
-        entities = columns.pop(entity, None) if entity else None
+        entities = columns.pop(live.entity, None) if live.entity and live.entity not in live.signature.names else None
         release, arm = self._choose(slot, str(entities[0]) if entities else request.id, version)
         asked = Asked(columns, rows, entities, allow_missing=wanted.allow_missing)
         scored = self._score(slot, release, arm, asked)
@@ -81,7 +80,8 @@ class Doors:
 
     async def predict(self, system: str, body: bytes) -> bytes:
         """The answer to rows of entity keys, whose features are looked up as they are known now."""
-        slot = self.slot(system)
+        slot = self._board.slot(system)
+        entity = slot.release().entity
         request = decode(body, self._predict)
         if self._lookup is None:
             raise Refused(
@@ -90,7 +90,6 @@ class Doors:
                 expected="`ops serve` without --no-features",
                 action="Send vectors",
             )
-        entity = slot.routes.live.entity if slot.routes else None
         keys = request.rows
         entities = [row.get(entity) for row in keys] if entity else None
         release, arm = self._choose(slot, str(entities[0]) if entities else None, None)
@@ -104,41 +103,13 @@ class Doors:
         logged = await self._keep(scored, durable=request.durable)
         return json.encode(PredictResponse(system, scored.release.digest, _predictions(scored, found.absent), logged))
 
-    def slot(self, system: str) -> Slot:
-        """The slot of a system that can answer; Refused with 404 for an unknown one, and 503 for one that cannot yet."""
-        slot = self._board.slots.get(system)
-        if slot is None:
-            raise Refused(
-                404,
-                f"No system {system!r} is served here",
-                expected="a Model with a release that is live",
-                action=near_miss(system, self._board.slots),
-                field="system",
-            )
-        if slot.routes is None:
-            why = "; ".join(slot.describe()["problems"]) or "it is being loaded"
-            raise Refused(503, f"{system!r} cannot answer: {why}", expected="a live release", action="Come again")
-        return slot
-
     def _choose(self, slot: Slot, key: str | None, version: str | None) -> tuple[ServedRelease, str]:
         """The release for a key, or the warm one of a version; a request without a key gets the live one."""
-        routes = slot.routes
-        if routes is None:
-            raise Refused(503, f"{slot.system!r} is being loaded", expected="a live release", action="Come again")
-        if version is None:
-            return routes.choose(key) if key is not None else (routes.live, LIVE)
-        found = [
-            release for release in list(slot.warm.values()) if len(version) >= 4 and release.digest.startswith(version)
-        ]
-        if len(found) != 1:
-            raise Refused(
-                404,
-                f"{slot.system!r} serves no version {version[:64]!r}",
-                expected=f"one of {', '.join(sorted(map(short, slot.warm)))}",
-                action="Ask without a version for the live release",
-                field="version",
-            )
-        return found[0], LIVE if found[0] is routes.live else PINNED
+        live = slot.release()
+        if version is not None:
+            asked = slot.release(version)
+            return asked, LIVE if asked is live else PINNED
+        return slot.routes.choose(key) if slot.routes is not None and key is not None else (live, LIVE)
 
     def _score(self, slot: Slot, release: ServedRelease, arm: str, asked: Asked) -> Scored:
         """The answers; those of a candidate that fails are given by the live release, and its failure is counted."""
@@ -147,10 +118,10 @@ class Doors:
             scored = score(release, arm, asked, asked_at=as_of, served_at=wall)
             _check_finite(scored)
         except SchemaMismatch:
-            if arm != CANARY or slot.routes is None:
+            if arm != CANARY:
                 raise
             self._metrics.canary_failures.labels(slot.system, release.version).inc()
-            scored = score(slot.routes.live, LIVE, asked, asked_at=as_of, served_at=wall)
+            scored = score(slot.release(), LIVE, asked, asked_at=as_of, served_at=wall)
             _check_finite(scored)
         self._metrics.answered(scored.release.system, scored.release.version, scored.arm, len(scored))
         return scored
@@ -184,4 +155,4 @@ def _check_finite(scored: Scored) -> None:
 def _predictions(scored: Scored, absent: Sequence[Mapping[str, str]]) -> list[Prediction]:
     entities = scored.entities or [None] * len(scored)
     answers = zip(scored.ids, scored.scores, entities, absent, strict=True)
-    return [Prediction(id, value, entity, dict(missing)) for id, value, entity, missing in answers]
+    return [Prediction(made, value, entity, dict(missing)) for made, value, entity, missing in answers]

@@ -70,7 +70,7 @@ def make_metrics() -> Metrics:
             ["system", "door"],
             buckets=_SECONDS,
             registry=own,
-        ),  # noqa: E501
+        ),
         predictions=Counter("ops_predictions", "Rows answered", ["system", "release", "arm"], registry=own),
         unlogged=Counter("ops_unlogged", "Rows answered that the log did not take", ["system"], registry=own),
         canary_failures=Counter(

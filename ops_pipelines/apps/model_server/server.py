@@ -1,0 +1,69 @@
+"""The server as a whole: one listening socket, and worker processes that are started anew where one dies."""
+
+import os
+import shutil
+import socket
+import tempfile
+from pathlib import Path
+
+from ops_pipelines.apps.model_server.metrics import FOLDER
+from ops_pipelines.apps.model_server.settings import VARIABLE, Settings
+from ops_pipelines.core.errors import ConfigError
+
+_APP = "ops_pipelines.apps.model_server.app:from_environment"
+_HEALTHCHECK_SECONDS = 30
+"""For how long a worker may not answer its parent before it is taken for hung: a large model is loaded meanwhile."""
+
+
+def serve(settings: Settings) -> None:
+    """Serves until it is interrupted: SIGTERM and SIGINT end it after the requests that are under way."""
+    import uvicorn
+    from uvicorn.supervisors import Multiprocess
+
+    counted = tempfile.mkdtemp(prefix="ops-serve-")
+    os.environ.update({VARIABLE: settings.to_environment(), FOLDER: counted})
+    config = uvicorn.Config(
+        _APP,
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        limit_concurrency=settings.max_concurrency,
+        timeout_graceful_shutdown=int(settings.grace_seconds),
+        timeout_worker_healthcheck=_HEALTHCHECK_SECONDS,
+        lifespan="on",
+    )
+    listening = _listen(settings)
+    try:
+        if settings.workers == 1:
+            uvicorn.Server(config).run(sockets=[listening])
+        else:
+            Multiprocess(config, sockets=[listening]).run()
+    finally:
+        listening.close()
+        shutil.rmtree(counted, ignore_errors=True)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.host, settings.port))
+    except OSError as error:
+        listening.close()
+        raise ConfigError(
+            f"{settings.host}:{settings.port} cannot be listened on: {error.strerror}",
+            expected="a free port on an address of this machine",
+            action="End what listens there, or choose another with --port",
+        ) from error
+    listening.set_inheritable(True)
+    return listening
+
+
+def home_of_metrics() -> Path:
+    """Where the workers of this server keep their numbers."""
+    return Path(os.environ[FOLDER])

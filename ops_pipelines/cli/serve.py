@@ -1,0 +1,43 @@
+"""`ops serve`: the releases that the pointers name, answering over HTTP."""
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer()
+
+
+@app.callback()
+def _family() -> None:
+    pass
+
+
+@app.command("serve")
+def serve_releases(
+    systems: Annotated[list[str] | None, typer.Argument(help="The Models to serve; all with a live release.")] = None,
+    port: Annotated[int, typer.Option(help="Where to listen.")] = 8080,
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; another than loopback needs --tokens.")
+    ] = "127.0.0.1",
+    workers: Annotated[int, typer.Option(help="How many processes answer.")] = 1,
+    environment: Annotated[str, typer.Option(help="Whose pointer is followed.")] = "production",
+    allow_host: Annotated[list[str] | None, typer.Option(help="A Host header to answer beside loopback's.")] = None,
+    features: Annotated[bool, typer.Option(help="Look features up by entity keys, at /v1/predict.")] = True,
+    tokens: Annotated[bool, typer.Option(help="Answer callers with a token of the role `caller` only.")] = False,
+) -> None:
+    """Serve the live release of every Model: the Open Inference Protocol, and JSON by entity keys."""
+    from ops_pipelines.apps.model_server.server import serve
+    from ops_pipelines.apps.model_server.settings import Settings
+
+    settings = Settings(
+        systems=tuple(systems or ()),
+        environment=environment,
+        host=host,
+        port=port,
+        workers=workers,
+        hosts=tuple(allow_host or ()),
+        features=features,
+        tokens=tokens,
+    )
+    print(f"http://{host}:{port}/v2/health/ready says when it answers, /openapi.json what it takes; Ctrl-C ends it")
+    serve(settings)
