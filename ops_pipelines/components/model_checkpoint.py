@@ -10,6 +10,7 @@ from ops_pipelines.adapters.flavours import path_of
 from ops_pipelines.adapters.mlflow_registry import TrainingRecord
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.predictor import GOLDEN
+from ops_pipelines.adapters.served_release import ENTITY
 from ops_pipelines.components.calendar import window_of
 from ops_pipelines.components.code import source_of, source_of_platform
 from ops_pipelines.components.model_fitting import CheckpointConfig, Fitted, Material, fit_model, read_material
@@ -58,6 +59,7 @@ def make_checkpoint(model: "Model", platform: Platform, week: str, config: Check
         "metrics": judged.metrics,
         "recipe": fitted.recipe,
         GOLDEN: _golden(platform, fitted, material.split),
+        ENTITY: model.entities.key,
         "repeatable": verdict_to_json(fitted.repeatable),
         "importance": [asdict(each) for each in judged.importance],
         "search": [asdict(trial) for trial in fitted.search.trials],
