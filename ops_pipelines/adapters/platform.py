@@ -16,6 +16,7 @@ from ops_pipelines.adapters.mlflow_registry import MLflowRegistry, RegistryError
 from ops_pipelines.adapters.objects import ObjectStore
 from ops_pipelines.adapters.predictor import judge_promotion, judge_return
 from ops_pipelines.adapters.project import Project, find_project
+from ops_pipelines.adapters.sqlite_predictions import SQLitePredictionLog
 from ops_pipelines.adapters.sqlite_releases import SQLiteReleaseStore
 from ops_pipelines.adapters.sqlite_retraining import SQLiteRetrainingLog
 from ops_pipelines.core.clock import Clock
@@ -26,6 +27,7 @@ from ops_pipelines.core.pointer import Decision, promote, roll_back
 from ops_pipelines.core.release import Move, Release, ReleaseStore, find_release
 from ops_pipelines.core.verdict import Verdict
 from ops_pipelines.mlops.admission import Ruling
+from ops_pipelines.mlops.prediction_log import PredictionLog
 from ops_pipelines.mlops.retraining_log import RetrainingLog
 
 if TYPE_CHECKING:
@@ -42,7 +44,9 @@ class Shipped:
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """A project with its lake, objects, releases, clock, retraining log, feature store and model registry."""
+    """A project with its lake, objects, releases, clock, retraining log, feature store, model registry and
+    prediction log.
+    """
 
     project: Project
     lake: Lake
@@ -52,6 +56,7 @@ class Platform:
     retraining: RetrainingLog
     features: FeastStore
     registry: MLflowRegistry
+    predictions: PredictionLog
 
     @classmethod
     def embedded(cls, project: Project | None = None) -> "Platform":
@@ -66,6 +71,7 @@ class Platform:
             retraining=SQLiteRetrainingLog(here.home / "control.db"),
             features=FeastStore(here),
             registry=MLflowRegistry(here.home),
+            predictions=SQLitePredictionLog(here.home / "log" / "predictions.db"),
         )
 
     def origin(self, run_id: str, code: str) -> Origin:

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from ops_pipelines.adapters.sqlite_control import ControlDatabase, has_row
+from ops_pipelines.adapters.sqlite_control import ControlDatabase
+from ops_pipelines.adapters.sqlite_file import has_row
 from ops_pipelines.core.fingerprint import canonical_json
 from ops_pipelines.core.pointer import lost_race
 from ops_pipelines.core.release import Evidence, Manifest, Move, Release

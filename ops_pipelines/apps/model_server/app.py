@@ -52,7 +52,11 @@ class Worker:
             stores.platform.releases, stores, self.loader, environment=settings.environment, tell=self._told
         )
         self.clock = WatchedClock(stores.platform.clock)
-        self.callers = Callers(None, settings)
+        self.callers = (
+            Callers(stores.platform.principals, self.clock.wall, environment=settings.environment)
+            if settings.tokens
+            else None
+        )
         self.lookup = FeatureLookup(stores.platform.features) if settings.features else None
         self.log = LogWriter(getattr(stores.platform, "predictions", None), most_pending=settings.most_pending)
         self.doors = Doors(self.board, self.lookup, self.log, self.clock, self.metrics)
@@ -88,8 +92,8 @@ class Worker:
     def _watch(self) -> None:
         while not self.stopping.is_set():
             self.clock.follow()
-            if self.board.look():
-                self.callers.forget()
+            if self.board.look() and self.callers is not None:
+                self.callers.follow()
             self.health.update()
             self.board.rest(self.settings.look_seconds)
 
@@ -121,7 +125,8 @@ class Door:
                 raise Refused(
                     405, f"{scope['method']} is not taken here", expected="POST", action="Send the body by POST"
                 )
-            self._worker.callers.check(scope, system)
+            if self._worker.callers is not None:
+                self._worker.callers.check(scope, system)
             body = await read_body(scope, receive, at_most=settings.max_body_bytes, seconds=settings.body_seconds)
             began = time.perf_counter()
             status, content = 200, await self._answer(scope, body)
@@ -129,7 +134,7 @@ class Door:
             status, content = refusal(error)
         known = system if system in self._worker.board.slots else "unknown"
         self._worker.metrics.request(known, self._name, status, time.perf_counter() - began)
-        await respond(send, status, content, *([(b"allow", b"POST")] if status == 405 else []))
+        await respond(send, status, content)
 
 
 def make_app(worker: Worker) -> Starlette:

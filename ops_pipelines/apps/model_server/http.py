@@ -13,6 +13,8 @@ from ops_pipelines.apps.model_server.protocol import ErrorResponse
 from ops_pipelines.core.errors import ConfigError, DataError, NoAcceptedData, OpsError, SchemaMismatch
 
 JSON_TYPE = (b"content-type", b"application/json")
+_TOLD_WITH = {401: (b"www-authenticate", b"Bearer"), 405: (b"allow", b"POST"), 503: (b"retry-after", b"1")}
+"""The header that belongs to a status."""
 
 
 class Refused(OpsError):
@@ -95,10 +97,10 @@ def _status_of(error: OpsError) -> int:
     return 400 if isinstance(error, ConfigError) else 503
 
 
-async def respond(send: Send, status: int, body: bytes, *headers: tuple[bytes, bytes]) -> None:
-    """Sends an answer in JSON; one that asks to come again later says when."""
-    own: list[Any] = [JSON_TYPE, (b"content-length", str(len(body)).encode()), *headers]
-    if status == 503:
-        own.append((b"retry-after", b"1"))
+async def respond(send: Send, status: int, body: bytes) -> None:
+    """Sends an answer in JSON, with the header that its status asks for."""
+    own: list[Any] = [JSON_TYPE, (b"content-length", str(len(body)).encode())]
+    if status in _TOLD_WITH:
+        own.append(_TOLD_WITH[status])
     await send({"type": "http.response.start", "status": status, "headers": own})
     await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,153 @@
+"""The prediction log of a home: one SQLite file, to which several processes append and from which assets read windows.
+
+A commit survives the death of its process in any case. With `durable` it is on the disk before `keep` returns, and so
+survives a power cut, too. Connections are kept open, one a thread, since a server writes several times a second; where
+another file lies at the path by now, or none, the next use opens it anew.
+"""
+
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from ops_pipelines.adapters.sqlite_file import SQLiteFile, all_or_nothing
+from ops_pipelines.core.clock import Window, utc
+from ops_pipelines.core.errors import DataError
+from ops_pipelines.mlops.prediction_log import Answer
+
+_COLUMNS = "id, system, release, arm, entity, asked_at, served_at, score, vector, keys"
+_WINDOW = "FROM answers WHERE system = ? AND asked_at >= ? AND asked_at < ?"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class _File(SQLiteFile):
+    kind = "prediction log"
+    application_id = 0x6F70736C
+    migrations = (
+        """
+        CREATE TABLE answers (
+            sequence INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, system TEXT NOT NULL, release TEXT NOT NULL,
+            arm TEXT NOT NULL, entity TEXT, asked_at INTEGER NOT NULL, served_at INTEGER NOT NULL, score REAL NOT NULL,
+            vector TEXT NOT NULL, keys TEXT NOT NULL
+        ) STRICT;
+        CREATE INDEX answers_by_window ON answers (system, asked_at, sequence);
+        """,
+    )
+
+
+class SQLitePredictionLog:
+    """The PredictionLog of one file, which is made when the first answer is kept; its folder's folder has to be there.
+
+    DataError where the file cannot be used, and for an answer that holds what JSON cannot.
+    """
+
+    def __init__(self, path: Path, *, timeout_seconds: float = 30.0) -> None:
+        self.path = path
+        self._file = _File(path, timeout_seconds=timeout_seconds)
+        self._own = threading.local()
+
+    def keep(self, answers: Sequence[Answer], *, durable: bool = False) -> None:
+        """Append answers, all or none; an id that is there already is left as it is."""
+        rows = [_row(answer) for answer in answers]
+        insert = f"INSERT OR IGNORE INTO answers ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        self._make_folder()
+        with self._use() as connection:
+            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            with all_or_nothing(connection):
+                connection.executemany(insert, rows)
+
+    def answers(self, system: str, window: Window) -> Iterator[Answer]:
+        """The answers of a window, in the order in which they were kept; none where there is no file."""
+        if self.path.is_file():
+            with self._use() as connection:
+                query = f"SELECT {_COLUMNS} {_WINDOW} ORDER BY sequence"
+                yield from map(_answer, connection.execute(query, _values(system, window)))
+
+    def find(self, id: str) -> Answer | None:
+        """The answer of an id; None where there is none, or no file."""
+        if not self.path.is_file():
+            return None
+        with self._use() as connection:
+            row = connection.execute(f"SELECT {_COLUMNS} FROM answers WHERE id = ?", (id,)).fetchone()
+        return _answer(row) if row else None
+
+    def forget(self, system: str, window: Window) -> int:
+        """Remove the answers of a window; how many there were."""
+        if not self.path.is_file():
+            return 0
+        with self._use() as connection, all_or_nothing(connection):
+            return connection.execute(f"DELETE {_WINDOW}", _values(system, window)).rowcount
+
+    @contextmanager
+    def _use(self) -> Iterator[sqlite3.Connection]:
+        """The connection of this thread; it is opened anew where the file was replaced, and after any complaint."""
+        if getattr(self._own, "connection", None) is None or self._own.file != _identity(self.path):
+            self._close()
+            self._own.connection = self._file.connect()
+            self._own.file = _identity(self.path)
+        try:
+            with self._file.complaints():
+                yield self._own.connection
+        except DataError:
+            self._close()
+            raise
+
+    def _close(self) -> None:
+        connection = getattr(self._own, "connection", None)
+        self._own.file = self._own.connection = None
+        if connection is not None:
+            connection.close()
+
+    def _make_folder(self) -> None:
+        """Makes the log's folder, and no home: one that was moved away would leave an empty one in its place."""
+        try:
+            self.path.parent.mkdir(exist_ok=True)
+        except OSError as error:
+            raise DataError(
+                f"The folder of the prediction log {self.path} cannot be made: {error}",
+                expected="a home that is there and may be written",
+                action="Bring the home back, or point OPS_HOME at another one",
+                file=str(self.path),
+            ) from error
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _row(answer: Answer) -> tuple[Any, ...]:
+    try:
+        vector, keys = (json.dumps(dict(part), allow_nan=False) for part in (answer.vector, answer.keys))
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"The answer {answer.id!r} cannot be kept: {error}",
+            expected="numbers, texts, booleans and None in its vector and its keys",
+            action="Keep instants as texts in ISO 8601, and what is missing as None",
+            answer=answer.id,
+        ) from error
+    named = (answer.id, answer.system, answer.release, answer.arm, answer.entity)
+    return (*named, _micros(answer.asked_at), _micros(answer.served_at), answer.score, vector, keys)
+
+
+def _answer(row: tuple[Any, ...]) -> Answer:
+    id, system, release, arm, entity, asked_at, served_at, score, vector, keys = row  # noqa: A001  (the field's word)
+    instants = (_EPOCH + asked_at * _MICROSECOND, _EPOCH + served_at * _MICROSECOND)
+    return Answer(id, system, release, arm, entity, *instants, score, json.loads(vector), json.loads(keys))
+
+
+def _micros(instant: datetime) -> int:
+    return (utc(instant) - _EPOCH) // _MICROSECOND
+
+
+def _values(system: str, window: Window) -> tuple[str, int, int]:
+    return system, _micros(window.start), _micros(window.end)

@@ -1,0 +1,171 @@
+import asyncio
+import time
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ops_pipelines.apps.log_writer import LogWriter
+from ops_pipelines.core.errors import DataError
+from ops_pipelines.mlops.prediction_log import Answer
+from ops_pipelines.testing.prediction_log import WEEK, BreakablePredictionLog, MemoryPredictionLog, answer_of
+
+
+@dataclass(frozen=True)
+class Answers:
+    ids: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def answers(self) -> list[Answer]:
+        return [answer_of(name) for name in self.ids]
+
+
+def ids_in(log: MemoryPredictionLog) -> list[str]:
+    return [answer.id for answer in log.answers("flight_delay", WEEK)]
+
+
+def until(holds) -> None:
+    give_up = time.monotonic() + 10
+    while not holds() and time.monotonic() < give_up:
+        time.sleep(0.005)
+    assert holds()
+
+
+@pytest.fixture
+def log() -> BreakablePredictionLog:
+    return BreakablePredictionLog()
+
+
+@pytest.fixture
+def writer(log):
+    writer = LogWriter(log, most_pending=10, most_age_seconds=0.2, flush_every_seconds=0.01)
+    writer.start()
+    yield writer
+    log.broken, log.seconds = None, 0.0
+    assert writer.stop(timeout_seconds=10) == 0
+
+
+def test_what_was_taken_is_in_the_log_a_moment_later(log, writer):
+    assert writer.offer(Answers(("a", "b")))
+    until(lambda: writer.state().pending == 0)
+    assert ids_in(log) == ["a", "b"]
+
+
+def test_what_was_taken_is_in_the_log_after_the_end(log):
+    writer = LogWriter(log, most_pending=10, flush_every_seconds=60)
+    writer.start()
+    assert writer.offer(Answers(("a",)))
+    assert writer.stop(timeout_seconds=10) == 0
+    assert ids_in(log) == ["a"]
+
+
+def test_no_more_is_taken_than_may_wait_and_what_was_not_taken_is_counted(log, writer):
+    log.broken = "the disk is full"
+    taken = [writer.offer(Answers((f"{number}-a", f"{number}-b", f"{number}-c"))) for number in range(5)]
+    assert taken == [True, True, True, False, False]
+    assert (writer.state().pending, writer.state().refused) == (9, 6)
+
+
+def test_nothing_more_is_taken_once_the_oldest_has_waited_too_long(log, writer):
+    log.broken = "the disk is full"
+    assert writer.offer(Answers(("a",)))
+    time.sleep(0.25)
+    assert not writer.offer(Answers(("b",)))
+    assert writer.state().oldest_seconds > 0.2
+
+
+def test_an_answer_counts_as_waiting_until_its_commit_has_returned(log, writer):
+    log.seconds = 0.3
+    assert writer.offer(Answers(("a",)))
+    until(lambda: writer._writing)
+    assert writer.state().pending == 1
+
+
+def test_a_log_that_fails_says_why_and_loses_nothing_once_it_is_mended(log, writer):
+    log.broken = "the disk is full"
+    assert writer.offer(Answers(("a",)))
+    until(lambda: writer.state().failing)
+    assert "the disk is full" in writer.state().failing
+    log.broken = None
+    until(lambda: writer.state().failing is None)
+    assert writer.offer(Answers(("b",)))
+    until(lambda: ids_in(log) == ["a", "b"])
+
+
+def test_a_durable_answer_is_in_the_log_when_it_returns(log, writer):
+    async def ask() -> list[str]:
+        await writer.durably(Answers(("a",)))
+        return ids_in(log)
+
+    assert asyncio.run(ask()) == ["a"]
+    assert log.commits == [True]
+
+
+def test_durable_answers_that_wait_together_share_a_commit(log, writer):
+    log.seconds = 0.05
+
+    async def ask() -> None:
+        await asyncio.gather(*(writer.durably(Answers((str(number),))) for number in range(8)))
+
+    asyncio.run(ask())
+    assert len(ids_in(log)) == 8
+    assert len(log.commits) <= 3
+
+
+def test_a_durable_answer_that_cannot_be_kept_is_refused_and_not_kept_later(log, writer):
+    log.broken = "the disk is full"
+
+    async def ask() -> None:
+        with pytest.raises(DataError, match="the disk is full"):
+            await writer.durably(Answers(("a",)))
+
+    asyncio.run(ask())
+    log.broken = None
+    assert writer.offer(Answers(("b",)))
+    until(lambda: ids_in(log) == ["b"])
+
+
+def test_room_is_waited_for_while_the_log_is_slow(log, writer):
+    log.seconds = 0.1
+
+    async def ask() -> bool:
+        assert writer.offer(Answers(tuple("abcdefghij")))
+        assert not writer.offer(Answers(("k",)))
+        return await writer.room(5) and writer.offer(Answers(("k",)))
+
+    assert asyncio.run(ask())
+
+
+def test_nobody_waits_for_the_room_of_a_log_that_fails(log, writer):
+    log.broken = "the disk is full"
+    assert writer.offer(Answers(tuple("abcdefghij")))
+    until(lambda: writer.state().failing)
+    began = time.monotonic()
+    assert not asyncio.run(writer.room(30))
+    assert time.monotonic() - began < 10
+
+
+def test_room_is_not_waited_for_longer_than_asked(log, writer):
+    log.seconds = 1.0
+    assert writer.offer(Answers(tuple("abcdefghij")))
+    assert not asyncio.run(writer.room(0.05))
+
+
+@settings(max_examples=25, deadline=None)
+@given(sizes=st.lists(st.integers(1, 7), max_size=30), broken=st.sets(st.integers(0, 29)))
+def test_never_do_more_wait_than_may_and_all_that_was_taken_is_written(sizes, broken):
+    log = BreakablePredictionLog()
+    writer = LogWriter(log, most_pending=10, flush_every_seconds=0.001)
+    writer.start()
+    taken: list[str] = []
+    for number, size in enumerate(sizes):
+        log.broken = "full" if number in broken else None
+        ids = tuple(f"{number}-{row}" for row in range(size))
+        taken += ids if writer.offer(Answers(ids)) else ()
+        assert writer.state().pending <= 10
+    log.broken = None
+    assert writer.stop(timeout_seconds=30) == 0
+    assert ids_in(log) == taken
