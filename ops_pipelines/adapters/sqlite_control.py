@@ -67,6 +67,16 @@ _MIGRATIONS = (
     ) STRICT, WITHOUT ROWID;
     {_append_only("training_steps", "key = NEW.key OR sequence = NEW.sequence")}
     """,
+    f"""
+    CREATE TABLE audit (sequence INTEGER PRIMARY KEY, content TEXT NOT NULL, hash TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE principals (
+        sequence INTEGER PRIMARY KEY, name TEXT NOT NULL, token_digest TEXT NOT NULL, content TEXT NOT NULL,
+        digest TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX principals_by_token ON principals (token_digest);
+    {_append_only("audit", "sequence = NEW.sequence")}
+    {_append_only("principals", "sequence = NEW.sequence")}
+    """,
 )
 """What takes the file from each schema version to the next; the number of those done is its `user_version`.
 

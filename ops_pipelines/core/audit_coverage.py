@@ -7,9 +7,16 @@ behind. Rows from before the log began are covered by the heads in its first ent
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ops_pipelines.core.audit import Entry, Row, read_entry, verify
+from ops_pipelines.core.clock import utc
+from ops_pipelines.core.principal import Principal
+from ops_pipelines.core.release import Move
 from ops_pipelines.core.verdict import Blocked, Passed, Verdict
+
+MOVES, PRINCIPALS = "moves", "principals"
+"""The tables whose every row has an entry; the fact of that name holds the row's hash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +34,32 @@ class Covered:
 
     def __str__(self) -> str:
         return f"row {self.sequence} of {self.about} ({self.table})"
+
+
+def entry_of_move(move: Move) -> dict[str, Any]:
+    """What the entry about a pointer's move says, as the arguments of `AuditLog.append`."""
+    facts = {"environment": move.environment, "release": move.release, "reason": move.reason, MOVES: move.hash}
+    until = {"until": utc(move.expires).isoformat()} if move.expires else {}
+    return {
+        "at": move.at,
+        "actor": move.actor,
+        "action": move.action,
+        "subject": move.system,
+        "facts": facts | until,
+    }
+
+
+def entry_of_principal(principal: Principal) -> dict[str, Any]:
+    """What the entry about a principal says, as the arguments of `AuditLog.append`: nothing of the token."""
+    until = {"until": utc(principal.expires).isoformat()} if principal.expires else {}
+    granted = [str(grant) for grant in principal.grants]
+    return {
+        "at": principal.at,
+        "actor": principal.by,
+        "action": "revoke principal" if principal.revoked else "add principal",
+        "subject": f"principal {principal.name}",
+        "facts": {"granted": granted, PRINCIPALS: principal.hash} | until,
+    }
 
 
 def heads_of(rows: Sequence[Covered]) -> list[list[str | int | None]]:

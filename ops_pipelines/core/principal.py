@@ -112,9 +112,9 @@ class Principal:
     def why_not(self, now: datetime) -> str | None:
         """Why its token no longer counts, in words; None where it does."""
         if self.revoked:
-            return f"the token of {self.name} was revoked by {self.by} at {utc(self.at):%Y-%m-%d %H:%M} UTC"
+            return f"The token of {self.name} was revoked by {self.by} at {utc(self.at):%Y-%m-%d %H:%M} UTC"
         if self.expires and utc(now) >= utc(self.expires):
-            return f"the token of {self.name} expired at {utc(self.expires):%Y-%m-%d %H:%M} UTC"
+            return f"The token of {self.name} expired at {utc(self.expires):%Y-%m-%d %H:%M} UTC"
         return None
 
     def may(self, action: str, system: str, environment: str, now: datetime) -> bool:
@@ -246,7 +246,7 @@ def _keeps_the_door(principal: Principal) -> bool:
 
 def _lack(principal: Principal | None, now: datetime) -> str:
     if principal is None:
-        return "no token of a principal was given"
+        return "No token of a principal was given"
     granted = ", ".join(str(grant) for grant in principal.grants)
     return principal.why_not(now) or f"{principal.name} may not: granted is {granted}"
 
