@@ -7,8 +7,10 @@ nothing until they are used.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from ops_pipelines.adapters.access import Access
 from ops_pipelines.adapters.clock import ProjectClock
 from ops_pipelines.adapters.feast_store import FeastStore
 from ops_pipelines.adapters.lake import Lake
@@ -16,14 +18,19 @@ from ops_pipelines.adapters.mlflow_registry import MLflowRegistry, RegistryError
 from ops_pipelines.adapters.objects import ObjectStore
 from ops_pipelines.adapters.predictor import judge_promotion, judge_return
 from ops_pipelines.adapters.project import Project, find_project
+from ops_pipelines.adapters.sqlite_audit import SQLiteAuditLog
 from ops_pipelines.adapters.sqlite_predictions import SQLitePredictionLog
+from ops_pipelines.adapters.sqlite_principals import SQLitePrincipalStore
 from ops_pipelines.adapters.sqlite_releases import SQLiteReleaseStore
 from ops_pipelines.adapters.sqlite_retraining import SQLiteRetrainingLog
+from ops_pipelines.core import principal
 from ops_pipelines.core.clock import Clock
 from ops_pipelines.core.errors import ArtefactError, DataError, OpsError
 from ops_pipelines.core.fingerprint import short
 from ops_pipelines.core.lineage import Artefact, Origin
-from ops_pipelines.core.pointer import Decision, promote, roll_back
+from ops_pipelines.core.override import override
+from ops_pipelines.core.pointer import PRODUCTION, Decision, promote, roll_back
+from ops_pipelines.core.principal import PrincipalStore
 from ops_pipelines.core.release import Move, Release, ReleaseStore, find_release
 from ops_pipelines.core.verdict import Verdict
 from ops_pipelines.mlops.admission import Ruling
@@ -32,6 +39,10 @@ from ops_pipelines.mlops.retraining_log import RetrainingLog
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+_ALIASES = {PRODUCTION: "champion"}
+"""What MLflow calls the release that is live in an environment; its own name for any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +55,7 @@ class Shipped:
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """A project with its lake, objects, releases, clock, retraining log, feature store, model registry and
-    prediction log.
-    """
+    """What a project reaches outside itself: its files, its stores, its clock, and who may act."""
 
     project: Project
     lake: Lake
@@ -57,6 +66,8 @@ class Platform:
     features: FeastStore
     registry: MLflowRegistry
     predictions: PredictionLog
+    principals: PrincipalStore
+    audit: SQLiteAuditLog
 
     @classmethod
     def embedded(cls, project: Project | None = None) -> "Platform":
@@ -72,35 +83,63 @@ class Platform:
             features=FeastStore(here),
             registry=MLflowRegistry(here.home),
             predictions=SQLitePredictionLog(here.home / "log" / "predictions.db"),
+            principals=SQLitePrincipalStore(here.home / "control.db"),
+            audit=SQLiteAuditLog(here.home / "control.db"),
         )
 
     def origin(self, run_id: str, code: str) -> Origin:
         """Who makes something now: this run, at this commit, with this code."""
         return Origin(run_id, self.project.commit(), code, self.clock.wall())
 
-    def promote(self, system: str, digest: str, *, actor: str, reason: str) -> "Shipped":
-        """Make a release live through its gate, then mirror it; NotPromotable with the reasons where it may not be."""
+    @property
+    def access(self) -> Access:
+        """The door that checks who acts."""
+        return Access(self.principals, self.clock)
+
+    def promote(self, system: str, digest: str, *, actor: str, reason: str, environment: str = PRODUCTION) -> "Shipped":
+        """Make a release live through its gate, then mirror it; NotPromotable with the reasons where it may not be.
+
+        `actor` is whom the history names where no principal was added yet; NotAllowed where the token may not promote.
+        """
+        decision = self._decision(principal.PROMOTE, system, actor, reason, environment)
+        release, way = find_release(self.releases, system, digest), self.project.way_to(environment)
+        move = promote(self.releases, release, decision, resolves=self.resolves, preflight=self.works_here, through=way)
+        return self._mirrored(system, move)
+
+    def roll_back(
+        self, system: str, to: str | None, *, actor: str, reason: str, environment: str = PRODUCTION
+    ) -> "Shipped":
+        """Put an earlier release back, then mirror it. It needs no staging: it was live here."""
+        decision = self._decision(principal.ROLL_BACK, system, actor, reason, environment)
+        move = roll_back(self.releases, system, decision, to=to, resolves=self.resolves, preflight=self.still_answers)
+        return self._mirrored(system, move)
+
+    def override(
+        self,
+        system: str,
+        digest: str,
+        *,
+        actor: str,
+        reason: str,
+        lasting: timedelta,
+        environment: str = PRODUCTION,
+    ) -> "Shipped":
+        """Make a release live without its gate for a while, then mirror it; ConfigError for a blank reason or a bad time.
+
+        Its golden rows are scored where it has any; the packages in force and staging are not asked about.
+        """
+        decision = self._decision(principal.OVERRIDE, system, actor, reason, environment)
         release = find_release(self.releases, system, digest)
-        move = promote(
-            self.releases, release, self.decision(actor, reason), resolves=self.resolves, preflight=self.works_here
+        move = override(
+            self.releases, release, decision, lasting=lasting, resolves=self.resolves, preflight=self.still_answers
         )
         return self._mirrored(system, move)
 
-    def roll_back(self, system: str, to: str | None, *, actor: str, reason: str) -> "Shipped":
-        """Put an earlier release back, then mirror it."""
-        move = roll_back(
-            self.releases,
-            system,
-            self.decision(actor, reason),
-            to=to,
-            resolves=self.resolves,
-            preflight=self.still_answers,
-        )
-        return self._mirrored(system, move)
-
-    def decision(self, actor: str, reason: str) -> Decision:
-        """Somebody's decision, as of the platform's clock and at the wall's instant."""
-        return Decision(actor=actor, reason=reason, as_of=self.clock.as_of(), at=self.clock.wall())
+    def _decision(self, action: str, system: str, actor: str, reason: str, environment: str) -> Decision:
+        """The decision of whoever may do this, as of the platform's clock and at the wall's instant."""
+        where = self.project.checked_environment(environment)
+        who = self.access.whoever_may(action, system, where, otherwise=actor)
+        return Decision(actor=who, reason=reason, as_of=self.clock.as_of(), at=self.clock.wall(), environment=where)
 
     def works_here(self, release: Release) -> Verdict:
         """Whether a release answers here as when it was gated: what a promotion asks for."""
@@ -128,7 +167,7 @@ class Platform:
         )
         try:
             if version:
-                self.registry.mirror(system, "champion", str(version))
+                self.registry.mirror(system, _ALIASES.get(move.environment, move.environment), str(version))
         except OpsError as error:
             return Shipped(move, str(error))
         return Shipped(move, None)

@@ -10,23 +10,47 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from ops_pipelines.core.errors import ConfigError, near_miss
 from ops_pipelines.core.fingerprint import digest_bytes
+from ops_pipelines.core.pointer import PRODUCTION, STAGING
 
 SETTINGS = {"home": ".ops", "feature_repo": "feature_repo", "evals": "evals", "lock": "requirements.lock"}
-"""The keys of `[tool.ops]`, each a path from the root, with their defaults."""
+"""The paths of `[tool.ops]`, each from the root, with their defaults."""
+ENVIRONMENTS = "environments"
+"""The key of `[tool.ops]` that lists where releases go live: production alone without it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project's folders. `home` holds all state: OPS_HOME where it is set, else the setting, else `.ops`."""
+    """A project's folders. `home` holds all state: OPS_HOME where it is set, else the setting, else `.ops`.
+
+    `environments` are in the order in which a release goes through them. Where staging is one, nothing is promoted to
+    production that was not live in staging.
+    """
 
     root: Path
     home: Path
     feature_repo: Path
     evals: Path
     lock: Path
+    environments: tuple[str, ...] = (PRODUCTION,)
+
+    def checked_environment(self, name: str) -> str:
+        """The name of an environment; ConfigError with the nearest one for a name that the project does not list."""
+        if name not in self.environments:
+            raise ConfigError(
+                f"{name!r} is no environment of this project",
+                expected=f"one of {', '.join(self.environments)}",
+                action=f"{near_miss(name, self.environments)} [tool.ops] environments in pyproject.toml lists them",
+                environment=name,
+            )
+        return name
+
+    def way_to(self, environment: str) -> str | None:
+        """The environment that a release has to have been live in before this one; None for no such condition."""
+        return STAGING if environment == PRODUCTION and STAGING in self.environments else None
 
     def commit(self) -> str:
         """The commit that the project stands on, with `+changes` where files differ from it; `no-git` outside git."""
@@ -75,28 +99,39 @@ def lake_files(dataset: str) -> str:
     return str(find_project().home / "lake" / dataset / "*" / "data.parquet")
 
 
-def _settings(file: Path) -> dict[str, str] | None:
+def _settings(file: Path) -> dict[str, Any] | None:
     if not file.is_file():
         return None
     try:
-        settings: dict[str, str] | None = tomllib.loads(file.read_text()).get("tool", {}).get("ops")
+        settings: dict[str, Any] | None = tomllib.loads(file.read_text()).get("tool", {}).get("ops")
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file} cannot be read: {error}", expected="valid TOML", action="Mend the file") from error
+    known = (*SETTINGS, ENVIRONMENTS)
     for key in settings or {}:
-        if key not in SETTINGS:
+        if key not in known:
             raise ConfigError(
                 f"{file} has an unknown key {key!r} in [tool.ops]",
-                expected=f"some of {', '.join(SETTINGS)}",
-                action=near_miss(key, SETTINGS),
+                expected=f"some of {', '.join(known)}",
+                action=near_miss(key, known),
             )
     return settings
 
 
-def _project(root: Path, settings: dict[str, str]) -> Project:
+def _environments(listed: Any) -> tuple[str, ...]:
+    if listed not in ([PRODUCTION], [STAGING, PRODUCTION]):
+        raise ConfigError(
+            f"[tool.ops] environments is {listed!r}",
+            expected=f'["{STAGING}", "{PRODUCTION}"], or ["{PRODUCTION}"] alone',
+            action="Correct it in pyproject.toml, or leave it out for production alone",
+        )
+    return tuple(listed)
+
+
+def _project(root: Path, settings: dict[str, Any]) -> Project:
     paths = {key: root / settings.get(key, default) for key, default in SETTINGS.items()}
     if os.environ.get("OPS_HOME"):
         paths["home"] = Path(os.environ["OPS_HOME"]).absolute()
-    return Project(root=root, **paths)
+    return Project(root=root, environments=_environments(settings.get(ENVIRONMENTS, [PRODUCTION])), **paths)
 
 
 def _git(root: Path, *arguments: str) -> str:

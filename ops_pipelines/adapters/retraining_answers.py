@@ -5,7 +5,7 @@ from datetime import datetime
 
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.core.lineage import Artefact
-from ops_pipelines.core.pointer import PRODUCTION, taken_back
+from ops_pipelines.core.pointer import PRODUCTION, ROLLBACK, taken_back
 from ops_pipelines.core.verdict import Passed
 from ops_pipelines.mlops.retraining import CAME_TO_NOTHING, Episode
 from ops_pipelines.mlops.retraining_log import Request
@@ -44,7 +44,7 @@ def outcome_of(platform: Platform, request: Request, before: datetime | None = N
         return None
     release = made.facts["release"]
     moves = [m for m in platform.releases.history(request.system, PRODUCTION) if before is None or m.as_of < before]
-    if any(move.release == release and move.action == "promote" for move in moves):
+    if any(move.release == release and move.action != ROLLBACK for move in moves):
         return ROLLED_BACK if moves[-1].release != release and taken_back(moves, release) else PROMOTED
     return PASSED if isinstance(made.verdict, Passed) else REFUSED
 

@@ -70,6 +70,16 @@ _MIGRATIONS = (
     ) STRICT, WITHOUT ROWID;
     {_append_only("canaries", "(system, environment, sequence) = (NEW.system, NEW.environment, NEW.sequence)")}
     """,
+    f"""
+    CREATE TABLE audit (sequence INTEGER PRIMARY KEY, content TEXT NOT NULL, hash TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE principals (
+        sequence INTEGER PRIMARY KEY, name TEXT NOT NULL, token_digest TEXT NOT NULL, content TEXT NOT NULL,
+        digest TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX principals_by_token ON principals (token_digest);
+    {_append_only("audit", "sequence = NEW.sequence")}
+    {_append_only("principals", "sequence = NEW.sequence")}
+    """,
 )
 """What takes the file from each schema version to the next. Files in use have passed through them: a change is one more."""
 

@@ -1,9 +1,11 @@
-"""Releases and pointers in the control database: the ReleaseStore that people run."""
+"""Releases and pointers in the control database: the ReleaseStore that people run. Every move has its audit entry."""
 
 from pathlib import Path
 
+from ops_pipelines.adapters.sqlite_audit import append_entry
 from ops_pipelines.adapters.sqlite_control import ControlDatabase
 from ops_pipelines.adapters.sqlite_file import has_row
+from ops_pipelines.core.audit_coverage import entry_of_move
 from ops_pipelines.core.fingerprint import canonical_json
 from ops_pipelines.core.pointer import lost_race
 from ops_pipelines.core.release import Evidence, Manifest, Move, Release
@@ -47,7 +49,7 @@ class SQLiteReleaseStore:
         return tuple(Release(manifest, tuple(evidence[digest])) for digest, manifest in manifests.items())
 
     def append(self, move: Move) -> None:
-        """Add a row after the one it names in `previous`; LostRace where another row came first."""
+        """Add a row after the one it names in `previous`, and its audit entry; LostRace where another row came first."""
         pointer = (move.system, move.environment)
         query = "SELECT sequence, hash FROM moves WHERE system = ? AND environment = ? ORDER BY sequence DESC LIMIT 1"
         row = (*pointer, move.sequence, canonical_json(move.to_json()).decode(), move.hash)
@@ -55,6 +57,7 @@ class SQLiteReleaseStore:
             sequence, last = connection.execute(query, pointer).fetchone() or (0, "")
             if (move.sequence, move.previous) != (sequence + 1, last):
                 raise lost_race(move)
+            append_entry(connection, **entry_of_move(move))
             connection.execute(
                 "INSERT INTO moves (system, environment, sequence, content, hash) VALUES (?, ?, ?, ?, ?)", row
             )

@@ -23,12 +23,14 @@ VERBS = {
     "materialize": "materialize",
     "promote": "pointer",
     "rollback": "pointer",
-    "releases": "pointer",
+    "releases": "releases",
     "serve": "serve",
     "why": "why",
     "data": "data",
     "drift": "drift",
     "clock": "clock",
+    "principal": "principal",
+    "audit": "audit",
     "drill": "drill",
     "doctor": "doctor",
 }
@@ -92,10 +94,12 @@ def main() -> None:
 
 def exit_code_of(error: "OpsError") -> int:
     """What a verb that ended with an error of ours exits with."""
-    from ops_pipelines.core.errors import ConfigError, LostRace, NotPromotable, ReleaseError
+    from ops_pipelines.core.errors import ConfigError, LostRace, NotAllowed, NotPromotable, ReleaseError
 
     if isinstance(error, NotPromotable):
         return REFUSED if error.facts.get("verdict") == "blocked" else COULD_NOT_TELL
+    if isinstance(error, NotAllowed):
+        return REFUSED
     if isinstance(error, (ConfigError, ReleaseError)) and not isinstance(error, LostRace):
         return USAGE
     return COULD_NOT_TELL

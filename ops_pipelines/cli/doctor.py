@@ -3,28 +3,18 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import typer
 
+from ops_pipelines.cli.doctor_control import access, audit, releases
+from ops_pipelines.cli.finding import BAD, GOOD, ODD, Finding
 from ops_pipelines.cli.output import AsJson, show
 
 if TYPE_CHECKING:
     from ops_pipelines.adapters.platform import Platform
 
 app = typer.Typer()
-GOOD, ODD, BAD = "good", "look", "bad"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at: good, worth a look, or bad, and what to do."""
-
-    about: str
-    state: str
-    what: str
-    do: str = ""
 
 
 @app.callback()
@@ -40,7 +30,7 @@ def examine(as_json: AsJson = False) -> None:
     platform = Platform.embedded()
     looks = (
         *(_python, _packages, _libraries, _definitions, _automation),
-        *(_services, _leftovers, _refused, _releases, _runs),
+        *(_services, _leftovers, _refused, releases, access, audit, _runs),
     )
     findings = [finding for look in looks for finding in _guarded(look, platform)]
     show([vars_of(finding) for finding in findings], title="ops doctor", as_json=as_json)
@@ -168,22 +158,6 @@ def _refused(platform: "Platform") -> Iterator[Finding]:
         refused, ruling = platform.lake.latest(key, partition), platform.ruling(f"{key}@{partition}")
         if refused:
             yield Finding("refused", ODD, refused.address, f"ruled: {ruling.action}" if ruling else what_to_do(refused))
-
-
-def _releases(platform: "Platform") -> Iterator[Finding]:
-    """The chain of each pointer, and whether every part of what is live can be found and is unchanged."""
-    from ops_pipelines.core.fingerprint import short
-    from ops_pipelines.core.pointer import PRODUCTION, check_chain, live_release
-
-    for system in platform.systems():
-        check_chain(platform.releases.history(system, PRODUCTION))
-        live = live_release(platform.releases, system, PRODUCTION)
-        if live is None:
-            yield Finding(system, ODD, "nothing is live", f"`ops releases {system}`, then `ops promote`")
-            continue
-        for digest in live.manifest.behaviour.values():
-            platform.objects.get(digest)
-        yield Finding(system, GOOD, f"{short(live.digest)} is live, all its parts verified")
 
 
 def _runs(platform: "Platform") -> Iterator[Finding]:

@@ -1,4 +1,7 @@
-"""A release: the checkpoint of a cut-off week, made live."""
+"""A release: the checkpoint of a cut-off week, made live in the project's first environment.
+
+Where that is staging, production waits for somebody who takes it there: `ops promote SYSTEM --from staging`.
+"""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -7,7 +10,7 @@ from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.components.publishing import Product
 from ops_pipelines.core.errors import NoAcceptedData, NotPromotable
 from ops_pipelines.core.fingerprint import digest_json, short
-from ops_pipelines.core.pointer import PRODUCTION, taken_back
+from ops_pipelines.core.pointer import taken_back
 from ops_pipelines.core.verdict import Passed, name_of, reasons_of, verdict_from_json
 
 if TYPE_CHECKING:
@@ -26,7 +29,13 @@ def make_release(model: "Model", platform: Platform, week: str, *, actor: str) -
         )
     digest = latest.facts["release"]
     _refuse_what_was_taken_back(model, platform, digest)
-    shipped = platform.promote(model.name, digest, actor=actor, reason=f"the gate of {key}@{week} passed")
+    shipped = platform.promote(
+        model.name,
+        digest,
+        actor=actor,
+        reason=f"the gate of {key}@{week} passed",
+        environment=platform.project.environments[0],
+    )
     moved = shipped.move.to_json() if shipped.move else {"release": digest, "action": "none", "reason": "live already"}
     return Product(
         pa.Table.from_pylist([moved]),
@@ -52,7 +61,8 @@ def _repeatable(facts: Mapping[str, Any]) -> str:
 
 def _refuse_what_was_taken_back(model: "Model", platform: Platform, digest: str) -> None:
     """A person put an earlier release back; only a person brings the later one in again."""
-    rollback = taken_back(platform.releases.history(model.name, PRODUCTION), digest)
+    histories = [platform.releases.history(model.name, where) for where in platform.project.environments]
+    rollback = next((found for history in histories if (found := taken_back(history, digest))), None)
     if rollback:
         raise NotPromotable(
             f"Release {short(digest)} of {model.name!r} was rolled back by {rollback.actor}: {rollback.reason}",

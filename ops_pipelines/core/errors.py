@@ -7,6 +7,7 @@
     │   └── NoAcceptedData   a partition that was never written, or whose last write was refused
     ├── TrainingError        a team's training function that raised, or returned the wrong thing
     ├── ArtefactError        a stored artefact whose bytes are not those of its digest
+    ├── NotAllowed           an action that the one who asks for it was not granted
     └── ReleaseError         a release that cannot be found, promoted or rolled back
         ├── NotPromotable    the gate said no, could not tell, or judged something else
         └── LostRace         somebody else moved the pointer first
@@ -50,6 +51,10 @@ class TrainingError(OpsError):
 
 class ArtefactError(OpsError):
     """A stored artefact whose bytes are not those of its digest."""
+
+
+class NotAllowed(OpsError):
+    """An action that the one who asks for it was not granted."""
 
 
 class ReleaseError(OpsError):

@@ -3,6 +3,9 @@
 The **pointer** of (system, environment) is the last row of an append-only chain of moves: each row carries the hash of
 the one before, so appending is a compare-and-swap and an edit in the middle is seen before the next move. A rollback is
 one more move, to a release that was live before.
+
+A release is gated against what is live in production, in whatever environment it goes live: staging holds what may go to
+production next. What was let in without its gate (`core.override`) stays red until another move replaces it.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,12 +14,15 @@ from datetime import datetime
 from itertools import pairwise
 
 from ops_pipelines.core.clock import utc
-from ops_pipelines.core.errors import DataError, LostRace, NotPromotable, ReleaseError
+from ops_pipelines.core.errors import DataError, LostRace, ReleaseError
 from ops_pipelines.core.fingerprint import short
+from ops_pipelines.core.preflight import check_parts, check_past, check_works_here, not_promotable
 from ops_pipelines.core.release import Evidence, Move, Release, ReleaseStore, find_release
-from ops_pipelines.core.verdict import NotEvaluated, Passed, Verdict, name_of, reasons_of
+from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, Verdict, reasons_of
 
-PRODUCTION = "production"
+PRODUCTION, STAGING = "production", "staging"
+PROMOTE, ROLLBACK, OVERRIDE = "promote", "rollback", "override"
+"""What a move may be: by its gate, back to what was live before, or without its gate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +55,37 @@ def live_evidence(store: ReleaseStore, system: str, environment: str) -> Evidenc
 
 
 def live_before(history: Sequence[Move], as_of: datetime) -> str | None:
-    """The release that the one live at an instant replaced by promotion; None where it replaced none."""
+    """The release that the one live at an instant replaced, with its gate or without; None where it replaced none."""
     past = [move for move in history if move.as_of <= as_of]
-    if len(past) < 2 or past[-1].action != "promote":
-        return None
-    return past[-2].release
+    return _replaced(past) if past and past[-1].action != ROLLBACK else None
+
+
+def forced(history: Sequence[Move], now: datetime) -> Verdict:
+    """Passed where what is live came in through its gate; otherwise never a pass, with who forced it, until when and why.
+
+    NotEvaluated until the override's expiry, since the gate was not asked; Blocked from then on. It stays live all the
+    same: a release that goes at its expiry could go at night, with nobody there to see what the one before it does. A
+    promotion through the gate ends it, or a rollback to a release that came in through its gate. `now` is the wall's.
+    """
+    if not history:
+        return NotEvaluated("nothing is live")
+    move = came_in(history)
+    if move.action != OVERRIDE or move.expires is None:
+        return Passed({"release": move.release})
+    told = f"forced by {move.actor} until {utc(move.expires):%Y-%m-%d %H:%M} UTC: {move.reason}"
+    evidence = {"release": move.release, "until": utc(move.expires).isoformat()}
+    return NotEvaluated(told, evidence) if utc(now) < utc(move.expires) else Blocked((f"expired, {told}",), evidence)
+
+
+def came_in(history: Sequence[Move]) -> Move:
+    """The move by which the live release last came in: a rollback to it does not say how it passed, so that is not it."""
+    return history[_came_in_at(history)]
 
 
 def taken_back(history: Sequence[Move], release: str) -> Move | None:
     """The rollback that last took a release out of force; None where something else did, or nothing."""
     after = [later for move, later in pairwise(history) if move.release == release]
-    return after[-1] if after and after[-1].action == "rollback" else None
+    return after[-1] if after and after[-1].action == ROLLBACK else None
 
 
 def _nothing_more(release: Release) -> Verdict:
@@ -73,36 +99,30 @@ def promote(
     *,
     resolves: Callable[[str, str], bool],
     preflight: Callable[[Release], Verdict] = _nothing_more,
+    through: str | None = None,
 ) -> Move | None:
     """Make a release the live one: gate, pre-flight, swap. The move, or None where it is live already.
 
     `resolves(name, digest)` says whether a part of the behaviour can be found; one that cannot stops the promotion. The
-    gate's verdict has to be Passed and has to compare with the release that is live now; the evidence that counts is the
-    store's, and its cut-off must not lie after `decision.as_of`. `preflight` is asked last, whether the release works
-    here. Raises NotPromotable with the reasons, and LostRace where another promotion came first.
+    gate's verdict has to be Passed and has to compare with the release that is live in production now; the evidence that
+    counts is the store's, and its cut-off must not lie after `decision.as_of`. `through` names an environment in which
+    the release has to have been live. `preflight` is asked last, whether the release works here. Raises NotPromotable
+    with the reasons, and LostRace where another promotion came first.
+
+    A forced release that is live is promoted like one that is not: its gate compared it with what it replaced.
     """
     release = find_release(store, release.manifest.system, release.digest)
     history = store.history(release.manifest.system, decision.environment)
     check_chain(history)
-    live = live_move(history)
-    if live and live.release == release.digest:
+    if history and history[-1].release == release.digest and came_in(history).action != OVERRIDE:
         return None
-    absent = [
-        f"{name} {short(digest)}" for name, digest in release.manifest.behaviour.items() if not resolves(name, digest)
-    ]
-    if absent:
-        raise _not_promotable(release, [f"its {part} cannot be found" for part in absent], "Train or publish it again")
-    baseline = live.release if live else None
-    verdict = gate_of(release, baseline=baseline)
-    if reasons_of(verdict):
-        action = f"See `ops releases {release.manifest.system}`"
-        raise _not_promotable(release, list(reasons_of(verdict)), action, verdict=verdict)
-    evidence = _judged_against(release, baseline)[-1]
-    if utc(decision.as_of) < utc(evidence.cut_off):
-        known = f"it knows more than anybody could know at {decision.as_of}: everything up to {evidence.cut_off}"
-        raise _not_promotable(release, [known], "Promote it as of its cut-off or later", verdict=verdict)
-    _check_works_here(release, preflight)
-    return _append(store, history, release, decision, action="promote", evidence=evidence.digest)
+    check_parts(release, resolves)
+    if through:
+        _check_was_live(store, release, through)
+    evidence = _evidence_that_opens(store, release)
+    check_past(release, evidence, decision.as_of)
+    check_works_here(release, preflight)
+    return append_move(store, history, release, decision, action=PROMOTE, evidence=evidence.digest)
 
 
 def gate_of(release: Release, *, baseline: str | None) -> Verdict:
@@ -149,19 +169,32 @@ def roll_back(
             action=f"Promote it instead: `ops promote {system} {short(target.digest)}`",
             system=system,
         )
-    absent = [name for name, digest in target.manifest.behaviour.items() if not resolves(name, digest)]
-    if absent:
-        raise _not_promotable(target, [f"its {name} cannot be found" for name in absent], "Choose another release")
-    _check_works_here(target, preflight)
+    check_parts(target, resolves, action="Choose another release")
+    check_works_here(target, preflight)
     evidence = next(move.evidence for move in reversed(history) if move.release == target.digest)
-    return _append(store, history, target, decision, action="rollback", evidence=evidence)
+    return append_move(store, history, target, decision, action=ROLLBACK, evidence=evidence)
 
 
-def _check_works_here(release: Release, preflight: Callable[[Release], Verdict]) -> None:
-    found = preflight(release)
-    if reasons_of(found):
-        action = "Install the environment that it was trained in, or train it again in this one"
-        raise _not_promotable(release, list(reasons_of(found)), action, verdict=found)
+def _check_was_live(store: ReleaseStore, release: Release, environment: str) -> None:
+    history = store.history(release.manifest.system, environment)
+    check_chain(history)
+    if not any(move.release == release.digest for move in history):
+        never = Blocked((f"it was never live in {environment}",))
+        action = f"`ops promote {release.manifest.system} {short(release.digest)} --environment {environment}` first"
+        raise not_promotable(release, list(never.reasons), action, verdict=never)
+
+
+def _evidence_that_opens(store: ReleaseStore, release: Release) -> Evidence:
+    """The evidence of the gate that lets a release in, against what is live in production or what it replaced there."""
+    live = store.history(release.manifest.system, PRODUCTION)
+    check_chain(live)
+    is_there = live and live[-1].release == release.digest
+    baseline = _replaced(live) if is_there else live[-1].release if live else None
+    verdict = gate_of(release, baseline=baseline)
+    if reasons_of(verdict):
+        action = f"See `ops releases {release.manifest.system}`"
+        raise not_promotable(release, list(reasons_of(verdict)), action, verdict=verdict)
+    return _judged_against(release, baseline)[-1]
 
 
 def check_chain(history: Sequence[Move]) -> None:
@@ -183,21 +216,40 @@ def _live_before(history: Sequence[Move]) -> str:
     """
     standing: list[str] = []
     for move in history:
-        if move.action == "rollback" and move.release in standing:
+        if move.action == ROLLBACK and move.release in standing:
             while standing[-1] != move.release:
                 standing.pop()
-        else:
+        elif standing[-1:] != [move.release]:  # an override that was prolonged, or ended by its gate, stays one floor
             standing.append(move.release)
     return standing[-2] if len(standing) > 1 else ""
+
+
+def _came_in_at(history: Sequence[Move]) -> int:
+    live = history[-1].release
+    return max(n for n, move in enumerate(history) if move.release == live and move.action != ROLLBACK)
+
+
+def _replaced(history: Sequence[Move]) -> str | None:
+    """What was live before the live release last came in, in whatever rows; None where nothing was."""
+    before = history[: _came_in_at(history)]
+    return next((move.release for move in reversed(before) if move.release != history[-1].release), None)
 
 
 def _judged_against(release: Release, baseline: str | None) -> list[Evidence]:
     return [evidence for evidence in release.evidence if evidence.baseline == baseline]
 
 
-def _append(
-    store: ReleaseStore, history: Sequence[Move], release: Release, decision: Decision, *, action: str, evidence: str
+def append_move(
+    store: ReleaseStore,
+    history: Sequence[Move],
+    release: Release,
+    decision: Decision,
+    *,
+    action: str,
+    evidence: str,
+    expires: datetime | None = None,
 ) -> Move:
+    """Swap the pointer; LostRace where somebody did since `history` was read, ReleaseError for a clock that went back."""
     last = history[-1] if history else None
     if last and decision.as_of < last.as_of:
         raise ReleaseError(
@@ -218,6 +270,7 @@ def _append(
         as_of=decision.as_of,
         at=decision.at,
         previous=last.hash if last else "",
+        expires=expires,
     )
     store.append(move)
     return move
@@ -230,16 +283,4 @@ def lost_race(move: Move) -> LostRace:
         expected="that nobody else promotes at the same time",
         action=f"Look at `ops releases {move.system}` and decide again",
         system=move.system,
-    )
-
-
-def _not_promotable(
-    release: Release, reasons: list[str], action: str, *, verdict: Verdict | None = None
-) -> NotPromotable:
-    return NotPromotable(
-        f"Release {short(release.digest)} of {release.manifest.system!r} cannot go live: {'; '.join(reasons)}",
-        expected="a release whose parts are all there, whose gate passed against what is live, and whose cut-off is past",
-        action=action,
-        reasons=reasons,
-        verdict=name_of(verdict or release.latest.verdict),
     )

@@ -104,9 +104,15 @@ class Release:
         return next((evidence for evidence in self.evidence if evidence.digest == digest), self.latest)
 
 
+_INSTANTS = ("as_of", "at", "expires")
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One row of a pointer's history. `previous` is the hash of the row before, empty for the first."""
+    """One row of a pointer's history. `previous` is the hash of the row before, empty for the first.
+
+    `expires` is the wall clock's instant until which an override was asked for; None for every other action.
+    """
 
     system: str
     environment: str
@@ -119,20 +125,23 @@ class Move:
     as_of: datetime
     at: datetime
     previous: str
+    expires: datetime | None = None
 
     @property
     def hash(self) -> str:
-        """Over every field, the hash of the row before included."""
+        """Over every field that has a value, the hash of the row before included."""
         return digest_json(self.to_json())
 
     def to_json(self) -> dict[str, Any]:
+        """The row as plain JSON, without what is None: rows from before a field was thought of keep their hash."""
         values = {name: getattr(self, name) for name in self.__slots__}
-        return values | {"as_of": utc(self.as_of).isoformat(), "at": utc(self.at).isoformat()}
+        instants = {name: utc(values[name]).isoformat() for name in _INSTANTS if values[name] is not None}
+        return {name: value for name, value in (values | instants).items() if value is not None}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> "Move":
         """The move that `to_json` wrote."""
-        instants = {name: datetime.fromisoformat(record[name]) for name in ("as_of", "at")}
+        instants = {name: datetime.fromisoformat(record[name]) for name in _INSTANTS if name in record}
         return cls(**{**record, **instants})
 
 

@@ -1,3 +1,4 @@
+import os
 import sqlite3
 import subprocess
 import sys
@@ -7,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from ops_pipelines.adapters.sqlite_audit import SQLiteAuditLog
 from ops_pipelines.adapters.sqlite_releases import SQLiteReleaseStore
+from ops_pipelines.core.audit import BEGINS, read_entry
+from ops_pipelines.core.audit_coverage import judge_audit
 from ops_pipelines.core.errors import DataError, LostRace
 from ops_pipelines.core.pointer import PRODUCTION, check_chain
 from ops_pipelines.core.release import Release
+from ops_pipelines.core.verdict import Passed
 from ops_pipelines.testing.release_store import (
     InMemoryReleaseStore,
     ReleaseStoreConformance,
@@ -18,6 +23,8 @@ from ops_pipelines.testing.release_store import (
     manifest_of,
     move_after,
 )
+
+ROOT = Path(__file__).parents[2]
 
 PROMOTER = """
 import sys
@@ -42,6 +49,29 @@ for line in sys.stdin:
         print("won", flush=True)
     except ReleaseError:
         print("lost", flush=True)
+"""
+
+PLATFORM_PROMOTER = """
+import sys
+from ops_pipelines.adapters.platform import Platform
+from ops_pipelines.core.errors import LostRace, NotPromotable
+from ops_pipelines.core.pointer import live_release
+from ops_pipelines.core.release import Manifest
+from ops_pipelines.testing.release_store import evidence_against
+
+platform, me = Platform.embedded(), sys.argv[1]
+for line in sys.stdin:
+    system, number = line.split()
+    live = live_release(platform.releases, system, "production")
+    manifest = Manifest(system, {"model": platform.objects.put(f"{me} {number}".encode())})
+    platform.releases.save(manifest, evidence_against(live.digest if live else None))
+    print("ready", flush=True)
+    sys.stdin.readline()
+    try:
+        platform.promote(system, manifest.digest, actor=me, reason=f"race {number}")
+        print("won", flush=True)
+    except (LostRace, NotPromotable) as error:
+        print(f"lost: {error}".replace("\\n", " "), flush=True)
 """
 
 
@@ -82,6 +112,31 @@ def test_two_processes_that_promote_at_once_never_both_win(file: Path) -> None:
     history = SQLiteReleaseStore(file).history("flight_delay", PRODUCTION)
     assert len(history) == 20
     check_chain(history)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_of_a_thousand_promotions_at_once_each_has_one_winner_and_one_who_is_told_why(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.ops]\n")
+    (tmp_path / "requirements.lock").touch()
+    command = [sys.executable, "-c", PLATFORM_PROMOTER]
+    plain = {name: value for name, value in os.environ.items() if name not in ("OPS_HOME", "OPS_TOKEN")}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
+    where = {"cwd": tmp_path, "env": {**plain, "PYTHONPATH": str(ROOT)}}
+    with (
+        subprocess.Popen([*command, "ada"], **pipes, **where) as ada,
+        subprocess.Popen([*command, "bob"], **pipes, **where) as bob,
+    ):
+        for number in range(1000):
+            assert _told([ada, bob], f"system_{number // 50} {number}") == ["ready", "ready"]
+            lost, won = sorted(_told([ada, bob], "go"))
+            assert won == "won"
+            assert "moved while" in lost or "gate it again" in lost
+        for process in (ada, bob):
+            process.stdin.close()
+    log = SQLiteAuditLog(tmp_path / ".ops" / "control.db")
+    assert isinstance(judge_audit(log.rows(), log.covered()), Passed)
+    assert [read_entry(row).action for row in log.rows()] == [BEGINS, *["promote"] * 1000]
 
 
 def test_two_threads_that_save_and_append_lose_nothing(file: Path) -> None:

@@ -103,6 +103,15 @@ def home(tmp_path: Path) -> Iterator[Prepared]:
 
 
 @pytest.fixture
+def staged(tmp_path: Path, home: Prepared, monkeypatch: pytest.MonkeyPatch) -> Prepared:
+    """The home of a project that lists staging before production."""
+    (tmp_path / "pyproject.toml").write_text('[tool.ops]\nenvironments = ["staging", "production"]\n')
+    (tmp_path / "requirements.lock").touch()
+    monkeypatch.chdir(tmp_path)
+    return home
+
+
+@pytest.fixture
 def ops(home: Prepared, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
     """Runs one verb."""
 

@@ -8,7 +8,15 @@ import pytest
 import typer
 
 from ops_pipelines.cli import VERBS, app, exit_code_of
-from ops_pipelines.core.errors import ArtefactError, ConfigError, DataError, LostRace, NotPromotable, ReleaseError
+from ops_pipelines.core.errors import (
+    ArtefactError,
+    ConfigError,
+    DataError,
+    LostRace,
+    NotAllowed,
+    NotPromotable,
+    ReleaseError,
+)
 
 HEAVY = ("dagster", "mlflow", "feast", "evidently", "lightgbm", "pandas", "pyarrow", "numpy")
 HELP = f"""
@@ -81,6 +89,7 @@ def test_errors_exit_with_what_they_mean():
     words = {"expected": "else", "action": "Do it"}
     assert exit_code_of(NotPromotable("no", **words, verdict="blocked")) == 1
     assert exit_code_of(NotPromotable("no", **words, verdict="not evaluated")) == 3
+    assert exit_code_of(NotAllowed("no", **words)) == 1
     assert [exit_code_of(kind("no", **words)) for kind in (ConfigError, ReleaseError)] == [2, 2]
     assert [exit_code_of(kind("no", **words)) for kind in (LostRace, DataError, ArtefactError)] == [3, 3, 3]
 

@@ -241,7 +241,7 @@ def test_nothing_can_be_rolled_back_where_nothing_was_promoted(store) -> None:
 
 def test_a_rollback_to_a_release_whose_parts_are_gone_is_refused(store) -> None:
     go_live(store, "a", "b")
-    with pytest.raises(NotPromotable, match="its model cannot be found"):
+    with pytest.raises(NotPromotable, match=r"its model .* cannot be found"):
         roll_back(store, SYSTEM, decision(), resolves=lambda name, digest: False)
 
 

@@ -1,0 +1,63 @@
+"""`ops releases`: every release of a system, which one is live, and whether it came in through its gate."""
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from ops_pipelines.cli.output import AsJson, show
+from ops_pipelines.cli.pointer import Environment, System
+
+if TYPE_CHECKING:
+    from ops_pipelines.core.verdict import Verdict
+
+app = typer.Typer()
+
+
+@app.callback()
+def _family() -> None:
+    pass
+
+
+@app.command("releases")
+def list_releases(system: System, environment: Environment = "production", as_json: AsJson = False) -> None:
+    """Every release of a system, its gate's verdict with the reasons, and which one is live."""
+    from ops_pipelines.adapters.platform import Platform
+    from ops_pipelines.core.errors import near_miss
+    from ops_pipelines.core.pointer import check_chain, forced, live_move
+
+    platform = Platform.embedded()
+    history = platform.releases.history(system, platform.project.checked_environment(environment))
+    check_chain(history)
+    live, health = live_move(history), forced(history, platform.clock.wall())
+    known = platform.releases.releases(system)
+    rows = [_row(release, live.release if live else None, health) for release in known]
+    show(rows, title=f"releases of {system} in {environment}", as_json=as_json)
+    if not rows and platform.systems():
+        print(near_miss(system, platform.systems()), file=sys.stderr)
+
+
+def _row(release: Any, live: str | None, health: "Verdict") -> dict[str, Any]:
+    from ops_pipelines.core.fingerprint import short
+    from ops_pipelines.core.verdict import name_of, reasons_of
+
+    evidence = release.latest
+    name = evidence.facts.get("loss_name", "log_loss")
+    loss = evidence.facts.get("metrics", {}).get(name)
+    return {
+        "release": short(release.digest),
+        "live": _live(health) if release.digest == live else "",
+        "knows until": f"{evidence.cut_off:%Y-%m-%d}",
+        "version": evidence.facts.get("model_version", ""),
+        "loss": "" if loss is None else f"{name.replace('_', ' ')} {loss:.4f}",
+        "gate": name_of(evidence.verdict),
+        "because": "; ".join(reasons_of(evidence.verdict)),
+    }
+
+
+def _live(health: "Verdict") -> str:
+    """How the live release came to be so: `live`, or by whom it was forced, until when and why."""
+    from ops_pipelines.core.verdict import reasons_of
+
+    because = "; ".join(reasons_of(health)).removeprefix("not evaluated: ")
+    return f"live, {because}" if because else "live"
