@@ -5,7 +5,8 @@ from functools import cache, partial
 from typing import Any
 
 from ops_pipelines.adapters.platform import Platform
-from ops_pipelines.core.release import Evidence, Manifest, Move, Release, ReleaseStore
+from ops_pipelines.core.rebuild import Rebuilt, rebuild
+from ops_pipelines.core.release import Evidence, Manifest, Move, Release, ReleaseStore, find_release
 from ops_pipelines.core.walk import Room
 from ops_pipelines.mlops.prediction_log import Answer
 from ops_pipelines.mlops.provenance import Sources, room_of
@@ -34,6 +35,17 @@ def sources_of(platform: Platform, *, online: Callable[[str], Answer | None] = l
         size=platform.objects.size,
         written=platform.lake.addresses,
     )
+
+
+def rebuild_release(platform: Platform, system: str, digest: str) -> Rebuilt:
+    """A release made again from the bytes that the object store holds now; ReleaseError where there is no such release."""
+
+    def known(name: str, wanted: str) -> Manifest | None:
+        listed = platform.releases.releases(name)
+        return next((found.manifest for found in listed if found.digest == wanted), None)
+
+    release = find_release(platform.releases, system, digest)
+    return rebuild(release.digest, release.manifest, platform.objects.read, known)
 
 
 class _ReadOnce:

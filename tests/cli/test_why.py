@@ -1,4 +1,5 @@
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,28 @@ def test_a_release_is_found_by_its_first_digits(ops, home):
     row, part = told["nodes"]
     assert (row["what"], row["id"], row["facts"]["gate"]) == ("release", f"flight_delay/{first}", "passed")
     assert (part["what"], part["facts"]["bytes"], told["complete"], told["missing"]) == ("part", 5, True, [])
+
+
+def test_a_release_is_rebuilt_from_its_parts_to_the_same_digest(ops, home):
+    first = home.release("first")
+    said = ops("why", first[:8], "--rebuild", "--json")
+    assert (said.code, said.json()["rebuilt"], said.json()["same"]) == (0, first, True)
+
+
+@pytest.mark.parametrize(
+    ("harm", "problem"), [(lambda part: part.write_bytes(b"firsT"), "is now"), (Path.unlink, "is missing")]
+)
+def test_a_flipped_byte_or_a_lost_part_is_named(ops, home, harm, problem):
+    first = home.release("first")
+    harm(home.object(home.platform.objects.put(b"first")))
+    said = ops("why", first, "--rebuild", "--json")
+    assert (said.code, said.json()["same"]) == (1, False)
+    assert problem in said.json()["parts"][0]["problem"]
+
+
+def test_only_a_release_can_be_rebuilt(ops, home):
+    home.publish("flights", "2013-02-05")
+    assert ops("why", "flights@2013-02-05", "--rebuild").code == 2
 
 
 def test_a_model_version_is_made_by_its_release(ops, home):
