@@ -25,6 +25,7 @@ VERBS = {
     "rollback": "pointer",
     "releases": "pointer",
     "why": "why",
+    "impact": "impact",
     "data": "data",
     "drift": "drift",
     "clock": "clock",
