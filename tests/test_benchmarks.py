@@ -147,3 +147,11 @@ def test_the_quick_run_measures_every_claim():
         assert claim in row["name"]
         assert row["ours"] is not None, row
         assert row["holds"] is not None
+
+
+@pytest.mark.long
+def test_a_hundred_predictions_are_followed_to_the_raw_data_without_a_missing_link(monkeypatch):
+    monkeypatch.delenv("OPS_HOME", raising=False)
+    slowest, missing = import_module("benchmarks.lineage").measure()
+    assert slowest.ours > 0
+    assert (missing.ours, missing.holds) == (0, True)

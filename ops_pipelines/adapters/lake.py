@@ -3,6 +3,7 @@
     lake/<asset>/<partition>/data.parquet      the last good content, with its Artefact in the file's metadata
     lake/<asset>/<partition>/refused.parquet   content that came later and was not passed, likewise
     lake/<asset>/<partition>/decision.json     what a person decided about a refused content
+    lake/<asset>/<partition>/replaced/*.json   the records, by digest, of good contents that lay there before
 
 Data and record are one file, written aside and renamed, so that neither is ever seen without the other. Readers read
 data.parquet only: what was refused reaches nobody, and the last good content stays.
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _RECORD, _BEGAN = b"ops.artefact", b"ops.began"
-_GOOD, _REFUSED, _DECISION = "data.parquet", "refused.parquet", "decision.json"
+_GOOD, _REFUSED, _DECISION, _REPLACED = "data.parquet", "refused.parquet", "decision.json", "replaced"
 
 
 class Lake:
@@ -57,6 +58,8 @@ class Lake:
         with _locked(folder):
             if began:
                 _check_not_late(folder, artefact, utc(began))
+            if good:
+                _keep_record(folder, artefact.digest)
             with written_aside(target) as aside:
                 pq.write_table(table.replace_schema_metadata(metadata), aside, compression="zstd")
             if good:
@@ -86,6 +89,32 @@ class Lake:
         if self.good(key, partition) is None:
             raise self._nothing(key, partition)
         return pq.ParquetFile(self.file(key, partition)).read().replace_schema_metadata(None)
+
+    def row(self, key: str, partition: str, *, column: str, value: str) -> dict[str, Any] | None:
+        """The first row of the accepted content whose column has a value; None where there is none, or no such content."""
+        import pyarrow.compute as pc
+        import pyarrow.parquet as pq
+
+        if not self.file(key, partition).is_file():
+            return None
+        file = pq.ParquetFile(self.file(key, partition))
+        for group in range(file.num_row_groups):
+            at = pc.index(file.read_row_group(group, columns=[column]).column(column), value).as_py()
+            if at >= 0:
+                found: dict[str, Any] = file.read_row_group(group).slice(at, 1).to_pylist()[0]
+                return found
+        return None
+
+    def replaced(self, key: str, partition: str, digest: str) -> Artefact | None:
+        """The record of a good content that lay there before; None where no such content was replaced."""
+        file = self._folder(key, partition) / _REPLACED / f"{digest}.json"
+        return Artefact.from_json(json.loads(file.read_text())) if file.is_file() else None
+
+    def addresses(self) -> Iterator[str]:
+        """Every `key@partition` at which something was written, accepted or not."""
+        folders = {file.parent for file in self.root.rglob("*.parquet")}
+        for folder in sorted(folders):
+            yield address(folder.parent.relative_to(self.root).as_posix(), folder.name)
 
     def partitions(self, key: str) -> list[str]:
         """The partitions that have accepted content, in order."""
@@ -161,6 +190,14 @@ def _check_not_late(folder: Path, artefact: Artefact, began: datetime) -> None:
                 address=artefact.address,
                 run=artefact.origin.run_id,
             )
+
+
+def _keep_record(folder: Path, digest: str) -> None:
+    """Keeps the record of the good content that is about to be replaced: what was made from it can still say so."""
+    before = _record(folder / _GOOD)
+    if before and before.digest != digest:
+        with written_aside(folder / _REPLACED / f"{before.digest}.json") as aside:
+            aside.write_bytes(canonical_json(before.to_json()))
 
 
 def _record(file: Path) -> Artefact | None:

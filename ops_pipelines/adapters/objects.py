@@ -44,5 +44,19 @@ class ObjectStore:
             )
         return content
 
+    def size(self, digest: str) -> int | None:
+        """How many bytes are kept under a digest; None where none are."""
+        try:
+            return self._file(digest).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def read(self, digest: str) -> bytes | None:
+        """The bytes that are kept under a digest as they are, verified by nobody; None where none are."""
+        try:
+            return self._file(digest).read_bytes()
+        except FileNotFoundError:
+            return None
+
     def _file(self, digest: str) -> Path:
         return self.root / digest[:2] / digest

@@ -222,14 +222,8 @@ class Platform:
 
     def prediction(self, scores: str, id: str) -> dict[str, Any] | None:
         """The row of one prediction id in the scores at `key@partition`; None where it is not there."""
-        import pyarrow.compute as pc
-
         key, _, partition = scores.partition("@")
-        if self.lake.good(key, partition) is None:
-            return None
-        table = self.lake.read(key, partition)
-        rows = table.filter(pc.equal(table.column("prediction_id"), id)).to_pylist()
-        return rows[0] if rows else None
+        return self.lake.row(key, partition, column="prediction_id", value=id)
 
     def systems(self) -> tuple[str, ...]:
         """The systems that have checkpoints."""

@@ -26,6 +26,7 @@ VERBS = {
     "releases": "releases",
     "serve": "serve",
     "why": "why",
+    "impact": "impact",
     "data": "data",
     "drift": "drift",
     "clock": "clock",

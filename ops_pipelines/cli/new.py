@@ -164,7 +164,7 @@ def _write(component: str, folder: Path, project: "DgProject", params: Mapping[s
 def _first_run(component: str, project: "DgProject", name: str) -> str:
     from datetime import date, timedelta
 
-    from ops_pipelines.components.declared import declared_in
+    from ops_pipelines.adapters.declared import declared_in
 
     week = date.fromisoformat(str(declared_in(project.defs_folder).weekly()["start"]))
     later = week + timedelta(weeks=TRAINING_WEEKS - 1)

@@ -1,16 +1,19 @@
 """`ops why`: what made this prediction, model version, release or artefact."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+import json
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ops_pipelines.cli import COULD_NOT_TELL, REFUSED
 from ops_pipelines.cli.output import AsJson, show
 
 if TYPE_CHECKING:
     from ops_pipelines.adapters.platform import Platform
-    from ops_pipelines.core.lineage import Node
+    from ops_pipelines.core.walk import Node
 
 app = typer.Typer()
+DIGITS = 64  # of a whole digest
 
 
 @app.callback()
@@ -19,32 +22,63 @@ def _family() -> None:
 
 
 @app.command("why")
-def explain(
+def explain_thing(
     name: Annotated[
         str, typer.Argument(help="A prediction id, models:/SYSTEM/VERSION, ASSET@PARTITION, or a release.")
     ],
-    depth: Annotated[int, typer.Option(help="How far to walk.", min=0)] = 3,
+    depth: Annotated[int | None, typer.Option(help="How far to walk; to the very beginning without it.", min=0)] = None,
+    rebuild: Annotated[
+        bool,
+        typer.Option(
+            "--rebuild", help="Make the release again from the bytes of its parts; exit 1 where another comes out."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Walk from an output to its release, run, dataset, features and commit."""
+    """Walk from an output to its release, run, dataset, features, commit and raw data. Exit 3 where a link is missing."""
+    from ops_pipelines.adapters.lineage_sources import rooms_of
     from ops_pipelines.adapters.platform import Platform
-    from ops_pipelines.core.lineage import walk
-    from ops_pipelines.mlops.provenance import ARTEFACT, locate, resolvers
+    from ops_pipelines.core.walk import explain
 
     platform = Platform.embedded()
-    sources = _sources(platform, asked=_in_full(name, platform))
-    kind, found = locate(_in_full(name, platform), sources)
-    if kind == ARTEFACT and sources.artefact(found) is None:
-        raise _never_written(found, platform)
-    near = list(walk(kind, found, resolvers(sources), depth=depth))
-    show(_in_full_rows(near) if as_json else _grouped_rows(near), title=f"why {name}", as_json=as_json)
+    if rebuild:
+        _rebuild(name, platform, as_json)
+        return
+    found = explain(name, rooms_of(platform), depth=depth)
+    if as_json:
+        print(json.dumps(found.to_json(), indent=2, default=str))
+    else:
+        show(_grouped_rows(found.nodes), title=f"why {name}")
+    if found.missing:
+        raise typer.Exit(COULD_NOT_TELL)
 
 
-def _in_full_rows(nodes: "list[tuple[int, Node]]") -> list[dict[str, Any]]:
-    return [{"what": node.kind, "id": node.id, "depth": level, "facts": dict(node.facts)} for level, node in nodes]
+def _rebuild(name: str, platform: "Platform", as_json: bool) -> None:
+    """Shows each part of a release as it lies there now; exit 1 where one is changed or gone, 3 where there is none."""
+    from ops_pipelines.adapters.lineage_sources import rebuild_release, rooms_of
+    from ops_pipelines.core.errors import ConfigError
+    from ops_pipelines.core.fingerprint import short
+    from ops_pipelines.core.verdict import Blocked, Passed
+    from ops_pipelines.core.walk import locate
+    from ops_pipelines.mlops.provenance import RELEASE
+
+    kind, id = locate(name, rooms_of(platform))  # noqa: A001
+    if kind != RELEASE:
+        raise ConfigError(f"{name} is no release", expected="the first digits of one", action="Leave --rebuild out")
+    made = rebuild_release(platform, *id.split("/", maxsplit=1))
+    rows = [
+        {"part": part.name, "digest": short(part.digest), "state": part.problem or "the same"} for part in made.parts
+    ]
+    whole = {"part": "release", "digest": short(made.release), "state": f"rebuilt as {short(made.again)}"}
+    if as_json:
+        print(json.dumps(made.to_json(), indent=2))
+    else:
+        show([*rows, whole], title=f"{name} rebuilt")
+    if not isinstance(made.verdict, Passed):
+        raise typer.Exit(REFUSED if isinstance(made.verdict, Blocked) else COULD_NOT_TELL)
 
 
-def _grouped_rows(nodes: "list[tuple[int, Node]]") -> list[dict[str, str]]:
+def _grouped_rows(nodes: "tuple[tuple[int, Node], ...]") -> list[dict[str, str]]:
     """One row a thing, and one for all partitions of an asset that were read at one depth."""
     groups: dict[tuple[int, str, str], list[Node]] = {}
     for level, node in nodes:
@@ -56,7 +90,15 @@ def _grouped_rows(nodes: "list[tuple[int, Node]]") -> list[dict[str, str]]:
 
 
 def _span(ids: list[str]) -> str:
-    return ids[0] if len(ids) == 1 else f"{ids[0]} to {ids[-1].partition('@')[2]}"
+    return _readable(ids[0]) if len(ids) == 1 else f"{_readable(ids[0])} to {_readable(ids[-1]).partition('@')[2]}"
+
+
+def _readable(id: str) -> str:
+    """An id as people read it: a part of a release by the first digits of its digest."""
+    from ops_pipelines.core.fingerprint import short
+
+    name, at, where = id.partition("@")
+    return f"{name}@{short(where)}" if at and len(where) == DIGITS else id
 
 
 def _facts(group: "list[Node]") -> str:
@@ -64,37 +106,5 @@ def _facts(group: "list[Node]") -> str:
     first = group[0].facts
     shared = {name: value for name, value in first.items() if all(node.facts.get(name) == value for node in group)}
     words = [f"{name} {value}" for name, value in shared.items() if value is not None]
-    return ", ".join(([] if len(group) == 1 else [f"{len(group)} partitions"]) + words)
-
-
-def _sources(platform: "Platform", *, asked: str) -> Any:
-    """Where the walk looks: what is asked about as it was written last, accepted or not; what was read as it was good."""
-    from ops_pipelines.mlops.provenance import Sources
-
-    return Sources(
-        releases=platform.releases,
-        artefact=lambda at: platform.latest(at) if at == asked else platform.good(at) or platform.latest(at),
-        prediction=platform.prediction,
-        systems=platform.systems(),
-        inputs=platform.inputs_of,
-    )
-
-
-def _in_full(name: str, platform: "Platform") -> str:
-    """The name, with the partition of an asset that has none."""
-    from ops_pipelines.core.lineage import address
-
-    return address(name) if platform.lake.is_static(name) else name
-
-
-def _never_written(address: str, platform: "Platform") -> Exception:
-    from ops_pipelines.core.errors import ConfigError, near_miss
-
-    files = platform.lake.root.rglob("*.parquet")
-    written = {f"{f.parent.parent.relative_to(platform.lake.root).as_posix()}@{f.parent.name}" for f in files}
-    near = near_miss(address, written)
-    return ConfigError(
-        f"{address} was never written",
-        expected="ASSET@PARTITION of something in the lake",
-        action=near if near.endswith("?") else "`ops materialize` writes it",
-    )
+    missing = [f"missing: {node.missing}" for node in group if node.missing]
+    return ", ".join(([] if len(group) == 1 else [f"{len(group)} partitions"]) + words + missing)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ops_pipelines.components.declared import Attributes, Declared
+from ops_pipelines.adapters.declared import Attributes, Declared
 from ops_pipelines.core.errors import ConfigError
 from ops_pipelines.mlops.task import CLASSIFICATION
 

@@ -45,7 +45,7 @@ def publish(
         verdict=product.verdict,
         inputs=product.inputs,
         origin=platform.origin(context.run.run_id, _code_version(context)),
-        facts={**product.facts, **_findings_as_facts(product)},
+        facts={**product.facts, **_findings_as_facts(product), "check": check},
     )
     platform.lake.publish(product.table, artefact, began=_began(context))
     return dg.MaterializeResult(

@@ -14,8 +14,8 @@ from typing import Any
 import dagster as dg
 from pydantic import BaseModel, Field
 
+from ops_pipelines.adapters.declared import Declared, declared_in
 from ops_pipelines.adapters.project import find_project
-from ops_pipelines.components.declared import Declared, declared_in
 from ops_pipelines.components.feature_text import feature_text
 from ops_pipelines.components.model_over import in_one_line, model_over
 from ops_pipelines.components.scaffold_texts import ALARMS, DATASET, FEATURE_SET, HEALTH, LOADER, MODEL, TRAINING

@@ -1,11 +1,10 @@
 """What made this: every artefact carries its own record of what it was made from.
 
 Dagster's tags name the latest event of an input and not always the one that was read, so each artefact stores
-`inputs: {key@partition: digest}` itself, and the walk reads nothing else.
+`inputs: {key@partition: digest}` itself, and the walks of `core.walk` and `core.reach` read nothing else.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -78,39 +77,6 @@ class Artefact:
             origin=Origin(origin["run_id"], origin["commit"], origin["code"], datetime.fromisoformat(origin["at"])),
             facts=record["facts"],
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One thing on the way from an output to its origins: its kind, its id, what is known of it, what made it."""
-
-    kind: str
-    id: str
-    facts: Mapping[str, Any]
-    parents: tuple[tuple[str, str], ...] = ()
-
-
-Resolver = Callable[[str], Node]
-"""Finds the node of one kind by its id; raises an OpsError where there is none."""
-
-
-def walk(
-    kind: str, id: str, resolvers: Mapping[str, Resolver], *, depth: int | None = None
-) -> Iterator[tuple[int, Node]]:
-    """The node and all that made it with how far away each is, the nearest first, each thing once.
-
-    Nothing further than `depth` is looked up. Each room registers a resolver for its kinds; a parent of a kind that
-    nobody registered is a leaf without facts.
-    """
-    seen, due = {(kind, id)}, deque([(0, (kind, id))])
-    while due:
-        level, named = due.popleft()
-        node = resolvers[named[0]](named[1]) if named[0] in resolvers else Node(*named, {})
-        yield level, node
-        for parent in node.parents if depth is None or level < depth else ():
-            if parent not in seen:
-                seen.add(parent)
-                due.append((level + 1, parent))
 
 
 def address(key: str, partition: str | None = None) -> str:

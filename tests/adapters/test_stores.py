@@ -70,6 +70,23 @@ def test_what_was_written_last_is_accepted_only_where_it_passed(tmp_path):
     assert lake.is_written("landings", "2013-01-01")
 
 
+def test_a_good_content_that_is_replaced_leaves_its_record_behind(tmp_path):
+    lake = Lake(tmp_path)
+    for digest in ("first", "first", "second"):
+        lake.publish(pa.table({"a": [1]}), artefact(digest))
+    assert lake.replaced("landings", "2013-01-01", "first") == artefact("first")
+    assert lake.replaced("landings", "2013-01-01", "second") is None
+    assert list(lake.addresses()) == ["landings@2013-01-01"]
+
+
+def test_one_row_is_found_by_the_value_of_a_column(tmp_path):
+    lake = Lake(tmp_path)
+    lake.publish(pa.table({"id": ["a", "b"], "score": [0.1, 0.2]}), artefact("first"))
+    assert lake.row("landings", "2013-01-01", column="id", value="b") == {"id": "b", "score": 0.2}
+    assert lake.row("landings", "2013-01-01", column="id", value="c") is None
+    assert lake.row("landings", "2013-01-08", column="id", value="b") is None
+
+
 def test_the_clock_tells_its_position_until_it_follows_the_wall_again(tmp_path):
     clock = ProjectClock(tmp_path)
     assert not clock.is_replayed()

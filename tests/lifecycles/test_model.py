@@ -20,6 +20,7 @@ import pytest
 
 from ops_pipelines.adapters.dagster_daemon import InProcessDaemon
 from ops_pipelines.adapters.dagster_runs import RunResult, TickResult
+from ops_pipelines.adapters.lineage_sources import rooms_of
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.predictor import GOLDEN
 from ops_pipelines.adapters.project import find_project
@@ -27,12 +28,11 @@ from ops_pipelines.components.calendar import Weekly
 from ops_pipelines.components.feature_set import FeatureSet
 from ops_pipelines.core.errors import ConfigError, LostRace, NotPromotable
 from ops_pipelines.core.fingerprint import canonical_json
-from ops_pipelines.core.lineage import walk
 from ops_pipelines.core.pointer import PRODUCTION, Decision, live_release, promote
 from ops_pipelines.core.release import Move, Release, find_release
 from ops_pipelines.core.verdict import Blocked, Passed
+from ops_pipelines.core.walk import explain
 from ops_pipelines.mlops.admission import Ruling
-from ops_pipelines.mlops.provenance import Sources, locate, resolvers
 
 W0, W1, W2, W3, W4 = WEEKS = [f"2013-01-{day:02}" for day in (1, 8, 15, 22, 29)]
 MODEL = "trip_delay"
@@ -247,9 +247,10 @@ def test_of_two_promotions_at_once_one_wins_and_the_other_has_lost_the_race(city
 
 def test_a_prediction_is_explained_down_to_release_run_dataset_features_and_commit(city):
     platform = city.platform
-    sources = Sources(platform.releases, platform.good, platform.prediction, platform.systems())
     prediction = platform.lake.read(f"{MODEL}/predictions", W4).column("prediction_id")[0].as_py()
-    found = {node.id: node for _, node in walk(*locate(prediction, sources), resolvers(sources))}
+    explained = explain(prediction, rooms_of(platform))
+    assert explained.missing == ()
+    found = {node.id: node for _, node in explained.nodes}
     release = found[f"{MODEL}/{city.second}"].facts
     assert {"run", "mlflow_run", "dataset", "features", "model", "code", "environment"} <= set(release)
     read = {f"{name}@{week}" for name in ("trips", "trip_ends") for week in (W2, W3)}

@@ -18,11 +18,13 @@ Attributes = Mapping[str, Any]
 class Declared:
     """The attributes of each dataset, feature set and model, by kind (`Dataset`) and name; empty for a new project.
 
-    `unread` are the files that no YAML parser takes; what they mean to declare is not known.
+    `folders` names where each is declared. `unread` are the files that no YAML parser takes; what they mean to declare is
+    not known.
     """
 
     kinds: Mapping[str, Mapping[str, Attributes]] = field(default_factory=dict)
     unread: tuple[Path, ...] = ()
+    folders: Mapping[tuple[str, str], Path] = field(default_factory=dict)
 
     def named(self, kind: str, name: str) -> Attributes:
         """The attributes of one; ConfigError with the nearest name where nothing of this kind is called so."""
@@ -50,6 +52,7 @@ class Declared:
 def declared_in(folder: Path) -> Declared:
     """What the defs.yaml files under a folder declare; one that cannot be read stops nobody, and is named."""
     kinds: dict[str, dict[str, Attributes]] = {}
+    folders: dict[tuple[str, str], Path] = {}
     unread = []
     for file in sorted(folder.rglob("defs.yaml")):
         documents = _documents(file)
@@ -58,8 +61,10 @@ def declared_in(folder: Path) -> Declared:
         for document in documents or []:
             kind, attributes = str(document.get("type", "")), document.get("attributes")
             if kind.startswith(PREFIX) and isinstance(attributes, dict) and "name" in attributes:
-                kinds.setdefault(kind.removeprefix(PREFIX), {})[str(attributes["name"])] = attributes
-    return Declared(kinds, tuple(unread))
+                named = kind.removeprefix(PREFIX), str(attributes["name"])
+                kinds.setdefault(named[0], {})[named[1]] = attributes
+                folders[named] = file.parent
+    return Declared(kinds, tuple(unread), folders)
 
 
 def _documents(file: Path) -> list[dict[str, Any]] | None:

@@ -1,0 +1,73 @@
+"""The rooms of the walk over a project's own stores. What one walk has read it does not read again."""
+
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from typing import Any
+
+from ops_pipelines.adapters.platform import Platform
+from ops_pipelines.core.rebuild import Rebuilt, rebuild
+from ops_pipelines.core.release import Evidence, Manifest, Move, Release, ReleaseStore, find_release
+from ops_pipelines.core.walk import Room
+from ops_pipelines.mlops.prediction_log import Answer
+from ops_pipelines.mlops.provenance import Sources, room_of
+
+
+def rooms_of(platform: Platform, *, online: Callable[[str], Answer | None] = lambda _id: None) -> tuple[Room, ...]:
+    """The rooms that `ops why` walks through; another layer adds its own here.
+
+    `online` finds an answer in the prediction log. A room remembers what it has read: ask for new ones for each walk.
+    """
+    return (room_of(sources_of(platform, online=online)),)
+
+
+def sources_of(platform: Platform, *, online: Callable[[str], Answer | None] = lambda _id: None) -> Sources:
+    """Where the classical models' room looks, each thing read once."""
+    return Sources(
+        releases=_ReadOnce(platform.releases),
+        systems=platform.systems(),
+        latest=cache(platform.latest),
+        good=cache(platform.good),
+        row=platform.prediction,
+        replaced=lambda where, digest: platform.lake.replaced(*where.split("@"), digest),
+        online=online,
+        served=partial(_served, platform),
+        inputs=platform.inputs_of,
+        size=platform.objects.size,
+        written=platform.lake.addresses,
+    )
+
+
+def rebuild_release(platform: Platform, system: str, digest: str) -> Rebuilt:
+    """A release made again from the bytes that the object store holds now; ReleaseError where there is no such release."""
+
+    def known(name: str, wanted: str) -> Manifest | None:
+        listed = platform.releases.releases(name)
+        return next((found.manifest for found in listed if found.digest == wanted), None)
+
+    release = find_release(platform.releases, system, digest)
+    return rebuild(release.digest, release.manifest, platform.objects.read, known)
+
+
+class _ReadOnce:
+    """A release store whose releases are read once for a walk; nothing is written through it."""
+
+    def __init__(self, store: ReleaseStore) -> None:
+        self._releases, self.history = cache(store.releases), cache(store.history)
+
+    def releases(self, system: str) -> tuple[Release, ...]:
+        return self._releases(system)
+
+    def save(self, manifest: Manifest, evidence: Evidence) -> None:
+        raise NotImplementedError
+
+    def append(self, move: Move) -> None:
+        raise NotImplementedError
+
+
+def _served(platform: Platform, id: str) -> tuple[str, Mapping[str, Any]] | None:
+    """The row of a prediction that a server made, in the weeks that the log was compacted into, the newest first."""
+    key = f"{id.partition('/')[0]}/served"
+    for week in reversed(platform.lake.partitions(key)):
+        if row := platform.lake.row(key, week, column="prediction_id", value=id):
+            return f"{key}@{week}", row
+    return None
