@@ -1,26 +1,25 @@
 """The rooms of the walk over a project's own stores. What one walk has read it does not read again."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache, partial
 from typing import Any
 
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.core.rebuild import Rebuilt, rebuild
-from ops_pipelines.core.release import Evidence, Manifest, Move, Release, ReleaseStore, find_release
+from ops_pipelines.core.release import Manifest, ReleaseStore, find_release
 from ops_pipelines.core.walk import Room
-from ops_pipelines.mlops.prediction_log import Answer
 from ops_pipelines.mlops.provenance import Sources, room_of
 
 
-def rooms_of(platform: Platform, *, online: Callable[[str], Answer | None] = lambda _id: None) -> tuple[Room, ...]:
+def rooms_of(platform: Platform) -> tuple[Room, ...]:
     """The rooms that `ops why` walks through; another layer adds its own here.
 
-    `online` finds an answer in the prediction log. A room remembers what it has read: ask for new ones for each walk.
+    A room remembers what it has read: ask for new ones for each walk.
     """
-    return (room_of(sources_of(platform, online=online)),)
+    return (room_of(sources_of(platform)),)
 
 
-def sources_of(platform: Platform, *, online: Callable[[str], Answer | None] = lambda _id: None) -> Sources:
+def sources_of(platform: Platform) -> Sources:
     """Where the classical models' room looks, each thing read once."""
     return Sources(
         releases=_ReadOnce(platform.releases),
@@ -29,7 +28,7 @@ def sources_of(platform: Platform, *, online: Callable[[str], Answer | None] = l
         good=cache(platform.good),
         row=platform.prediction,
         replaced=lambda where, digest: platform.lake.replaced(*where.split("@"), digest),
-        online=online,
+        online=platform.predictions.find,
         served=partial(_served, platform),
         inputs=platform.inputs_of,
         size=platform.objects.size,
@@ -49,19 +48,11 @@ def rebuild_release(platform: Platform, system: str, digest: str) -> Rebuilt:
 
 
 class _ReadOnce:
-    """A release store whose releases are read once for a walk; nothing is written through it."""
+    """A release store whose releases and histories are read once for a walk."""
 
     def __init__(self, store: ReleaseStore) -> None:
-        self._releases, self.history = cache(store.releases), cache(store.history)
-
-    def releases(self, system: str) -> tuple[Release, ...]:
-        return self._releases(system)
-
-    def save(self, manifest: Manifest, evidence: Evidence) -> None:
-        raise NotImplementedError
-
-    def append(self, move: Move) -> None:
-        raise NotImplementedError
+        self.save, self.append = store.save, store.append
+        self.releases, self.history = cache(store.releases), cache(store.history)
 
 
 def _served(platform: Platform, id: str) -> tuple[str, Mapping[str, Any]] | None:
