@@ -39,9 +39,11 @@ def exclude(asset: Asset, partition: Partition, reason: Reason, as_json: AsJson 
 def _rule(action: str, asset: str, partition: str, reason: str, as_json: bool) -> None:
     from ops_pipelines.adapters.platform import Platform
     from ops_pipelines.core.errors import ConfigError
+    from ops_pipelines.core.principal import APPROVE, EVERY
     from ops_pipelines.mlops.admission import ACCEPT, Ruling, is_acceptable
 
     platform = Platform.embedded()
+    who = platform.access.whoever_may(APPROVE, asset, EVERY, otherwise=actor())
     refused = _refused(platform.lake, asset, partition)
     if action == ACCEPT and not is_acceptable(refused):
         raise ConfigError(
@@ -49,7 +51,7 @@ def _rule(action: str, asset: str, partition: str, reason: str, as_json: bool) -
             expected="a dataset's own refused content",
             action="Rule on what it was made from; what a model's gate refuses stays refused",
         )
-    ruling = Ruling(action, refused.digest, actor(), reason, platform.clock.wall())
+    ruling = Ruling(action, refused.digest, who, reason, platform.clock.wall())
     platform.lake.decide(asset, partition, ruling.to_json())
     done: dict[str, Any] = {"partition": refused.address, **ruling.to_json()}
     show([done], as_json=as_json)

@@ -123,9 +123,13 @@ def ask_for_training(
 ) -> None:
     """Ask for a challenger, once for each key. Exit 1 where cooldown, an open request or a budget say no."""
     from ops_pipelines.adapters.retraining_door import plan_request, write_request
+    from ops_pipelines.core.principal import PROPOSE
     from ops_pipelines.core.verdict import Passed
 
-    platform, who = platform_with(system), f"{by} ({actor()})" if by else actor()
+    platform = platform_with(system)
+    first = platform.project.environments[0]
+    asks = platform.access.whoever_may(PROPOSE, system, first, otherwise=actor())
+    who = f"{by} ({asks})" if by else asks
     wanted = plan_request(platform, system, reason=reason, actor=who, key=key, week=week, anyway=anyway)
     done = wanted if dry_run else write_request(platform, wanted)
     print_asked(done, sensor=SENSOR.format(system=system), dry_run=dry_run, as_json=as_json)

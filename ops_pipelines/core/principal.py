@@ -252,4 +252,5 @@ def _lack(principal: Principal | None, now: datetime) -> str:
 
 
 def _place(system: str, environment: str) -> str:
-    return "" if system == EVERY else f"{system} in {environment}"
+    names = [system] * (system != EVERY) + [f"in {environment}"] * (environment != EVERY)
+    return " ".join(names)

@@ -1,5 +1,7 @@
 import pytest
 
+from ops_pipelines.core.verdict import Blocked
+
 PROMOTE = ("promote", "flight_delay")
 
 
@@ -107,6 +109,26 @@ def test_only_an_admin_over_everything_adds_and_revokes(ops, become):
         said = ops("principal", *words)
         assert said.code == 1
         assert "ada may administer principals" in said.err
+
+
+def test_asking_for_a_retraining_is_a_proposal(ops, home, become):
+    home.release("first")
+    become("eve", "--role", "caller")
+    said = ops("drift", "retrain", "flight_delay", "--reason", "a new airline")
+    assert said.code == 1
+    assert "ada may propose flight_delay in production" in said.err
+    become("bob", "--role", "proposer")
+    assert "bob may not" not in ops("drift", "retrain", "flight_delay", "--reason", "a new airline").err
+
+
+def test_what_was_refused_is_accepted_by_an_approver_alone_and_in_their_name(ops, home, become):
+    home.publish("landings", "2013-02-05", Blocked(("half of it",)), facts={"summary": {"rows": 1}})
+    rule = ("data", "accept", "landings", "2013-02-05", "--reason", "it was a storm")
+    become("bob", "--role", "promoter")
+    assert "nobody may approve landings" in ops(*rule).err
+    become("cyd", "--role", "approver", "--system", "landings")
+    (row,) = ops(*rule, "--json").json()
+    assert row["actor"] == "cyd"
 
 
 @pytest.mark.parametrize(

@@ -28,11 +28,13 @@ from ops_pipelines.components.calendar import Weekly
 from ops_pipelines.components.feature_set import FeatureSet
 from ops_pipelines.core.errors import ConfigError, LostRace, NotPromotable
 from ops_pipelines.core.fingerprint import canonical_json
-from ops_pipelines.core.pointer import PRODUCTION, Decision, live_release, promote
+from ops_pipelines.core.pointer import PRODUCTION, STAGING, Decision, live_release, promote
+from ops_pipelines.core.principal import ADMIN, PROMOTER, Grant
 from ops_pipelines.core.release import Move, Release, find_release
 from ops_pipelines.core.verdict import Blocked, Passed
 from ops_pipelines.core.walk import explain
 from ops_pipelines.mlops.admission import Ruling
+from ops_pipelines.testing.principal_store import principal_of
 
 W0, W1, W2, W3, W4 = WEEKS = [f"2013-01-{day:02}" for day in (1, 8, 15, 22, 29)]
 MODEL = "trip_delay"
@@ -350,6 +352,36 @@ def test_a_release_of_another_environment_is_not_promoted_and_the_packages_are_n
         moved.promote(MODEL, trained.digest, actor="ann", reason="it is better")
     assert moved.releases.history(MODEL, PRODUCTION) == ()
     assert elsewhere.promote(MODEL, trained.digest, actor="ann", reason="it is better").move is not None
+
+
+def test_automation_promotes_into_staging_and_a_person_takes_it_to_production(elsewhere):
+    staged = replace(elsewhere, project=replace(elsewhere.project, environments=(STAGING, PRODUCTION)))
+    trained = train_elsewhere(staged)
+    assert make(staged, W1, f"{MODEL}/release")
+    assert [move.release for move in staged.releases.history(MODEL, STAGING)] == [trained.digest]
+    assert staged.releases.history(MODEL, PRODUCTION) == ()
+    assert staged.promote(MODEL, trained.digest, actor="ann", reason="a quiet day").move.environment == PRODUCTION
+    assert staged.registry.aliases(MODEL).keys() == {"champion", STAGING}
+
+
+def test_automation_without_a_token_releases_nothing_once_there_is_a_principal(elsewhere, monkeypatch):
+    trained = train_elsewhere(elsewhere)
+    for number, (name, grant) in enumerate([("ann", Grant(ADMIN)), ("robot", Grant(PROMOTER, MODEL))], start=1):
+        elsewhere.principals.register(principal_of(name, grant, sequence=number))
+    assert not make(elsewhere, W1, f"{MODEL}/release")
+    monkeypatch.setenv("OPS_TOKEN", "robot")
+    assert make(elsewhere, W1, f"{MODEL}/release")
+    assert [(move.actor, move.release) for move in elsewhere.releases.history(MODEL, PRODUCTION)] == [
+        ("robot", trained.digest)
+    ]
+
+
+def test_a_release_whose_golden_rows_score_otherwise_is_not_even_forced(elsewhere):
+    trained = train_elsewhere(elsewhere)
+    other_rows(elsewhere, trained.digest)
+    with pytest.raises(NotPromotable, match="golden rows score otherwise"):
+        elsewhere.override(MODEL, trained.digest, actor="ann", reason="an outage", lasting=timedelta(hours=1))
+    assert elsewhere.releases.history(MODEL, PRODUCTION) == ()
 
 
 def test_a_release_whose_golden_rows_score_otherwise_is_not_promoted(elsewhere):
