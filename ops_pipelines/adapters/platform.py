@@ -16,6 +16,7 @@ from ops_pipelines.adapters.mlflow_registry import MLflowRegistry, RegistryError
 from ops_pipelines.adapters.objects import ObjectStore
 from ops_pipelines.adapters.predictor import judge_promotion, judge_return
 from ops_pipelines.adapters.project import Project, find_project
+from ops_pipelines.adapters.sqlite_canaries import SQLiteCanaryStore
 from ops_pipelines.adapters.sqlite_releases import SQLiteReleaseStore
 from ops_pipelines.adapters.sqlite_retraining import SQLiteRetrainingLog
 from ops_pipelines.core.clock import Clock
@@ -26,6 +27,7 @@ from ops_pipelines.core.pointer import Decision, promote, roll_back
 from ops_pipelines.core.release import Move, Release, ReleaseStore, find_release
 from ops_pipelines.core.verdict import Verdict
 from ops_pipelines.mlops.admission import Ruling
+from ops_pipelines.mlops.canary import CanaryStore
 from ops_pipelines.mlops.retraining_log import RetrainingLog
 
 if TYPE_CHECKING:
@@ -42,12 +44,13 @@ class Shipped:
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """A project with its lake, objects, releases, clock, retraining log, feature store and model registry."""
+    """A project with its lake, objects, releases, canaries, clock, retraining log, feature store and model registry."""
 
     project: Project
     lake: Lake
     objects: ObjectStore
     releases: ReleaseStore
+    canaries: CanaryStore
     clock: Clock
     retraining: RetrainingLog
     features: FeastStore
@@ -62,6 +65,7 @@ class Platform:
             lake=Lake(here.home / "lake"),
             objects=ObjectStore(here.home / "objects" / "sha256"),
             releases=SQLiteReleaseStore(here.home / "control.db"),
+            canaries=SQLiteCanaryStore(here.home / "control.db"),
             clock=ProjectClock(here.home),
             retraining=SQLiteRetrainingLog(here.home / "control.db"),
             features=FeastStore(here),

@@ -24,6 +24,7 @@ VERBS = {
     "promote": "pointer",
     "rollback": "pointer",
     "releases": "pointer",
+    "canary": "canary",
     "why": "why",
     "data": "data",
     "drift": "drift",
