@@ -17,6 +17,7 @@ from ops_pipelines.adapters.objects import ObjectStore
 from ops_pipelines.adapters.predictor import judge_promotion, judge_return
 from ops_pipelines.adapters.project import Project, find_project
 from ops_pipelines.adapters.sqlite_canaries import SQLiteCanaryStore
+from ops_pipelines.adapters.sqlite_predictions import SQLitePredictionLog
 from ops_pipelines.adapters.sqlite_releases import SQLiteReleaseStore
 from ops_pipelines.adapters.sqlite_retraining import SQLiteRetrainingLog
 from ops_pipelines.core.clock import Clock
@@ -28,6 +29,7 @@ from ops_pipelines.core.release import Move, Release, ReleaseStore, find_release
 from ops_pipelines.core.verdict import Verdict
 from ops_pipelines.mlops.admission import Ruling
 from ops_pipelines.mlops.canary import CanaryStore
+from ops_pipelines.mlops.prediction_log import PredictionLog
 from ops_pipelines.mlops.retraining_log import RetrainingLog
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ class Shipped:
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """A project with its lake, objects, releases, canaries, clock, retraining log, feature store and model registry."""
+    """A project with its lake, objects, releases, canaries, clock, logs, feature store and model registry."""
 
     project: Project
     lake: Lake
@@ -53,6 +55,7 @@ class Platform:
     canaries: CanaryStore
     clock: Clock
     retraining: RetrainingLog
+    predictions: PredictionLog
     features: FeastStore
     registry: MLflowRegistry
 
@@ -68,6 +71,7 @@ class Platform:
             canaries=SQLiteCanaryStore(here.home / "control.db"),
             clock=ProjectClock(here.home),
             retraining=SQLiteRetrainingLog(here.home / "control.db"),
+            predictions=SQLitePredictionLog(here.home / "log" / "predictions.db"),
             features=FeastStore(here),
             registry=MLflowRegistry(here.home),
         )

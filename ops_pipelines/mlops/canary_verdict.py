@@ -40,7 +40,7 @@ class CanaryRule:
             self,
             "canary",
             confidence=(0.5 < self.confidence < 1, "more than 0.5 and less than 1"),
-            margin=(self.margin > 0, "a share of the champion's loss, more than 0"),
+            margin=(self.margin >= 0, "a share of the champion's loss, 0 or more"),
             min_days=(self.min_days >= 2, "at least 2"),
             min_rows=(self.min_rows >= 1, "at least 1"),
             looks=(self.looks >= 1, "at least 1"),

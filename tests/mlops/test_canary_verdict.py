@@ -133,8 +133,8 @@ def test_the_confidence_is_shared_by_the_looks() -> None:
 
 @pytest.mark.parametrize("setting", ["confidence", "margin", "min_days", "min_rows", "looks"])
 def test_a_rule_that_cannot_be_meant_is_refused(setting: str) -> None:
-    with pytest.raises(ConfigError, match=f"{setting} under `canary` is 0"):
-        replace(CanaryRule(), **{setting: 0})
+    with pytest.raises(ConfigError, match=f"{setting} under `canary` is -1"):
+        replace(CanaryRule(), **{setting: -1})
 
 
 # How often it errs: two releases that are the same, and one whose harm is known
