@@ -19,6 +19,7 @@ from ops_pipelines.adapters.objects import ObjectStore
 from ops_pipelines.adapters.predictor import judge_promotion, judge_return
 from ops_pipelines.adapters.project import Project, find_project
 from ops_pipelines.adapters.sqlite_audit import SQLiteAuditLog
+from ops_pipelines.adapters.sqlite_canaries import SQLiteCanaryStore
 from ops_pipelines.adapters.sqlite_predictions import SQLitePredictionLog
 from ops_pipelines.adapters.sqlite_principals import SQLitePrincipalStore
 from ops_pipelines.adapters.sqlite_releases import SQLiteReleaseStore
@@ -34,6 +35,7 @@ from ops_pipelines.core.principal import PrincipalStore
 from ops_pipelines.core.release import Move, Release, ReleaseStore, find_release
 from ops_pipelines.core.verdict import Verdict
 from ops_pipelines.mlops.admission import Ruling
+from ops_pipelines.mlops.canary import CanaryStore
 from ops_pipelines.mlops.prediction_log import PredictionLog
 from ops_pipelines.mlops.retraining_log import RetrainingLog
 
@@ -61,11 +63,12 @@ class Platform:
     lake: Lake
     objects: ObjectStore
     releases: ReleaseStore
+    canaries: CanaryStore
     clock: Clock
     retraining: RetrainingLog
+    predictions: PredictionLog
     features: FeastStore
     registry: MLflowRegistry
-    predictions: PredictionLog
     principals: PrincipalStore
     audit: SQLiteAuditLog
 
@@ -78,11 +81,12 @@ class Platform:
             lake=Lake(here.home / "lake"),
             objects=ObjectStore(here.home / "objects" / "sha256"),
             releases=SQLiteReleaseStore(here.home / "control.db"),
+            canaries=SQLiteCanaryStore(here.home / "control.db"),
             clock=ProjectClock(here.home),
             retraining=SQLiteRetrainingLog(here.home / "control.db"),
+            predictions=SQLitePredictionLog(here.home / "log" / "predictions.db"),
             features=FeastStore(here),
             registry=MLflowRegistry(here.home),
-            predictions=SQLitePredictionLog(here.home / "log" / "predictions.db"),
             principals=SQLitePrincipalStore(here.home / "control.db"),
             audit=SQLiteAuditLog(here.home / "control.db"),
         )

@@ -49,11 +49,16 @@ def predictor_of(objects: ObjectStore, release: Release) -> Predictor:
 
 def judge_as_gated(objects: ObjectStore, release: Release, predict: Predictor) -> Verdict:
     """Passed where the golden rows of a release score as they did; NotEvaluated for one that keeps none."""
-    kept = next((e.facts[GOLDEN] for e in reversed(release.evidence) if GOLDEN in e.facts), None)
-    if kept is None:
+    golden = golden_of(objects, release)
+    if golden is None:
         return judge_golden(None, predict_nothing())
-    golden = GoldenVectors.from_json(json.loads(objects.get(str(kept))))
     return judge_golden(golden, predict(golden.features))
+
+
+def golden_of(objects: ObjectStore, release: Release) -> GoldenVectors | None:
+    """The golden rows of a release as its gate let it in; None for one that keeps none."""
+    kept = next((e.facts[GOLDEN] for e in reversed(release.evidence) if GOLDEN in e.facts), None)
+    return None if kept is None else GoldenVectors.from_json(json.loads(objects.get(str(kept))))
 
 
 def judge_promotion(objects: ObjectStore, release: Release, lock: bytes) -> Verdict:

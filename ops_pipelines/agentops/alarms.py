@@ -4,10 +4,10 @@ An **alarm** is (system, finding, release, first week). It opens in the first we
 goes on while the same release is not quiet; a quiet week ends it, and so does a week in which another release was
 judged. A week in which a system was not judged is neither: its alarms stay as they were, since missing is not quiet.
 
-People are told of each alarm once, and only of findings that start a training, say that one was asked for in vain, or
-that features are not served as they are learned from. Drift of features and of labels is shown, since on seasonal data
-somebody who is told of each would soon read none. A finding that could not be judged is told as "could not tell"; once it
-is judged and blocked, the alarm itself is told.
+People are told of each alarm once, and only of findings that start a training, say that one was asked for in vain, that
+a canary does harm, or that features are not served as they are learned from. Drift of features and of labels is shown,
+since on seasonal data somebody who is told of each would soon read none. A finding that could not be judged is told as
+"could not tell"; once it is judged and blocked, the alarm itself is told.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,9 +23,9 @@ WATCHED = {"performance": "performance", "drift": "prediction_drift", "feature_h
 """The parts that hold findings, each with the one that people are told of and that it cannot be without."""
 OF_MODELS, OF_FEATURES = ("performance", "drift"), ("feature_health",)
 """The parts that a week of a model, and one of a feature set, has to have before it is looked at."""
-ALSO_WATCHED = {"episodes": "retraining"}
+ALSO_WATCHED = {"episodes": "retraining", "canary": "canary"}
 """The parts that a system may hold besides, each with the finding that people are told of: what was asked for and is not
-answered."""
+answered, and a canary that does harm."""
 UNKNOWN = "unknown"
 """The release of a finding that names none, while no alarm of that finding is open."""
 _NOT_EVALUATED = name_of(NotEvaluated(""))
@@ -77,7 +77,7 @@ class Alarm:
     @property
     def is_told(self) -> bool:
         """Whether people are told of it at all, rather than only shown it: of what starts a training, of one that
-        was asked for in vain, and of skewed features.
+        was asked for in vain, of a canary that does harm, and of skewed features.
         """
         return self.finding in (*WATCHED.values(), *ALSO_WATCHED.values())
 

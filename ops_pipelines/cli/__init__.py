@@ -24,6 +24,7 @@ VERBS = {
     "promote": "pointer",
     "rollback": "pointer",
     "releases": "releases",
+    "canary": "canary",
     "serve": "serve",
     "why": "why",
     "impact": "impact",

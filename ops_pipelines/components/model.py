@@ -11,6 +11,7 @@ from ops_pipelines.components.calendar import Weekly, ahead, behind
 from ops_pipelines.components.code import code_version
 from ops_pipelines.components.component import OpsComponent
 from ops_pipelines.components.conditions import gated_eager
+from ops_pipelines.components.model_canary import canary_sensor, make_canary
 from ops_pipelines.components.model_checkpoint import make_checkpoint
 from ops_pipelines.components.model_drift import make_drift
 from ops_pipelines.components.model_fitting import CheckpointConfig
@@ -20,7 +21,9 @@ from ops_pipelines.components.model_predictions import ScoringConfig, make_predi
 from ops_pipelines.components.model_release import make_release
 from ops_pipelines.components.model_report import OWN_PROCESS, make_report, report_sensor
 from ops_pipelines.components.model_retraining import make_episodes, retraining_backstop, retraining_sensor
+from ops_pipelines.components.model_served import make_served
 from ops_pipelines.components.model_settings import (
+    Canary,
     Drift,
     Entities,
     Gate,
@@ -35,6 +38,7 @@ from ops_pipelines.components.model_watching import scoring_sensor, watching_sen
 from ops_pipelines.components.publishing import finding_spec, gate_spec, publish
 from ops_pipelines.components.scaffolding import ModelScaffolder
 from ops_pipelines.components.training_meter import metered
+from ops_pipelines.mlops.canary import CANARY
 from ops_pipelines.mlops.drift import FEATURE_DRIFT, LABEL_DRIFT, PREDICTION_DRIFT
 from ops_pipelines.mlops.performance import PERFORMANCE
 from ops_pipelines.mlops.retraining_requests import RETRAINING
@@ -70,6 +74,7 @@ class Model(OpsComponent):
     weights: Weights = Field(default_factory=Weights)
     search: Search = Field(default_factory=Search)
     gate: Gate = Field(default_factory=Gate)
+    canary: Canary = Field(default_factory=Canary)
     drift: Drift = Field(default_factory=Drift)
     performance: Performance = Field(default_factory=Performance)
     retraining: Retraining = Field(default_factory=Retraining)
@@ -79,16 +84,18 @@ class Model(OpsComponent):
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
         """Its assets, the jobs that train, promote and roll back, and what scores, watches and retrains by itself."""
         self.asked()  # an unknown task is refused where the YAML is loaded
-        scores = self._job("score", "predictions", "performance", "drift", "episodes")
+        scores = self._job("score", "served", "predictions", "performance", "drift", "episodes")
         watch = self._job("watch", "performance", "drift", "episodes")
         train = self._job("train", "training_set", "checkpoint")
         report = self._job("report", "drift_report", tags=OWN_PROCESS)
-        watching = [self._performance(), self._drift(), self._episodes(), self._drift_report()]
+        try_out = self._job("canary", "canary")
+        scored = [self._served(), self._predictions()]
+        watching = [self._performance(), self._drift(), self._episodes(), self._drift_report(), self._canary()]
         sensors = [scoring_sensor(self, scores), watching_sensor(self, watch)]
-        sensors += [retraining_sensor(self, train), report_sensor(self, report)]
+        sensors += [retraining_sensor(self, train), report_sensor(self, report), canary_sensor(self, try_out)]
         return dg.Definitions(
-            assets=[self._training_set(), self._checkpoint(), self._release(), self._predictions(), *watching],
-            jobs=[train, scores, watch, report, *pointer_jobs(self.name)],
+            assets=[self._training_set(), self._checkpoint(), self._release(), *scored, *watching],
+            jobs=[train, scores, watch, report, try_out, *pointer_jobs(self.name)],
             sensors=sensors,
             schedules=[retraining_backstop(self, train)],
         )
@@ -175,11 +182,23 @@ class Model(OpsComponent):
 
         return release
 
+    def _served(self) -> dg.AssetsDefinition:
+        @self.asset(
+            "served",
+            "is_complete",
+            kinds={"parquet"},
+            description="What servers answered about the week: every score with the vector that was seen, by any release.",
+        )
+        def served(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+            return publish(context, platform, make_served(self, platform, context.partition_key), check="is_complete")
+
+        return served
+
     def _predictions(self) -> dg.AssetsDefinition:
         @self.asset(
             "predictions",
             "is_complete",
-            deps=[self.entities.dataset, dg.AssetKey([self.features, "online"])],
+            deps=[self.entities.dataset, dg.AssetKey([self.features, "online"]), self.key("served")],
             kinds={"parquet"},
             description="One score for each row of the week, by the release that was live when the week began.",
         )
@@ -190,6 +209,23 @@ class Model(OpsComponent):
             return publish(context, platform, made, check="is_complete")
 
         return predictions
+
+    def _canary(self) -> dg.AssetsDefinition:
+        labels = dg.AssetDep(self.labels.dataset, partition_mapping=ahead(self.labels.wait_weeks))
+
+        @self.asset(
+            "canary",
+            "is_judged",
+            CANARY,
+            deps=[self.key("served"), labels],
+            kinds={"parquet"},
+            description="How the canary does beside the live release since it began; one that does harm is taken back.",
+        )
+        def canary(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+            made = make_canary(self, platform, context.partition_key, actor=f"run {context.run.run_id}")
+            return publish(context, platform, made, check="is_judged")
+
+        return canary
 
     def _performance(self) -> dg.AssetsDefinition:
         labels = dg.AssetDep(self.labels.dataset, partition_mapping=ahead(self.labels.wait_weeks))

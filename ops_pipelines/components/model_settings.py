@@ -8,6 +8,7 @@ from typing import Any, Literal
 import dagster as dg
 from pydantic import Field
 
+from ops_pipelines.mlops.canary_verdict import CanaryRule
 from ops_pipelines.mlops.drift import DriftRule
 from ops_pipelines.mlops.evaluation import GateRule
 from ops_pipelines.mlops.performance import PerformanceRule
@@ -71,6 +72,22 @@ class Gate(dg.Model, dg.Resolvable):
     def rule(self) -> GateRule:
         """The rule as the domain knows it."""
         return GateRule(**_settings(self))
+
+
+class Canary(dg.Model, dg.Resolvable):
+    """When a canary is taken back, and when it passes; see `ops_pipelines.mlops.canary_verdict.CanaryRule`.
+
+    Its margin is the gate's `slice_margin`.
+    """
+
+    confidence: float = CanaryRule().confidence
+    min_days: int = CanaryRule().min_days
+    min_rows: int = CanaryRule().min_rows
+    looks: int = CanaryRule().looks
+
+    def rule(self, *, margin: float) -> CanaryRule:
+        """The rule as the domain knows it."""
+        return CanaryRule(margin=margin, **_settings(self))
 
 
 class Drift(dg.Model, dg.Resolvable):

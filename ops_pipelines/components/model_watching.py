@@ -5,7 +5,7 @@ lies there by now: labels that came late, were corrected, or a week that was sco
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from ops_pipelines.components.arrivals import BUSY
 from ops_pipelines.components.calendar import window_of
 from ops_pipelines.components.conditions import sensor_status, tick_seconds
 from ops_pipelines.components.model_monitoring import label_addresses
+from ops_pipelines.components.model_served import SERVED, uncompacted, was_asked_online
 from ops_pipelines.core.lineage import address
 from ops_pipelines.core.pointer import PRODUCTION, live_move
 from ops_pipelines.core.verdict import NotEvaluated, Passed, Verdict
@@ -30,8 +31,8 @@ PREDICTIONS, DRIFT, JUDGED, EPISODES = "predictions", "drift", "performance", "e
 def scoring_sensor(model: "Model", job: Any) -> dg.SensorDefinition:
     """The sensor that scores each week whose features were refreshed and passed, and in which a release was live.
 
-    It walks every new materialization in order and looks at the stored verdict, not at the event alone. What can be
-    judged of the week already is judged in the same run.
+    It walks every new materialization in order and looks at the stored verdict, not at the event alone. What was answered
+    online is compacted, and what can be judged of the week already is judged, in the same run.
     """
     watched = dg.AssetKey([model.features, "online"])
 
@@ -53,6 +54,7 @@ def scoring_sensor(model: "Model", job: Any) -> dg.SensorDefinition:
             for record, verdict in answers
             if isinstance(verdict, Passed)
         ]
+        requests += list(_late(model, platform, records, {str(request.partition_key) for request in requests}))
         skipped = [verdict.why for _, verdict in answers if isinstance(verdict, NotEvaluated)]
         return dg.SensorResult(
             run_requests=requests,
@@ -128,11 +130,30 @@ def stale(model: "Model", platform: Platform, week: str) -> list[str]:
 def _with_scores(model: "Model", platform: Platform, week: str) -> list[str]:
     """What the run that scores a week can make beside its scores: all that does not wait for labels."""
     parts = [PREDICTIONS, DRIFT]
+    if was_asked_online(model, platform, week):
+        parts.insert(0, SERVED)
     if _are_there(model, platform, week):
         parts.append(JUDGED)
     if model.labels.wait_weeks == 0 and JUDGED in parts:
         parts.append(EPISODES)
     return parts
+
+
+def _late(
+    model: "Model", platform: Platform, records: Sequence[dg.EventLogRecord], scored: Collection[str]
+) -> Iterator[dg.RunRequest]:
+    """A run for each earlier week of which answers came after its compaction; with its scores where it has some."""
+    if not records:
+        return
+    until = max(str(record.partition_key) for record in records)
+    known = model.weeks().get_partition_keys(current_time=window_of(model.weeks(), until).end)
+    for week in uncompacted(model, platform, [week for week in known if week not in scored]):
+        has_scores = platform.lake.is_written(f"{model.name}/{PREDICTIONS}", week)
+        parts = _with_scores(model, platform, week) if has_scores else [SERVED]
+        selection = [model.key(part) for part in parts]
+        yield dg.RunRequest(
+            run_key=f"{week}:late:{records[-1].storage_id}", partition_key=week, asset_selection=selection
+        )
 
 
 def _are_there(model: "Model", platform: Platform, week: str) -> bool:

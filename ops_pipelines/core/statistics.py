@@ -14,17 +14,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ClusteredMean:
-    """A mean with its cluster-robust standard error; `standard_error` is None where fewer than two clusters exist."""
+    """A mean with its cluster-robust standard error; `standard_error` is None where fewer than two clusters exist.
+
+    `degrees` of freedom are one fewer than clusters where nothing else is said.
+    """
 
     mean: float
     standard_error: float | None
     rows: int
     clusters: int
+    degrees: float | None = None
 
     def upper_bound(self, *, confidence: float = 0.95) -> float | None:
         """The value below which the true mean lies with that one-sided confidence; None where it cannot be told.
 
-        Student's t with (clusters - 1) degrees of freedom.
+        By Student's t.
         """
         return None if self.standard_error is None else self.mean + self._quantile(confidence) * self.standard_error
 
@@ -35,10 +39,16 @@ class ClusteredMean:
         half = self._quantile((1 + confidence) / 2) * self.standard_error
         return self.mean - half, self.mean + half
 
+    def detectable(self, *, confidence: float = 0.95, power: float = 0.8) -> float | None:
+        """How far from 0 the true mean has to lie for the one-sided test to see it with that power; None as above."""
+        if self.standard_error is None:
+            return None
+        return (self._quantile(confidence) + self._quantile(power)) * self.standard_error
+
     def _quantile(self, probability: float) -> float:
         from scipy.special import stdtrit  # what scipy.stats.t.ppf calls, without the two seconds of its import
 
-        return float(stdtrit(self.clusters - 1, probability))
+        return float(stdtrit(self.degrees or self.clusters - 1, probability))
 
 
 def clustered_mean(values: "np.ndarray", clusters: Sequence[Hashable]) -> ClusteredMean:
@@ -62,6 +72,50 @@ def clustered_mean(values: "np.ndarray", clusters: Sequence[Hashable]) -> Cluste
     residuals = np.bincount(members, weights=np.asarray(values, dtype=float) - mean, minlength=count)
     error = float(np.sqrt(np.sum(residuals**2) * count / (count - 1)) / len(values))
     return ClusteredMean(mean, error, len(values), count)
+
+
+def clustered_difference(
+    values: "np.ndarray", others: "np.ndarray", *, clusters: Sequence[Hashable], other_clusters: Sequence[Hashable]
+) -> ClusteredMean:
+    """How much larger `values` are than `others` on average, compared inside each cluster that has both.
+
+    What a cluster does to both of its sides falls out. A cluster with n and m rows weighs n * m / (n + m), which is the
+    regression on a side's indicator with a constant for each cluster. The standard error takes each cluster as one draw,
+    with the correction of Bell and McCaffrey (2002, CR2), which is right for few clusters of unequal weight, and their
+    degrees of freedom; with equal weights both are those of Student's paired t. `rows` counts the rows of shared
+    clusters. Raises ValueError where no cluster has both, for lengths that differ, and for values that are not finite.
+    """
+    import numpy as np
+
+    sides = [(np.asarray(values, dtype=float), clusters), (np.asarray(others, dtype=float), other_clusters)]
+    if any(len(numbers) != len(names) or not np.isfinite(numbers).all() for numbers, names in sides):
+        raise ValueError("need finite values, and one cluster for each")
+    codes = {cluster: code for code, cluster in enumerate(dict.fromkeys([*clusters, *other_clusters]))}
+    members = [np.array([codes[name] for name in names], dtype=np.int64) for _, names in sides]
+    counts = [np.bincount(of, minlength=len(codes)) for of in members]
+    shared = (counts[0] > 0) & (counts[1] > 0)
+    if not shared.any():
+        raise ValueError("no cluster has values of both sides")
+    first, second = (
+        np.bincount(of, weights=numbers, minlength=len(codes))[shared] / count[shared]
+        for of, (numbers, _), count in zip(members, sides, counts, strict=True)
+    )
+    n, m = counts[0][shared], counts[1][shared]
+    return _weighted_mean(first - second, n * m / (n + m), rows=int((n + m).sum()))
+
+
+def _weighted_mean(values: "np.ndarray", weights: "np.ndarray", *, rows: int) -> ClusteredMean:
+    """A mean of one value a cluster; its error is unbiased where a value's variance is as small as its weight is large."""
+    import numpy as np
+
+    part = weights / weights.sum()
+    mean, count = float((part * values).sum()), len(values)
+    if count < 2:
+        return ClusteredMean(mean, None, rows, count)
+    error = float(np.sqrt((part**2 * (values - mean) ** 2 / (1 - part)).sum()))
+    leverage = part**2 / (1 - part)
+    inverse = float((part**2).sum() + leverage.sum() ** 2 - (leverage**2).sum())
+    return ClusteredMean(mean, error, rows, count, degrees=1 / inverse)
 
 
 def prediction_bound(values: Sequence[float], *, confidence: float = 0.95, effective: float | None = None) -> float:

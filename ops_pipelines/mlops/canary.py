@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from ops_pipelines.core.clock import utc
 from ops_pipelines.core.errors import ConfigError, ReleaseError
-from ops_pipelines.core.fingerprint import short
+from ops_pipelines.core.fingerprint import digest_json, short
 from ops_pipelines.core.verdict import Verdict, verdict_from_json, verdict_to_json
 
 CANARY = "canary"
@@ -53,6 +53,11 @@ class Canary:
                 action="Name a share such as 0.1; for all requests promote the release",
             )
         object.__setattr__(self, "_threshold", int(self.share * _SPACE))  # once, and not for each request
+
+    @property
+    def digest(self) -> str:
+        """What tells this canary from every other, of the same release too."""
+        return digest_json(self.to_json())
 
     def to_json(self) -> dict[str, Any]:
         """The canary as plain JSON, read back by `from_json`."""

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from ops_pipelines.core.statistics import (
     ClusteredMean,
+    clustered_difference,
     clustered_mean,
     effective_number,
     holm_adjusted,
@@ -210,3 +211,63 @@ def test_no_adjusted_p_value_is_above_one_and_none_has_none() -> None:
     assert holm_adjusted([0.6, 0.7]) == [1.0, 1.0]
     assert holm_adjusted([]) == []
     assert holm_adjusted([0.3]) == [0.3]
+
+
+def difference(values: list[float], others: list[float], days: str, other_days: str) -> ClusteredMean:
+    return clustered_difference(np.array(values), np.array(others), clusters=days, other_clusters=other_days)
+
+
+def test_a_difference_worked_by_hand() -> None:
+    # a: 5 - 3 = 2 of weight 1 * 1 / 2, b: 4 - 3.5 = .5 of weight 2 * 2 / 4; so (2 * .5 + .5 * 1) / 1.5 = 1
+    found = difference([5, 3, 5], [3, 3, 4], "abb", "abb")
+    # shares 1/3 and 2/3: 1/9 * 1 / (2/3) + 4/9 * 1/4 / (1/3) = 1/6 + 1/3
+    assert (found.mean, found.standard_error, found.rows, found.clusters) == pytest.approx((1.0, 0.5**0.5, 6, 2))
+
+
+def test_days_of_equal_weight_give_students_paired_t() -> None:
+    values, others = np.array([1.0, 4.0, 2.0, 8.0]), np.array([2.0, 3.0, 1.0, 4.0])
+    found, paired = difference(list(values), list(others), "abcd", "abcd"), clustered_mean(values - others, "abcd")
+    assert (found.mean, found.standard_error) == pytest.approx((paired.mean, paired.standard_error))
+    assert found.degrees == pytest.approx(3)
+    assert found.interval() == pytest.approx(paired.interval())
+
+
+def test_a_difference_is_the_regression_with_a_constant_for_each_day() -> None:
+    import statsmodels.api as sm
+
+    draw = np.random.default_rng(3)
+    day, side = draw.integers(0, 6, 200), draw.integers(0, 2, 200)
+    values = day + 0.3 * side + draw.normal(size=200)
+    design = np.column_stack([side, *(day == number for number in range(6))]).astype(float)
+    found = clustered_difference(
+        values[side == 1], values[side == 0], clusters=day[side == 1], other_clusters=day[side == 0]
+    )
+    assert found.mean == pytest.approx(sm.OLS(values, design).fit().params[0])
+
+
+@given(st.lists(st.integers(-5, 5), min_size=6, max_size=6), st.integers(-100, 100))
+def test_what_a_day_does_to_both_sides_falls_out(values: list[int], weather: int) -> None:
+    moved = [value + weather * (name == "b") for value, name in zip(values, "aabbcc", strict=True)]
+    plain = difference(values[::2], values[1::2], "abc", "abc")
+    assert difference(moved[::2], moved[1::2], "abc", "abc").mean == pytest.approx(plain.mean, abs=1e-9)
+
+
+def test_days_with_one_side_tell_nothing() -> None:
+    alone, beside = difference([1, 3], [2, 2], "ab", "ab"), difference([1, 3, 99], [2, 2, -7], "abc", "abd")
+    assert beside == alone
+
+
+def test_one_shared_day_has_a_difference_and_no_bound() -> None:
+    found = difference([1, 2], [0], "aa", "a")
+    assert (found.mean, found.interval(), found.detectable()) == (1.5, None, None)
+
+
+@pytest.mark.parametrize(("values", "days"), [([1.0], "b"), ([np.nan], "a"), ([1.0, 2.0], "a")])
+def test_what_has_no_difference_is_refused(values: list[float], days: str) -> None:
+    with pytest.raises(ValueError, match=r"no cluster has|need finite"):
+        difference(values, [1.0], days, "a")
+
+
+def test_what_is_detectable_is_seen_as_often_as_its_power_says() -> None:
+    # t of 10 degrees: 1.812461 for .95 and .879058 for .8
+    assert ClusteredMean(0.0, 2.0, rows=50, clusters=11).detectable() == pytest.approx(2 * (1.812461 + 0.879058))

@@ -58,7 +58,7 @@ class Worker:
             else None
         )
         self.lookup = FeatureLookup(stores.platform.features) if settings.features else None
-        self.log = LogWriter(getattr(stores.platform, "predictions", None), most_pending=settings.most_pending)
+        self.log = LogWriter(stores.platform.predictions, most_pending=settings.most_pending)
         self.doors = Doors(self.board, self.lookup, self.log, self.clock, self.metrics)
         self.health = Health(self.board, self.lookup, self.log, self.metrics)
         self._threads = [threading.Thread(target=self._watch, name="pointer", daemon=True)]

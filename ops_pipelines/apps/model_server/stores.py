@@ -36,9 +36,7 @@ class PlatformStores:
         return self.settings.systems or self.platform.systems()
 
     def canary(self, system: str) -> Canary | None:
-        from ops_pipelines.adapters.sqlite_canaries import SQLiteCanaryStore
-
-        return SQLiteCanaryStore(self.platform.project.home / "control.db").running(system, self.settings.environment)
+        return self.platform.canaries.running(system, self.settings.environment)
 
     def load(self, release: Release) -> ServedRelease:
         return load_served(self.platform.objects, release)
