@@ -6,9 +6,8 @@
 Neither moves the pointer.
 """
 
-from dataclasses import replace
-
 from ops_pipelines.adapters.platform import Platform
+from ops_pipelines.core import principal
 from ops_pipelines.core.errors import ReleaseError
 from ops_pipelines.core.pointer import PRODUCTION, live_move
 from ops_pipelines.core.release import find_release
@@ -31,12 +30,12 @@ def plan_canary(
 ) -> Canary:
     """The canary that `begin_canary` would begin; nothing is written.
 
-    Raises NotPromotable with the reasons where the release may not meet callers, ReleaseError where another canary runs
+    Raises NotAllowed where the token may not, NotPromotable with the reasons where the release may not meet callers, ReleaseError where another canary runs
     or nothing else is live, and ConfigError for a share that is none.
     """
     canary = canary_start.plan_canary(
         find_release(platform.releases, system, digest),
-        replace(platform.decision(actor, reason), environment=environment),
+        platform.decision(principal.CANARY, system, actor, reason, environment),
         live=_live(platform, system, environment),
         share=share,
         resolves=platform.resolves,

@@ -105,7 +105,7 @@ class Platform:
 
         `actor` is whom the history names where no principal was added yet; NotAllowed where the token may not promote.
         """
-        decision = self._decision(principal.PROMOTE, system, actor, reason, environment)
+        decision = self.decision(principal.PROMOTE, system, actor, reason, environment)
         release, way = find_release(self.releases, system, digest), self.project.way_to(environment)
         move = promote(self.releases, release, decision, resolves=self.resolves, preflight=self.works_here, through=way)
         return self._mirrored(system, move)
@@ -114,7 +114,7 @@ class Platform:
         self, system: str, to: str | None, *, actor: str, reason: str, environment: str = PRODUCTION
     ) -> "Shipped":
         """Put an earlier release back, then mirror it. It needs no staging: it was live here."""
-        decision = self._decision(principal.ROLL_BACK, system, actor, reason, environment)
+        decision = self.decision(principal.ROLL_BACK, system, actor, reason, environment)
         move = roll_back(self.releases, system, decision, to=to, resolves=self.resolves, preflight=self.still_answers)
         return self._mirrored(system, move)
 
@@ -132,14 +132,14 @@ class Platform:
 
         Its golden rows are scored where it has any; the packages in force and staging are not asked about.
         """
-        decision = self._decision(principal.OVERRIDE, system, actor, reason, environment)
+        decision = self.decision(principal.OVERRIDE, system, actor, reason, environment)
         release = find_release(self.releases, system, digest)
         move = override(
             self.releases, release, decision, lasting=lasting, resolves=self.resolves, preflight=self.still_answers
         )
         return self._mirrored(system, move)
 
-    def _decision(self, action: str, system: str, actor: str, reason: str, environment: str) -> Decision:
+    def decision(self, action: str, system: str, actor: str, reason: str, environment: str) -> Decision:
         """The decision of whoever may do this, as of the platform's clock and at the wall's instant."""
         where = self.project.checked_environment(environment)
         who = self.access.whoever_may(action, system, where, otherwise=actor)

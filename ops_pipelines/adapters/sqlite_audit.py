@@ -9,12 +9,13 @@ from typing import Any
 
 from ops_pipelines.adapters.sqlite_control import ControlDatabase
 from ops_pipelines.core.audit import BEGINS, Entry, Row, entry_after, read_entry
-from ops_pipelines.core.audit_coverage import MOVES, PRINCIPALS, Covered, heads_of
+from ops_pipelines.core.audit_coverage import CANARIES, MOVES, PRINCIPALS, Covered, heads_of
 from ops_pipelines.core.errors import DataError
 from ops_pipelines.core.fingerprint import digest_bytes
 
 _COVERED = {
     MOVES: "SELECT system || ' in ' || environment, sequence, CAST(content AS BLOB), hash FROM moves ORDER BY 1, 2",
+    CANARIES: "SELECT system || ' in ' || environment, sequence, CAST(content AS BLOB), digest FROM canaries ORDER BY 1, 2",
     PRINCIPALS: "SELECT name, sequence, CAST(content AS BLOB), digest FROM principals ORDER BY 1, 2",
 }
 """What each row is about, its number, its text and its hash."""
@@ -102,6 +103,6 @@ def _covered(connection: sqlite3.Connection, table: str) -> Iterator[Covered]:
 
 
 def _fits(record: Mapping[str, Any], about: str, sequence: int, previous: str) -> bool:
-    """Whether a row stands where it says; the rows of a table without a chain of its own name no row before them."""
+    """Whether a row stands where it says; the rows of a table without a chain of its own name neither their number nor the row before."""
     own = f"{record['system']} in {record['environment']}" if "system" in record else record["name"]
-    return (own, record["sequence"], record.get("previous", previous)) == (about, sequence, previous)
+    return (own, record.get("sequence", sequence), record.get("previous", previous)) == (about, sequence, previous)

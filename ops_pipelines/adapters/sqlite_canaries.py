@@ -5,7 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ops_pipelines.adapters.sqlite_audit import append_entry
 from ops_pipelines.adapters.sqlite_control import ControlDatabase
+from ops_pipelines.core.audit_coverage import CANARIES
 from ops_pipelines.core.fingerprint import canonical_json, digest_bytes
 from ops_pipelines.mlops.canary import Canary, Ending, check_begins, check_ends
 
@@ -44,8 +46,12 @@ class SQLiteCanaryStore:
     def _append(self, event: str, row: Canary | Ending, check: Callable[[Canary | None], None]) -> None:
         content = canonical_json(row.to_json())
         values = (row.system, row.environment, event, content.decode(), digest_bytes(content))
+        told = {"environment": row.environment, "release": row.candidate, "reason": row.reason, CANARIES: values[-1]}
         with self._control.transaction() as connection:
             check(self._running(connection, row.system, row.environment))
+            append_entry(
+                connection, at=row.at, actor=row.actor, action=f"canary {event}", subject=row.system, facts=told
+            )
             connection.execute(
                 "INSERT INTO canaries (system, environment, sequence, event, content, digest) "
                 "SELECT ?1, ?2, coalesce(max(sequence), 0) + 1, ?3, ?4, ?5 FROM canaries "

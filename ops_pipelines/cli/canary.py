@@ -75,6 +75,7 @@ def stop(
     """Take the canary back; the live release answers everybody within a second."""
     from ops_pipelines.adapters.canary_door import end_canary, the_running_canary
     from ops_pipelines.adapters.platform import Platform
+    from ops_pipelines.core.principal import CANARY
 
     platform = Platform.embedded()
     running = the_running_canary(platform, system)
@@ -82,7 +83,8 @@ def stop(
     if dry_run:
         show([_row(running, "would end", verdict=verdict, as_json=as_json)], as_json=as_json)
         return
-    ending = end_canary(platform, running, actor=actor(), reason=reason, verdict=verdict)
+    who = platform.access.whoever_may(CANARY, system, running.environment, otherwise=actor())
+    ending = end_canary(platform, running, actor=who, reason=reason, verdict=verdict)
     show([_ended_row(running, ending, as_json=as_json)], as_json=as_json)
 
 

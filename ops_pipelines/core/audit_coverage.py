@@ -15,7 +15,7 @@ from ops_pipelines.core.principal import Principal
 from ops_pipelines.core.release import Move
 from ops_pipelines.core.verdict import Blocked, Passed, Verdict
 
-MOVES, PRINCIPALS = "moves", "principals"
+MOVES, PRINCIPALS, CANARIES = "moves", "principals", "canaries"
 """The tables whose every row has an entry; the fact of that name holds the row's hash."""
 
 
