@@ -30,8 +30,8 @@ def plan_canary(
 ) -> Canary:
     """The canary that `begin_canary` would begin; nothing is written.
 
-    Raises NotAllowed where the token may not, NotPromotable with the reasons where the release may not meet callers, ReleaseError where another canary runs
-    or nothing else is live, and ConfigError for a share that is none.
+    Raises NotAllowed where the token may not, NotPromotable with the reasons where the release may not meet callers,
+    ReleaseError where another canary runs or nothing else is live, and ConfigError for a share that is none.
     """
     canary = canary_start.plan_canary(
         find_release(platform.releases, system, digest),

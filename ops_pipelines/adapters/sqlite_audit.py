@@ -52,16 +52,20 @@ class SQLiteAuditLog:
 
     def rows(self) -> tuple[Row, ...]:
         """Everything as it is held, by number, whatever became of it; empty before the first entry."""
-        query = "SELECT sequence, CAST(content AS BLOB), hash FROM audit ORDER BY sequence"
         with self._control.opened() as connection:
-            connection.text_factory = _as_far_as_it_is_text
-            return tuple(Row(*row) for row in connection.execute(query))
+            return _rows(connection)
 
-    def covered(self) -> dict[str, tuple[Covered, ...]]:
-        """Every row that an entry has to tell of, by table."""
+    def snapshot(self) -> tuple[tuple[Row, ...], dict[str, tuple[Covered, ...]]]:
+        """The log, and every row that it has to tell of by table, both as of one instant: others write meanwhile."""
         with self._control.opened() as connection:
-            connection.text_factory = _as_far_as_it_is_text
-            return {table: tuple(_covered(connection, table)) for table in _COVERED}
+            connection.execute("BEGIN")
+            return _rows(connection), {table: tuple(_covered(connection, table)) for table in _COVERED}
+
+
+def _rows(connection: sqlite3.Connection) -> tuple[Row, ...]:
+    connection.text_factory = _as_far_as_it_is_text
+    query = "SELECT sequence, CAST(content AS BLOB), hash FROM audit ORDER BY sequence"
+    return tuple(Row(*row) for row in connection.execute(query))
 
 
 def _as_far_as_it_is_text(content: bytes) -> str:
@@ -97,12 +101,16 @@ def _covered(connection: sqlite3.Connection, table: str) -> Iterator[Covered]:
     before: tuple[str, str] | None = None
     for about, sequence, content, seal in connection.execute(_COVERED[table]):
         previous = before[1] if before and before[0] == about else ""
-        holds = digest_bytes(content) == seal and _fits(json.loads(content), about, sequence, previous)
+        holds = digest_bytes(content) == seal and _fits(content, about, sequence, previous)
         yield Covered(table, about, sequence, seal if holds else None)
         before = (about, seal)
 
 
-def _fits(record: Mapping[str, Any], about: str, sequence: int, previous: str) -> bool:
-    """Whether a row stands where it says; the rows of a table without a chain of its own name neither their number nor the row before."""
-    own = f"{record['system']} in {record['environment']}" if "system" in record else record["name"]
-    return (own, record.get("sequence", sequence), record.get("previous", previous)) == (about, sequence, previous)
+def _fits(content: bytes, about: str, sequence: int, previous: str) -> bool:
+    """Whether a row stands where it says; a row of a table without a chain may name less."""
+    try:
+        record = json.loads(content)
+        own = f"{record['system']} in {record['environment']}" if "system" in record else record["name"]
+        return (own, record.get("sequence", sequence), record.get("previous", previous)) == (about, sequence, previous)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return False

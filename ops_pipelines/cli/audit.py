@@ -36,8 +36,7 @@ def verify_audit(
     from ops_pipelines.core.audit_coverage import judge_audit
     from ops_pipelines.core.verdict import Blocked, Passed, name_of, reasons_of
 
-    log = Platform.embedded().audit
-    found = judge_audit(log.rows(), log.covered(), head)
+    found = judge_audit(*Platform.embedded().audit.snapshot(), head)
     shown = {
         "audit": name_of(found),
         "entries": found.evidence.get("entries", 0),

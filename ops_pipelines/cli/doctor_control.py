@@ -48,7 +48,7 @@ def audit(platform: "Platform") -> Iterator[Finding]:
 
     if not _has_control(platform):
         return
-    found = judge_audit(platform.audit.rows(), platform.audit.covered())
+    found = judge_audit(*platform.audit.snapshot())
     if isinstance(found, Passed):
         yield Finding("audit", GOOD, f"{found.evidence['entries']} entries, each in its place")
     else:

@@ -1,5 +1,6 @@
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from ops_pipelines.adapters.sqlite_releases import SQLiteReleaseStore
 from ops_pipelines.core.audit import read_entry
 from ops_pipelines.core.audit_coverage import judge_audit
 from ops_pipelines.core.errors import DataError, LostRace
+from ops_pipelines.core.fingerprint import canonical_json, digest_bytes
 from ops_pipelines.core.pointer import PRODUCTION
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, Verdict
 from ops_pipelines.testing.audit_log import MONDAY, AuditLogConformance, InMemoryAuditLog, tell
@@ -21,6 +23,7 @@ from ops_pipelines.testing.principal_store import principal_of
 from ops_pipelines.testing.release_store import move_after
 
 SYSTEM = "flight_delay"
+INSERT_MOVE = "INSERT INTO moves (system, environment, sequence, content, hash) VALUES (?, ?, ?, ?, ?)"
 TABLES = ("audit", "moves", "principals")
 COLUMNS = {"audit": ("content", "hash"), "moves": ("content", "hash", "system"), "principals": ("content", "digest")}
 
@@ -49,8 +52,7 @@ def promote(file: Path, release: str, environment: str = PRODUCTION) -> None:
 
 
 def judged(file: Path, head: str | None = None) -> Verdict:
-    log = SQLiteAuditLog(file)
-    return judge_audit(log.rows(), log.covered(), head)
+    return judge_audit(*SQLiteAuditLog(file).snapshot(), head)
 
 
 def edited(file: Path, *statements: tuple[str, tuple[object, ...]]) -> None:
@@ -153,10 +155,28 @@ def test_a_move_that_came_in_by_another_way_than_the_store_is_named(file) -> Non
     promote(file, "a")
     (first,) = SQLiteReleaseStore(file).history(SYSTEM, PRODUCTION)
     forged = move_after(first, "b", actor="eve")
-    row = (SYSTEM, PRODUCTION, 2, '{"a":1}', forged.hash)
-    insert = "INSERT INTO moves (system, environment, sequence, content, hash) VALUES (?, ?, ?, ?, ?)"
-    edited(file, (insert, row))
+    edited(file, (INSERT_MOVE, (SYSTEM, PRODUCTION, 2, canonical_json(forged.to_json()).decode(), forged.hash)))
+    assert judged(file).reasons == (
+        "row 2 of flight_delay in production (moves) is told of by 0 entries and not by one",
+    )
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "5", "no JSON", '{"system": "flight_delay"}'])
+def test_a_row_that_is_no_move_is_named_though_its_hash_holds(file, content) -> None:
+    promote(file, "a")
+    edited(file, (INSERT_MOVE, (SYSTEM, PRODUCTION, 2, content, digest_bytes(content.encode()))))
     assert judged(file).reasons[0].startswith("row 2 of flight_delay in production (moves) was edited")
+
+
+def test_a_log_that_grows_while_it_is_judged_is_not_taken_for_a_changed_one(file) -> None:
+    promote(file, "start")
+    with ThreadPoolExecutor(1) as pool:
+        growing = pool.submit(lambda: [promote(file, str(number)) for number in range(60)])
+        found = [judged(file)]
+        while not growing.done():
+            found.append(judged(file))
+    growing.result()
+    assert [verdict for verdict in found if not isinstance(verdict, Passed)] == []
 
 
 def test_a_move_that_lost_its_race_leaves_no_entry(file) -> None:
