@@ -34,7 +34,7 @@ from ops_pipelines.components.model_settings import (
     Weights,
 )
 from ops_pipelines.components.model_training_set import make_training_set, window_mapping
-from ops_pipelines.components.model_watching import scoring_sensor, watching_sensor
+from ops_pipelines.components.model_watching import SCORED, scoring_sensor, watching_sensor
 from ops_pipelines.components.publishing import finding_spec, gate_spec, publish
 from ops_pipelines.components.scaffolding import ModelScaffolder
 from ops_pipelines.components.training_meter import metered
@@ -84,18 +84,19 @@ class Model(OpsComponent):
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
         """Its assets, the jobs that train, promote and roll back, and what scores, watches and retrains by itself."""
         self.asked()  # an unknown task is refused where the YAML is loaded
-        scores = self._job("score", "served", "predictions", "performance", "drift", "episodes")
+        scores = self._job("score", *SCORED)
+        compact = self._job("compact", "served", *SCORED)
         watch = self._job("watch", "performance", "drift", "episodes")
         train = self._job("train", "training_set", "checkpoint")
         report = self._job("report", "drift_report", tags=OWN_PROCESS)
         try_out = self._job("canary", "canary")
         scored = [self._served(), self._predictions()]
         watching = [self._performance(), self._drift(), self._episodes(), self._drift_report(), self._canary()]
-        sensors = [scoring_sensor(self, scores), watching_sensor(self, watch)]
+        sensors = [scoring_sensor(self, [scores, compact]), watching_sensor(self, watch)]
         sensors += [retraining_sensor(self, train), report_sensor(self, report), canary_sensor(self, try_out)]
         return dg.Definitions(
             assets=[self._training_set(), self._checkpoint(), self._release(), *scored, *watching],
-            jobs=[train, scores, watch, report, try_out, *pointer_jobs(self.name)],
+            jobs=[train, scores, compact, watch, report, try_out, *pointer_jobs(self.name)],
             sensors=sensors,
             schedules=[retraining_backstop(self, train)],
         )

@@ -25,37 +25,35 @@ from ops_pipelines.mlops.admission import admit
 if TYPE_CHECKING:
     from ops_pipelines.components.model import Model
 
-PREDICTIONS, DRIFT, JUDGED, EPISODES = "predictions", "drift", "performance", "episodes"
+SCORED = PREDICTIONS, DRIFT, JUDGED, EPISODES = "predictions", "drift", "performance", "episodes"
 
 
-def scoring_sensor(model: "Model", job: Any) -> dg.SensorDefinition:
+def scoring_sensor(model: "Model", jobs: Sequence[Any]) -> dg.SensorDefinition:
     """The sensor that scores each week whose features were refreshed and passed, and in which a release was live.
 
-    It walks every new materialization in order and looks at the stored verdict, not at the event alone. What was answered
-    online is compacted, and what can be judged of the week already is judged, in the same run.
+    It walks every new materialization in order and looks at the stored verdict, not at the event alone. What can be
+    judged of the week already is judged in the same run. Where somebody asked online the job is the one of the two that
+    compacts the answers first.
     """
     watched = dg.AssetKey([model.features, "online"])
 
     @dg.sensor(
-        name=f"score_{model.name}", job=job, minimum_interval_seconds=tick_seconds(), default_status=sensor_status()
+        name=f"score_{model.name}", jobs=jobs, minimum_interval_seconds=tick_seconds(), default_status=sensor_status()
     )
     def sensor(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]) -> dg.SensorResult:
         after = int(context.cursor) if context.cursor else None
         records = context.instance.fetch_materializations(
             dg.AssetRecordsFilter(asset_key=watched, after_storage_id=after), limit=100, ascending=True
         ).records
-        answers = [(record, _ready(model, platform, str(record.partition_key))) for record in records]
+        weeks = {str(record.partition_key): record for record in records}  # the last record of each
+        ready = {week: _ready(model, platform, week) for week in weeks}
         requests = [
-            dg.RunRequest(
-                run_key=f"{record.partition_key}:{record.storage_id}",
-                partition_key=record.partition_key,
-                asset_selection=[model.key(part) for part in _with_scores(model, platform, str(record.partition_key))],
-            )
-            for record, verdict in answers
+            _scoring(model, week, _with_scores(model, platform, week), run_key=f"{week}:{weeks[week].storage_id}")
+            for week, verdict in ready.items()
             if isinstance(verdict, Passed)
         ]
         requests += list(_late(model, platform, records, {str(request.partition_key) for request in requests}))
-        skipped = [verdict.why for _, verdict in answers if isinstance(verdict, NotEvaluated)]
+        skipped = [verdict.why for verdict in ready.values() if isinstance(verdict, NotEvaluated)]
         return dg.SensorResult(
             run_requests=requests,
             skip_reason=None
@@ -139,6 +137,13 @@ def _with_scores(model: "Model", platform: Platform, week: str) -> list[str]:
     return parts
 
 
+def _scoring(model: "Model", week: str, parts: Sequence[str], *, run_key: str) -> dg.RunRequest:
+    """A run that makes some parts of a week, by the job that has them."""
+    job = f"{'compact' if SERVED in parts else 'score'}_{model.name}"
+    selection = [model.key(part) for part in parts]
+    return dg.RunRequest(run_key=run_key, job_name=job, partition_key=week, asset_selection=selection)
+
+
 def _late(
     model: "Model", platform: Platform, records: Sequence[dg.EventLogRecord], scored: Collection[str]
 ) -> Iterator[dg.RunRequest]:
@@ -150,10 +155,7 @@ def _late(
     for week in uncompacted(model, platform, [week for week in known if week not in scored]):
         has_scores = platform.lake.is_written(f"{model.name}/{PREDICTIONS}", week)
         parts = _with_scores(model, platform, week) if has_scores else [SERVED]
-        selection = [model.key(part) for part in parts]
-        yield dg.RunRequest(
-            run_key=f"{week}:late:{records[-1].storage_id}", partition_key=week, asset_selection=selection
-        )
+        yield _scoring(model, week, parts, run_key=f"{week}:late:{records[-1].storage_id}")
 
 
 def _are_there(model: "Model", platform: Platform, week: str) -> bool:
@@ -198,7 +200,7 @@ def _week_before(model: "Model", week: str, count: int) -> str:
 
 
 def _is_busy(instance: dg.DagsterInstance, model: "Model") -> bool:
-    jobs = (f"score_{model.name}", f"watch_{model.name}")
+    jobs = [f"{verb}_{model.name}" for verb in ("score", "compact", "watch")]
     return any(instance.get_runs(dg.RunsFilter(job_name=job, statuses=list(BUSY)), limit=1) for job in jobs)
 
 
