@@ -11,6 +11,8 @@ from ops_pipelines.core.walk import Room
 from ops_pipelines.mlops.prediction_log import Answer
 from ops_pipelines.mlops.provenance import Sources, room_of
 
+_SERVED = ("score", "release", "arm", "asked_at", "served_at")
+
 
 def rooms_of(platform: Platform, *, online: Callable[[str], Answer | None] = lambda _id: None) -> tuple[Room, ...]:
     """The rooms that `ops why` walks through; another layer adds its own here.
@@ -68,6 +70,6 @@ def _served(platform: Platform, id: str) -> tuple[str, Mapping[str, Any]] | None
     """The row of a prediction that a server made, in the weeks that the log was compacted into, the newest first."""
     key = f"{id.partition('/')[0]}/served"
     for week in reversed(platform.lake.partitions(key)):
-        if row := platform.lake.row(key, week, column="prediction_id", value=id):
+        if row := platform.lake.row(key, week, column="prediction_id", value=id, take=_SERVED):
             return f"{key}@{week}", row
     return None

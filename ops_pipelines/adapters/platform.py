@@ -176,9 +176,9 @@ class Platform:
         return dict(manifest.get("inputs", {})) if isinstance(manifest, dict) else {}
 
     def prediction(self, scores: str, id: str) -> dict[str, Any] | None:
-        """The row of one prediction id in the scores at `key@partition`; None where it is not there."""
+        """The score and the release of one prediction id in the scores at `key@partition`; None where it is not there."""
         key, _, partition = scores.partition("@")
-        return self.lake.row(key, partition, column="prediction_id", value=id)
+        return self.lake.row(key, partition, column="prediction_id", value=id, take=("score", "release"))
 
     def systems(self) -> tuple[str, ...]:
         """The systems that have checkpoints."""

@@ -26,6 +26,7 @@ VERBS = {
     "releases": "pointer",
     "why": "why",
     "impact": "impact",
+    "retention": "retention",
     "data": "data",
     "drift": "drift",
     "clock": "clock",
