@@ -26,7 +26,7 @@ def sources_of(platform: Platform, *, online: Callable[[str], Answer | None] = l
     """Where the classical models' room looks, each thing read once."""
     return Sources(
         releases=_ReadOnce(platform.releases),
-        systems=platform.systems(),
+        systems=platform.releases.systems(),
         latest=cache(platform.latest),
         good=cache(platform.good),
         row=platform.prediction,

@@ -108,7 +108,7 @@ def _stored_report(file: Path) -> Stored:
 
 def _stored_rows(platform: Platform, log: PredictionLog) -> Iterator[Stored]:
     """The log rows of each week of which the lake holds every one; rows that are not compacted are not even looked at."""
-    for system in platform.systems():
+    for system in platform.releases.systems():
         key = f"{system}/served"
         for week in platform.lake.partitions(key):
             ids = {answer.id for answer in log.answers(system, _window(week))}
@@ -119,7 +119,7 @@ def _stored_rows(platform: Platform, log: PredictionLog) -> Iterator[Stored]:
 def _roots(platform: Platform, made: list[Artefact]) -> Iterator[Thing]:
     """What the manifests and their evidence name, what they were made and promoted by, and what somebody asked for."""
     asked = set()
-    for system in platform.systems():
+    for system in platform.releases.systems():
         for release in platform.releases.releases(system):
             yield from _named_by(release)
         for request in platform.retraining.requests(system):
