@@ -1,7 +1,7 @@
 """Weekly scores by the release that was live when the week began."""
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -9,7 +9,7 @@ from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.predictor import changed_environment, judge_as_gated, predictor_of
 from ops_pipelines.components.calendar import window_of
 from ops_pipelines.components.model_training_set import gather
-from ops_pipelines.components.publishing import Product
+from ops_pipelines.components.publishing import Product, why_command
 from ops_pipelines.core.fingerprint import digest_json, digest_table, short
 from ops_pipelines.core.pointer import PRODUCTION
 from ops_pipelines.core.verdict import Blocked, Verdict, name_of
@@ -53,7 +53,9 @@ def make_predictions(model: "Model", platform: Platform, week: str, *, named: st
     )
     verdict: Verdict = judge_predictions(model.asked(), scores, rows=vectors.table.num_rows)
     digest = digest_table(scores, key=["prediction_id"])
-    shown = {"release": short(release.digest), "golden rows": name_of(as_gated)}
+    shown: dict[str, Any] = {"release": short(release.digest), "golden rows": name_of(as_gated)}
+    if scores.num_rows:  # of any of them; the first shows what an id looks like
+        shown["why"] = why_command(scores.column("prediction_id")[0].as_py())
     if changed := changed_environment(platform.objects, release, platform.project.environment()):
         shown["environment"] = changed
     return Product(scores, digest, verdict, vectors.inputs, facts=facts, shown=shown)

@@ -83,4 +83,3 @@ def test_a_composite_whose_used_release_is_lost_is_not_put_back(platform):
     (platform.objects.root / lost[:2] / lost).unlink()
     with pytest.raises(NotPromotable, match="cannot be found"):
         platform.roll_back("desk", None, actor="ann", reason="complaints")
-
