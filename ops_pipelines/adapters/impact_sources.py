@@ -62,7 +62,7 @@ def edges_of(
     platform: Platform, declared: Declared, records: list[Artefact], *, environments: tuple[str, ...]
 ) -> Iterator[Edge]:
     """Everything that is known: records in the lake, live releases, applied features, YAML, and files."""
-    systems = (*platform.systems(), *declared.kinds.get("Model", {}), *declared.kinds.get("Release", {}))
+    systems = (*platform.releases.systems(), *declared.kinds.get("Model", {}), *declared.kinds.get("Release", {}))
     yield from edges_of_records(records, systems)
     yield from edges_of_live([live for environment in environments for live in _live(platform, environment)])
     yield from chain.from_iterable(_edges_of_applied(made) for made in records)
@@ -73,7 +73,7 @@ def edges_of(
 
 
 def _live(platform: Platform, environment: str) -> Iterator[Live]:
-    for system in platform.systems():
+    for system in platform.releases.systems():
         if release := live_release(platform.releases, system, environment):
             yield Live(environment, release, _service(platform, release), _trained_on(platform, release))
 
@@ -156,7 +156,9 @@ def _file(file: Path, root: Path) -> Thing:
 
 def _releases_named(name: str, platform: Platform) -> list[Thing]:
     """The releases, live or not, whose digests begin with a name of at least four digits."""
-    known = [(system, release) for system in platform.systems() for release in platform.releases.releases(system)]
+    known = [
+        (system, release) for system in platform.releases.systems() for release in platform.releases.releases(system)
+    ]
     return [
         (RELEASE, f"{system}/{release.digest}")
         for system, release in known

@@ -16,8 +16,9 @@ began is kept in the file, and is compared while the partition's folder is locke
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _RECORD, _BEGAN = b"ops.artefact", b"ops.began"
+DATA, REFUSED, RECORD = "data", "refused", "record"
+"""What the files of a partition hold: its good content, a refused one, and the record of a replaced one."""
 _GOOD, _REFUSED, _DECISION, _REPLACED = "data.parquet", "refused.parquet", "decision.json", "replaced"
 
 
@@ -90,8 +93,8 @@ class Lake:
             raise self._nothing(key, partition)
         return pq.ParquetFile(self.file(key, partition)).read().replace_schema_metadata(None)
 
-    def row(self, key: str, partition: str, *, column: str, value: str) -> dict[str, Any] | None:
-        """The first row of the accepted content whose column has a value; None where there is none, or no such content."""
+    def row(self, key: str, partition: str, *, column: str, value: str, take: Sequence[str]) -> dict[str, Any] | None:
+        """Some columns of the first accepted row whose `column` has a value; None for no such row, or no such content."""
         import pyarrow.compute as pc
         import pyarrow.parquet as pq
 
@@ -99,9 +102,10 @@ class Lake:
             return None
         file = pq.ParquetFile(self.file(key, partition))
         for group in range(file.num_row_groups):
-            at = pc.index(file.read_row_group(group, columns=[column]).column(column), value).as_py()
+            read = partial(file.read_row_group, group, use_threads=False)
+            at = pc.index(read(columns=[column]).column(column), value).as_py()
             if at >= 0:
-                found: dict[str, Any] = file.read_row_group(group).slice(at, 1).to_pylist()[0]
+                found: dict[str, Any] = read(columns=list(take)).slice(at, 1).to_pylist()[0]
                 return found
         return None
 
@@ -109,6 +113,32 @@ class Lake:
         """The record of a good content that lay there before; None where no such content was replaced."""
         file = self._folder(key, partition) / _REPLACED / f"{digest}.json"
         return Artefact.from_json(json.loads(file.read_text())) if file.is_file() else None
+
+    def stored(self) -> Iterator[tuple[str, Artefact, Path]]:
+        """Each file that holds a content or what is left of one: what it holds, its record, and where it lies."""
+        kinds = {_GOOD: DATA, _REFUSED: REFUSED}
+        for file in sorted(self.root.rglob("*.parquet")):
+            if file.name in kinds and (made := _record(file)):
+                yield kinds[file.name], made, file
+        for file in sorted(self.root.rglob(f"{_REPLACED}/*.json")):
+            yield RECORD, Artefact.from_json(json.loads(file.read_text())), file
+
+    def remove(self, key: str, partition: str, *, kind: str, digest: str, before: datetime) -> bool:
+        """Delete one file of a partition; whether it was there with this digest, and not written since `before`.
+
+        A partition of which no content is left loses what was decided about it, and its folder where that is empty then.
+        """
+        folder = self._folder(key, partition)
+        names = {DATA: _GOOD, REFUSED: _REFUSED, RECORD: f"{_REPLACED}/{digest}.json"}
+        file = folder / names[kind]
+        if not file.is_file():
+            return False
+        with _locked(folder):
+            if not _is_older(file, before) or (kind != RECORD and getattr(_record(file), "digest", "") != digest):
+                return False
+            file.unlink()
+            _tidy(folder)
+        return True
 
     def addresses(self) -> Iterator[str]:
         """Every `key@partition` at which something was written, accepted or not."""
@@ -192,6 +222,20 @@ def _check_not_late(folder: Path, artefact: Artefact, began: datetime) -> None:
             )
 
 
+def _is_older(file: Path, before: datetime) -> bool:
+    """Whether a file is there and was written before an instant."""
+    return file.is_file() and file.stat().st_mtime < before.timestamp()
+
+
+def _tidy(folder: Path) -> None:
+    """Removes what is left of a partition without content: the decision about it, and folders that are empty."""
+    if not any((folder / name).is_file() for name in (_GOOD, _REFUSED)):
+        (folder / _DECISION).unlink(missing_ok=True)
+    for empty in (folder / _REPLACED, folder):
+        with contextlib.suppress(OSError):  # it is not there, or something is in it
+            empty.rmdir()
+
+
 def _keep_record(folder: Path, digest: str) -> None:
     """Keeps the record of the good content that is about to be replaced: what was made from it can still say so."""
     before = _record(folder / _GOOD)
@@ -222,7 +266,7 @@ def _metadata(file: Path) -> dict[bytes, bytes]:
     if not file.is_file():
         return {}
     try:
-        return pq.read_schema(file).metadata or {}
+        return pq.read_metadata(file).metadata or {}
     except pa.ArrowInvalid as error:
         raise DataError(
             f"{file} is not a whole Parquet file: {error}",

@@ -10,6 +10,8 @@ from ops_pipelines.core.release import Manifest, ReleaseStore, find_release
 from ops_pipelines.core.walk import Room
 from ops_pipelines.mlops.provenance import Sources, room_of
 
+_SERVED = ("score", "release", "arm", "asked_at", "served_at")
+
 
 def rooms_of(platform: Platform) -> tuple[Room, ...]:
     """The rooms that `ops why` walks through; another layer adds its own here.
@@ -23,7 +25,7 @@ def sources_of(platform: Platform) -> Sources:
     """Where the classical models' room looks, each thing read once."""
     return Sources(
         releases=_ReadOnce(platform.releases),
-        systems=platform.systems(),
+        systems=platform.releases.systems(),
         latest=cache(platform.latest),
         good=cache(platform.good),
         row=platform.prediction,
@@ -59,6 +61,6 @@ def _served(platform: Platform, id: str) -> tuple[str, Mapping[str, Any]] | None
     """The row of a prediction that a server made, in the weeks that the log was compacted into, the newest first."""
     key = f"{id.partition('/')[0]}/served"
     for week in reversed(platform.lake.partitions(key)):
-        if row := platform.lake.row(key, week, column="prediction_id", value=id):
+        if row := platform.lake.row(key, week, column="prediction_id", value=id, take=_SERVED):
             return f"{key}@{week}", row
     return None

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ops_pipelines.adapters.access import Access
@@ -16,7 +17,7 @@ from ops_pipelines.adapters.feast_store import FeastStore
 from ops_pipelines.adapters.lake import Lake
 from ops_pipelines.adapters.mlflow_registry import MLflowRegistry, RegistryError, TrainingRecord
 from ops_pipelines.adapters.objects import ObjectStore
-from ops_pipelines.adapters.predictor import judge_promotion, judge_return
+from ops_pipelines.adapters.preflight import judge_coming_back, judge_going_live
 from ops_pipelines.adapters.project import Project, find_project
 from ops_pipelines.adapters.sqlite_audit import SQLiteAuditLog
 from ops_pipelines.adapters.sqlite_canaries import SQLiteCanaryStore
@@ -30,9 +31,9 @@ from ops_pipelines.core.errors import ArtefactError, DataError, OpsError
 from ops_pipelines.core.fingerprint import short
 from ops_pipelines.core.lineage import Artefact, Origin
 from ops_pipelines.core.override import override
-from ops_pipelines.core.pointer import PRODUCTION, Decision, promote, roll_back
+from ops_pipelines.core.pointer import PRODUCTION, Decision, live_move, promote, roll_back
 from ops_pipelines.core.principal import PrincipalStore
-from ops_pipelines.core.release import Move, Release, ReleaseStore, find_release
+from ops_pipelines.core.release import IndexedReleaseStore, Move, Release, find_release
 from ops_pipelines.core.verdict import Verdict
 from ops_pipelines.mlops.admission import Ruling
 from ops_pipelines.mlops.canary import CanaryStore
@@ -62,7 +63,7 @@ class Platform:
     project: Project
     lake: Lake
     objects: ObjectStore
-    releases: ReleaseStore
+    releases: IndexedReleaseStore
     canaries: CanaryStore
     clock: Clock
     retraining: RetrainingLog
@@ -107,7 +108,8 @@ class Platform:
         """
         decision = self.decision(principal.PROMOTE, system, actor, reason, environment)
         release, way = find_release(self.releases, system, digest), self.project.way_to(environment)
-        move = promote(self.releases, release, decision, resolves=self.resolves, preflight=self.works_here, through=way)
+        works_here = partial(self.works_here, environment=environment)
+        move = promote(self.releases, release, decision, resolves=self.resolves, preflight=works_here, through=way)
         return self._mirrored(system, move)
 
     def roll_back(
@@ -145,13 +147,29 @@ class Platform:
         who = self.access.whoever_may(action, system, where, otherwise=actor)
         return Decision(actor=who, reason=reason, as_of=self.clock.as_of(), at=self.clock.wall(), environment=where)
 
-    def works_here(self, release: Release) -> Verdict:
-        """Whether a release answers here as when it was gated: what a promotion asks for."""
-        return judge_promotion(self.objects, release, self.project.environment())
+    def works_here(self, release: Release, environment: str = PRODUCTION) -> Verdict:
+        """Whether a release answers here as when it was gated, with all that it uses: what a promotion asks for."""
+        return judge_going_live(
+            self.objects,
+            release,
+            lock=self.project.environment(),
+            find=self.release,
+            resolves=self.resolves,
+            live=partial(self.live, environment),
+        )
 
     def still_answers(self, release: Release) -> Verdict:
-        """Blocked where a release answers otherwise than when it was gated: what a rollback asks for."""
-        return judge_return(self.objects, release)
+        """Passed unless a release, or one that it uses, answers otherwise than when it was gated: what a rollback asks."""
+        return judge_coming_back(self.objects, release, find=self.release, resolves=self.resolves)
+
+    def release(self, system: str, digest: str) -> Release | None:
+        """The release of a system by its whole digest; None where there is none."""
+        return next((found for found in self.releases.releases(system) if found.digest == digest), None)
+
+    def live(self, environment: str, system: str) -> str | None:
+        """The digest that is live in an environment; None where nothing is."""
+        move = live_move(self.releases.history(system, environment))
+        return move.release if move else None
 
     def resolves(self, name: str, digest: str) -> bool:
         """Whether a part of a release can be found, with the bytes that it was gated with."""
@@ -225,9 +243,9 @@ class Platform:
         return dict(manifest.get("inputs", {})) if isinstance(manifest, dict) else {}
 
     def prediction(self, scores: str, id: str) -> dict[str, Any] | None:
-        """The row of one prediction id in the scores at `key@partition`; None where it is not there."""
+        """The score and the release of one prediction id in the scores at `key@partition`; None where it is not there."""
         key, _, partition = scores.partition("@")
-        return self.lake.row(key, partition, column="prediction_id", value=id)
+        return self.lake.row(key, partition, column="prediction_id", value=id, take=("score", "release"))
 
     def systems(self) -> tuple[str, ...]:
         """The systems that have checkpoints."""

@@ -15,6 +15,8 @@ from ops_pipelines.core.gate import Judgement, decide
 from ops_pipelines.core.release import Release
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, Verdict
 from ops_pipelines.mlops.environment import judge_environment
+from ops_pipelines.mlops.feature_set import FeatureService
+from ops_pipelines.mlops.features_fit import judge_features_fit
 from ops_pipelines.mlops.golden import GoldenVectors, judge_golden
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 GOLDEN = "golden"
 """The fact of a release's evidence that names its golden vectors by digest."""
+_MODEL = {"model", "recipe", "environment"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,14 @@ def judge_promotion(objects: ObjectStore, release: Release, lock: bytes) -> Verd
     return decide(release.digest, required=["environment", "golden vectors"], judgements=judgements)
 
 
+def judge_features(objects: ObjectStore, release: Release) -> Verdict:
+    """Blocked where the feature service of a release lacks what its model was fitted on; Passed for what is no model."""
+    if not {"features"} | _MODEL <= release.manifest.behaviour.keys():
+        return Passed()
+    service = FeatureService.from_json(json.loads(objects.get(release.manifest.behaviour["features"])))
+    return judge_features_fit(predictor_of(objects, release).features, service)
+
+
 def judge_return(objects: ObjectStore, release: Release) -> Verdict:
     """Blocked where a release would answer otherwise than it did; one that keeps no golden rows may return."""
     if not _is_model(release):
@@ -99,7 +110,7 @@ def predict_nothing() -> "np.ndarray":
 
 
 def _is_model(release: Release) -> bool:
-    return {"model", "recipe", "environment"} <= release.manifest.behaviour.keys()
+    return release.manifest.behaviour.keys() >= _MODEL
 
 
 def _environment(release: Release) -> str:

@@ -13,6 +13,7 @@ import socketserver
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from datetime import datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -69,6 +70,18 @@ class Reports:
             return _index(list(self._newest_first()))
         named = _REPORT.fullmatch(path)
         return self._content(*named.groups()) if named else None
+
+    def files(self) -> Iterator[Path]:
+        """The file of each report, at `<system>/<week>.html`."""
+        yield from sorted(file for file in self.folder.glob("*/*.html") if file.is_file())
+
+    def remove(self, system: str, week: str, *, before: datetime) -> bool:
+        """Delete a report; whether it was there and was written before an instant."""
+        file = self.folder / system / f"{week}.html"
+        if not file.is_file() or file.stat().st_mtime >= before.timestamp():
+            return False
+        file.unlink()
+        return True
 
     def _content(self, system: str, week: str) -> bytes | None:
         file = self.folder.resolve() / system / f"{week}.html"

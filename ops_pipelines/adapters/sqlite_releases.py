@@ -48,6 +48,12 @@ class SQLiteReleaseStore:
             evidence.setdefault(digest, []).append(found)
         return tuple(Release(manifest, tuple(evidence[digest])) for digest, manifest in manifests.items())
 
+    def systems(self) -> tuple[str, ...]:
+        """Every system that has a release, by name."""
+        with self._control.opened() as connection:
+            rows = connection.execute("SELECT DISTINCT system FROM manifests ORDER BY system").fetchall()
+        return tuple(system for (system,) in rows)
+
     def append(self, move: Move) -> None:
         """Add a row after the one it names in `previous`, and its audit entry; LostRace where another row came first."""
         pointer = (move.system, move.environment)

@@ -28,6 +28,7 @@ VERBS = {
     "serve": "serve",
     "why": "why",
     "impact": "impact",
+    "retention": "retention",
     "data": "data",
     "drift": "drift",
     "clock": "clock",

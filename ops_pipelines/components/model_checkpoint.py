@@ -15,7 +15,7 @@ from ops_pipelines.components.calendar import window_of
 from ops_pipelines.components.code import source_of, source_of_platform
 from ops_pipelines.components.model_fitting import CheckpointConfig, Fitted, Material, fit_model, read_material
 from ops_pipelines.components.model_gate import Judged, expectations_facts, judge_fitted
-from ops_pipelines.components.publishing import Product
+from ops_pipelines.components.publishing import Product, why_command
 from ops_pipelines.core.fingerprint import canonical_json, short
 from ops_pipelines.core.release import Evidence, Manifest
 from ops_pipelines.core.verdict import verdict_to_json
@@ -129,6 +129,7 @@ def _product(
         shown={
             "card": dg.MetadataValue.md(card.to_markdown()),
             "release": short(manifest.digest),
+            "why": why_command(short(manifest.digest)),
             "model version": f"models:/{model.name}/{facts.get('model_version', 'not recorded')}",
             **{name: value for name, value in judged.metrics.items() if value is not None},
         },

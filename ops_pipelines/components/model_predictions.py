@@ -11,7 +11,7 @@ from ops_pipelines.adapters.predictor import changed_environment, judge_as_gated
 from ops_pipelines.components.calendar import window_of
 from ops_pipelines.components.model_served import SERVED
 from ops_pipelines.components.model_training_set import gather
-from ops_pipelines.components.publishing import Product
+from ops_pipelines.components.publishing import Product, why_command
 from ops_pipelines.core.fingerprint import digest_json, digest_table, short
 from ops_pipelines.core.lineage import address
 from ops_pipelines.core.pointer import PRODUCTION
@@ -58,6 +58,8 @@ def make_predictions(model: "Model", platform: Platform, week: str, *, named: st
     shown: dict[str, Any] = {"release": short(release.digest), "golden rows": name_of(as_gated)}
     if served.inputs:
         shown |= {f"online answers {name}": getattr(blended, name) for name in ("replaced", "added", "apart")}
+    if blended.table.num_rows:  # of any of them; the first shows what an id looks like
+        shown["why"] = why_command(blended.table.column(ID)[0].as_py())
     if changed := changed_environment(platform.objects, release, platform.project.environment()):
         shown["environment"] = changed
     return Product(blended.table, digest_table(blended.table, key=[ID]), verdict, inputs, facts=facts, shown=shown)

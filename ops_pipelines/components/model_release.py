@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ops_pipelines.adapters.platform import Platform
-from ops_pipelines.components.publishing import Product
+from ops_pipelines.components.publishing import Product, why_command
 from ops_pipelines.core.errors import NoAcceptedData, NotPromotable
 from ops_pipelines.core.fingerprint import digest_json, short
 from ops_pipelines.core.pointer import taken_back
@@ -45,6 +45,7 @@ def make_release(model: "Model", platform: Platform, week: str, *, actor: str) -
         facts={"release": digest},
         shown={
             "release": short(digest),
+            "why": why_command(short(digest)),
             "mirrored": shipped.mirror_problem or "MLflow alias moved",
             "repeatable": _repeatable(latest.facts),
         },

@@ -52,11 +52,13 @@ def publish(
         metadata={
             **_shown_verdict("verdict", product.verdict),
             **{name: shown for found in product.findings.items() for name, shown in _shown_verdict(*found).items()},
+            "why": why_command(artefact.address),
             **product.shown,
             "rows": product.table.num_rows,
             "digest": short(product.digest),
             "commit": artefact.origin.commit,
             "inputs": dg.MetadataValue.json({name: short(digest) for name, digest in product.inputs.items()}),
+            **_links(product.inputs),
         },
         data_version=dg.DataVersion(product.digest),
         check_results=[
@@ -64,6 +66,11 @@ def publish(
             *(finding_result(name, verdict) for name, verdict in product.findings.items()),
         ],
     )
+
+
+def why_command(name: str) -> dg.MetadataValue:
+    """The command that walks from a thing of this name to what made it, to be copied from the UI."""
+    return dg.MetadataValue.text(f"ops why '{name}'")
 
 
 def unmade(verdict: Verdict, inputs: Mapping[str, str], findings: Iterable[str]) -> Product:
@@ -125,6 +132,12 @@ def _check_result(check: str, verdict: Verdict, severity: dg.AssetCheckSeverity)
             "evidence": dg.MetadataValue.json(dict(verdict.evidence)),
         },
     )
+
+
+def _links(inputs: Mapping[str, str]) -> dict[str, dg.MetadataValue]:
+    """A link to each asset that something was made from."""
+    keys = dict.fromkeys(address.partition("@")[0] for address in inputs)
+    return {f"made from {key}": dg.MetadataValue.asset(dg.AssetKey(key.split("/"))) for key in keys}
 
 
 def _findings_as_facts(product: Product) -> dict[str, Any]:

@@ -161,6 +161,17 @@ class ReleaseStore(Protocol):
         """A pointer's moves, oldest first; empty where nothing was ever promoted."""
 
 
+class ReleaseIndex(Protocol):
+    """Which systems a store knows: what looks over all of them at once asks this of a store, too."""
+
+    def systems(self) -> tuple[str, ...]:
+        """Every system that has a release, by name."""
+
+
+class IndexedReleaseStore(ReleaseStore, ReleaseIndex, Protocol):
+    """A ReleaseStore that can be looked over as a whole."""
+
+
 def find_release(store: ReleaseStore, system: str, digest: str) -> Release:
     """The release of a system whose digest begins with these digits; ReleaseError for none or several."""
     known = store.releases(system)

@@ -20,7 +20,7 @@ import pytest
 from ops_pipelines.core.errors import LostRace
 from ops_pipelines.core.fingerprint import canonical_json, digest_bytes
 from ops_pipelines.core.pointer import PRODUCTION, check_chain, lost_race
-from ops_pipelines.core.release import Evidence, Manifest, Move, Release, ReleaseStore
+from ops_pipelines.core.release import Evidence, IndexedReleaseStore, Manifest, Move, Release, ReleaseStore
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, Verdict
 
 NEW_YEAR = datetime(2013, 1, 1, tzinfo=UTC)
@@ -51,6 +51,10 @@ class InMemoryReleaseStore:
                 for digest, content in self._manifests.items()
             ]
         return tuple(release for release in kept if release.manifest.system == system)
+
+    def systems(self) -> tuple[str, ...]:
+        with self._lock:
+            return tuple(sorted({json.loads(content)["system"] for content in self._manifests.values()}))
 
     def append(self, move: Move) -> None:
         with self._lock:
@@ -158,6 +162,12 @@ class ReleaseStoreConformance:
         store.save(manifest_of("a", system="flight_delay"), evidence_against(None))
         store.save(manifest_of("a", system="desk"), evidence_against(None))
         assert [release.manifest.system for release in store.releases("desk")] == ["desk"]
+
+    def test_names_every_system_that_has_a_release(self, store: IndexedReleaseStore) -> None:
+        assert store.systems() == ()
+        for system in ("flight_delay", "desk", "flight_delay"):
+            store.save(manifest_of("a", system=system), evidence_against(None))
+        assert store.systems() == ("desk", "flight_delay")
 
     def test_an_unknown_system_has_no_release_and_no_history(self, store: ReleaseStore) -> None:
         assert store.releases("nobody") == ()

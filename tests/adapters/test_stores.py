@@ -82,9 +82,10 @@ def test_a_good_content_that_is_replaced_leaves_its_record_behind(tmp_path):
 def test_one_row_is_found_by_the_value_of_a_column(tmp_path):
     lake = Lake(tmp_path)
     lake.publish(pa.table({"id": ["a", "b"], "score": [0.1, 0.2]}), artefact("first"))
-    assert lake.row("landings", "2013-01-01", column="id", value="b") == {"id": "b", "score": 0.2}
-    assert lake.row("landings", "2013-01-01", column="id", value="c") is None
-    assert lake.row("landings", "2013-01-08", column="id", value="b") is None
+    asked = {"column": "id", "take": ["score"]}
+    assert lake.row("landings", "2013-01-01", value="b", **asked) == {"score": 0.2}
+    assert lake.row("landings", "2013-01-01", value="c", **asked) is None
+    assert lake.row("landings", "2013-01-08", value="b", **asked) is None
 
 
 def test_the_clock_tells_its_position_until_it_follows_the_wall_again(tmp_path):

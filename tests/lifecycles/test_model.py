@@ -22,10 +22,11 @@ from ops_pipelines.adapters.dagster_daemon import InProcessDaemon
 from ops_pipelines.adapters.dagster_runs import RunResult, TickResult
 from ops_pipelines.adapters.lineage_sources import rooms_of
 from ops_pipelines.adapters.platform import Platform
-from ops_pipelines.adapters.predictor import GOLDEN
+from ops_pipelines.adapters.predictor import GOLDEN, judge_features
 from ops_pipelines.adapters.project import find_project
 from ops_pipelines.components.calendar import Weekly
 from ops_pipelines.components.feature_set import FeatureSet
+from ops_pipelines.core.composite import compose
 from ops_pipelines.core.errors import ConfigError, LostRace, NotPromotable
 from ops_pipelines.core.fingerprint import canonical_json
 from ops_pipelines.core.pointer import PRODUCTION, STAGING, Decision, live_release, promote
@@ -35,6 +36,7 @@ from ops_pipelines.core.verdict import Blocked, Passed
 from ops_pipelines.core.walk import explain
 from ops_pipelines.mlops.admission import Ruling
 from ops_pipelines.testing.principal_store import principal_of
+from ops_pipelines.testing.release_store import evidence_against
 
 W0, W1, W2, W3, W4 = WEEKS = [f"2013-01-{day:02}" for day in (1, 8, 15, 22, 29)]
 MODEL = "trip_delay"
@@ -264,6 +266,18 @@ def test_a_prediction_is_explained_down_to_release_run_dataset_features_and_comm
     assert {node.facts["commit"] for node in found.values() if "commit" in node.facts} == {platform.project.commit()}
 
 
+def test_the_ui_shows_the_command_that_says_why_and_links_to_what_a_thing_was_made_from(city):
+    def shown(part: str, week: str) -> Any:
+        keys = dg.AssetRecordsFilter(asset_key=dg.AssetKey([MODEL, part]), asset_partitions=[week])
+        return city.daemon.instance.fetch_materializations(keys, limit=1).records[0].asset_materialization.metadata
+
+    checkpoint, scores = shown("checkpoint", W3), shown("predictions", W4)
+    assert checkpoint["why"].text == f"ops why '{city.record('checkpoint', W3)[:12]}'"
+    assert checkpoint[f"made from {MODEL}/training_set"].asset_key == dg.AssetKey([MODEL, "training_set"])
+    assert scores["why"].text.startswith(f"ops why '{MODEL}/{W4}/")
+    assert scores["made from trips"].asset_key == dg.AssetKey("trips")
+
+
 # other homes, without a daemon
 
 
@@ -389,6 +403,28 @@ def test_a_release_whose_golden_rows_score_otherwise_is_not_promoted(elsewhere):
     other_rows(elsewhere, trained.digest)
     with pytest.raises(NotPromotable, match=r"\d+ of \d+ golden rows score otherwise than when the gate let"):
         elsewhere.promote(MODEL, trained.digest, actor="ann", reason="it is better")
+
+
+def test_a_composite_stands_and_falls_with_the_model_that_it_uses(elsewhere):
+    used = train_elsewhere(elsewhere).digest
+    manifest = compose("desk", {"prompt": elsewhere.objects.put(b"hello")}, uses={MODEL: used})
+    elsewhere.releases.save(manifest, evidence_against(None))
+    whole = elsewhere.release("desk", manifest.digest)
+    assert isinstance(elsewhere.works_here(whole), Passed)
+    assert explain(manifest.digest, rooms_of(elsewhere)).missing == ()
+    other_rows(elsewhere, used)
+    with pytest.raises(NotPromotable, match="golden rows score otherwise"):
+        elsewhere.promote("desk", manifest.digest, actor="ann", reason="it is better")
+    assert elsewhere.still_answers(whole).reasons
+
+
+def test_a_model_whose_feature_service_lacks_what_it_needs_does_not_fit(elsewhere):
+    trained = train_elsewhere(elsewhere)
+    assert isinstance(judge_features(elsewhere.objects, trained), Passed)
+    empty = elsewhere.objects.put(canonical_json({"name": "trip_delay", "tables": []}))
+    behaviour = {**trained.manifest.behaviour, "features": empty}
+    other = replace(trained, manifest=replace(trained.manifest, behaviour=behaviour))
+    assert "its service 'trip_delay' has no 'wind'" in judge_features(elsewhere.objects, other).reasons[0]
 
 
 def test_a_release_whose_golden_rows_score_otherwise_scores_nothing_and_is_not_put_back(elsewhere):

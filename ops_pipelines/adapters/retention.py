@@ -1,0 +1,211 @@
+"""What lies in a home and what names what, for `core.retention`, and the sweep that carries a plan out.
+
+    content   what was written at `key@partition#digest`; its file is `data`, `refused`, or the `record` that it left behind
+    object    bytes by their digest
+    report    a page for people, named by the content that tells where it is
+    log rows  what a server answered in a week, once the week in the lake holds every one of them
+
+Whatever reads as a digest in a record or in a kept JSON document counts as naming that object: too much is kept rather than
+too little. Before a thing is deleted it is looked at again: what was written meanwhile stays.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+from ops_pipelines.adapters.files import written_aside
+from ops_pipelines.adapters.lake import RECORD
+from ops_pipelines.adapters.platform import Platform
+from ops_pipelines.adapters.reports import Reports
+from ops_pipelines.core.clock import Window
+from ops_pipelines.core.fingerprint import canonical_json
+from ops_pipelines.core.lineage import STATIC, Artefact
+from ops_pipelines.core.reach import Edge
+from ops_pipelines.core.release import Release
+from ops_pipelines.core.retention import BEING_WRITTEN, Fate, Plan, Rule, Stored, plan_retention
+from ops_pipelines.core.walk import Thing
+from ops_pipelines.mlops.prediction_log import PredictionLog
+
+CONTENT, OBJECT, REPORT, ROWS = "content", "object", "report", "log rows"
+_RECORDS_OF_RELEASES = ("checkpoint", "release")
+_DIGITS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What is stored, what releases name, and what names what."""
+
+    stored: tuple[Stored, ...]
+    roots: tuple[Thing, ...]
+    edges: tuple[Edge, ...]
+    chains: tuple[Edge, ...]
+
+
+def plan_for(platform: Platform, *, keep_weeks: int, log: PredictionLog | None = None) -> Plan:
+    """What retention would do now; nothing is touched. ConfigError for less than one week."""
+    rule = Rule(platform.clock.as_of(), platform.clock.wall(), keep_weeks)
+    found = survey(platform, log)
+    return plan_retention(found.stored, rule, roots=found.roots, edges=found.edges, chains=found.chains)
+
+
+def survey(platform: Platform, log: PredictionLog | None = None) -> Survey:
+    """Everything that lies in a home, with the releases of every system and what the retraining log asked for."""
+    lake = list(platform.lake.stored())
+    stored = [
+        *(_stored_content(kind, made, file) for kind, made, file in lake),
+        *(_stored_object(file) for file in platform.objects.files()),
+        *(_stored_report(file) for file in Reports(platform.project.home).files()),
+        *(_stored_rows(platform, log) if log else ()),
+    ]
+    made = [artefact for _, artefact, _ in lake]
+    edges = [edge for kind, artefact, _ in lake for edge in _edges_of_content(kind, artefact)]
+    chains = [edge for edge in edges if _is_chain(edge)]
+    named = [edge for edge in edges if not _is_chain(edge)] + list(_edges_of_objects(platform))
+    return Survey(tuple(stored), tuple(_roots(platform, made)), tuple(named), tuple(chains))
+
+
+def sweep(platform: Platform, plan: Plan, log: PredictionLog | None = None) -> list[Fate]:
+    """Delete what a plan says, having written the plan down; what was deleted. What was written meanwhile stays."""
+    wall = platform.clock.wall()
+    folder = platform.project.home / "retention"
+    with written_aside(folder / f"{wall:%Y%m%dT%H%M%S%f}.json") as aside:
+        aside.write_bytes(canonical_json([fate.to_json() for fate in plan.going]))
+    return [fate for fate in plan.going if _delete(platform, fate.stored.thing, wall - BEING_WRITTEN, log)]
+
+
+def _delete(platform: Platform, thing: Thing, before: datetime, log: PredictionLog | None) -> bool:
+    """Whether a thing was deleted: not where it was written since an instant, or is not there any more."""
+    kind, name = thing
+    where, _, digest = name.partition("#")
+    match kind:
+        case "object":
+            return platform.objects.remove(name, before=before)
+        case "report":
+            return Reports(platform.project.home).remove(*name.split("/"), before=before)
+        case "log rows":
+            system, _, week = name.partition("@")
+            return bool(log and log.forget(system, _window(week)))
+        case _:
+            return platform.lake.remove(*where.split("@"), kind=kind, digest=digest, before=before)
+
+
+def _stored_content(kind: str, made: Artefact, file: Path) -> Stored:
+    ends = _end_of(made.partition)
+    is_whole = kind != RECORD and ends is None  # a partition that is no week is as present as a whole dataset
+    return Stored((kind, _name(made)), file.stat().st_size, _written(file), ends, is_whole)
+
+
+def _stored_object(file: Path) -> Stored:
+    return Stored((OBJECT, file.name), file.stat().st_size, _written(file))
+
+
+def _stored_report(file: Path) -> Stored:
+    return Stored((REPORT, f"{file.parent.name}/{file.stem}"), file.stat().st_size, _written(file), _end_of(file.stem))
+
+
+def _stored_rows(platform: Platform, log: PredictionLog) -> Iterator[Stored]:
+    """The log rows of each week of which the lake holds every one; rows that are not compacted are not even looked at."""
+    for system in platform.releases.systems():
+        key = f"{system}/served"
+        for week in platform.lake.partitions(key):
+            ids = {answer.id for answer in log.answers(system, _window(week))}
+            if ids and ids <= set(platform.lake.read(key, week).column("prediction_id").to_pylist()):
+                yield Stored((ROWS, f"{system}@{week}"), 0, _written(platform.lake.file(key, week)))
+
+
+def _roots(platform: Platform, made: list[Artefact]) -> Iterator[Thing]:
+    """What the manifests and their evidence name, what they were made and promoted by, and what somebody asked for."""
+    asked = set()
+    for system in platform.releases.systems():
+        for release in platform.releases.releases(system):
+            yield from _named_by(release)
+        for request in platform.retraining.requests(system):
+            asked |= {f"{system}/{part}@{request.week}" for part in ("training_set", "checkpoint")}
+    for artefact in made:
+        if artefact.key.rpartition("/")[2] in _RECORDS_OF_RELEASES or artefact.address in asked:
+            yield CONTENT, _name(artefact)
+
+
+def _named_by(release: Release) -> Iterator[Thing]:
+    yield from ((OBJECT, digest) for digest in release.manifest.behaviour.values())
+    for evidence in release.evidence:
+        yield from ((OBJECT, digest) for digest in _digests(evidence.to_json()))
+        if (where := evidence.facts.get("training_set")) and "dataset" in release.manifest.behaviour:
+            yield CONTENT, f"{where}#{release.manifest.behaviour['dataset']}"
+
+
+def _edges_of_content(kind: str, made: Artefact) -> Iterator[Edge]:
+    """A content names its file, its inputs, and every object whose digest stands in its record."""
+    here = CONTENT, _name(made)
+    yield here, (kind, _name(made))
+    yield (kind, _name(made)), here  # whoever keeps the file keeps what its content names
+    yield from ((here, (CONTENT, f"{where}#{digest}")) for where, digest in made.inputs.items())
+    yield from ((here, (OBJECT, digest)) for digest in _digests(made.to_json()))
+    if "url" in made.facts:
+        yield here, (REPORT, f"{made.key.partition('/')[0]}/{made.partition}")
+
+
+def _edges_of_objects(platform: Platform) -> Iterator[Edge]:
+    """What the JSON documents among the objects name: the data that a training set was made from, and other objects."""
+    for file in platform.objects.files():
+        document = _document(file)
+        here = OBJECT, file.name
+        yield from ((here, (OBJECT, digest)) for digest in _digests(document))
+        inputs = document.get("inputs") if isinstance(document, Mapping) else None
+        for where, digest in (inputs if isinstance(inputs, Mapping) else {}).items():
+            yield here, (CONTENT, f"{where}#{digest}")
+
+
+def _document(file: Path) -> Any:
+    """The JSON in an object; None for any other bytes."""
+    with file.open("rb") as opened:
+        if opened.read(1) not in {b"{", b"["}:
+            return None
+    try:
+        return json.loads(file.read_bytes())
+    except ValueError:
+        return None
+
+
+def _digests(document: Any) -> Iterator[str]:
+    """Every text in a JSON document that reads as a digest."""
+    if isinstance(document, Mapping):
+        for value in document.values():
+            yield from _digests(value)
+    elif isinstance(document, (list, tuple)):
+        for value in document:
+            yield from _digests(value)
+    elif isinstance(document, str) and len(document) == _DIGITS and set(document) <= set("0123456789abcdef"):
+        yield document
+
+
+def _is_chain(edge: Edge) -> bool:
+    """Whether an edge leads from a partition to an earlier one of the same asset."""
+    (kind, name), (other_kind, other) = edge
+    key, _, partition = name.partition("#")[0].partition("@")
+    other_key, _, other_partition = other.partition("#")[0].partition("@")
+    return kind == other_kind == CONTENT and key == other_key and other_partition < partition
+
+
+def _name(made: Artefact) -> str:
+    return f"{made.address}#{made.digest}"
+
+
+def _written(file: Path) -> datetime:
+    return datetime.fromtimestamp(file.stat().st_mtime, UTC)
+
+
+def _end_of(partition: str) -> datetime | None:
+    """The end of the week that a partition is named after; None for one that is no week."""
+    try:
+        return None if partition == STATIC else _window(partition).end
+    except ValueError:
+        return None
+
+
+def _window(week: str) -> Window:
+    start = datetime.combine(date.fromisoformat(week), time(), UTC)
+    return Window(start, start + timedelta(weeks=1))
