@@ -21,13 +21,13 @@ from ops_pipelines.adapters.lake import RECORD
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.reports import Reports
 from ops_pipelines.core.clock import Window
-from ops_pipelines.core.fingerprint import canonical_json
+from ops_pipelines.core.fingerprint import canonical_json, digest_json
 from ops_pipelines.core.lineage import STATIC, Artefact
+from ops_pipelines.core.principal import EVERY, RETAIN
 from ops_pipelines.core.reach import Edge
 from ops_pipelines.core.release import Release
 from ops_pipelines.core.retention import BEING_WRITTEN, Fate, Plan, Rule, Stored, plan_retention
 from ops_pipelines.core.walk import Thing
-from ops_pipelines.mlops.prediction_log import PredictionLog
 
 CONTENT, OBJECT, REPORT, ROWS = "content", "object", "report", "log rows"
 _RECORDS_OF_RELEASES = ("checkpoint", "release")
@@ -44,21 +44,21 @@ class Survey:
     chains: tuple[Edge, ...]
 
 
-def plan_for(platform: Platform, *, keep_weeks: int, log: PredictionLog | None = None) -> Plan:
+def plan_for(platform: Platform, *, keep_weeks: int) -> Plan:
     """What retention would do now; nothing is touched. ConfigError for less than one week."""
     rule = Rule(platform.clock.as_of(), platform.clock.wall(), keep_weeks)
-    found = survey(platform, log)
+    found = survey(platform)
     return plan_retention(found.stored, rule, roots=found.roots, edges=found.edges, chains=found.chains)
 
 
-def survey(platform: Platform, log: PredictionLog | None = None) -> Survey:
+def survey(platform: Platform) -> Survey:
     """Everything that lies in a home, with the releases of every system and what the retraining log asked for."""
     lake = list(platform.lake.stored())
     stored = [
         *(_stored_content(kind, made, file) for kind, made, file in lake),
         *(_stored_object(file) for file in platform.objects.files()),
         *(_stored_report(file) for file in Reports(platform.project.home).files()),
-        *(_stored_rows(platform, log) if log else ()),
+        *_stored_rows(platform),
     ]
     made = [artefact for _, artefact, _ in lake]
     edges = [edge for kind, artefact, _ in lake for edge in _edges_of_content(kind, artefact)]
@@ -67,16 +67,22 @@ def survey(platform: Platform, log: PredictionLog | None = None) -> Survey:
     return Survey(tuple(stored), tuple(_roots(platform, made)), tuple(named), tuple(chains))
 
 
-def sweep(platform: Platform, plan: Plan, log: PredictionLog | None = None) -> list[Fate]:
-    """Delete what a plan says, having written the plan down; what was deleted. What was written meanwhile stays."""
+def sweep(platform: Platform, plan: Plan, *, actor: str) -> list[Fate]:
+    """Delete what a plan says, having written the plan down; what was deleted. What was written meanwhile stays.
+
+    NotAllowed where the token may not. The audit tells of it before anything goes, with the digest of the plan.
+    """
+    who = platform.access.whoever_may(RETAIN, EVERY, EVERY, otherwise=actor)
     wall = platform.clock.wall()
+    told = {"things": len(plan.going), "plan": digest_json([fate.to_json() for fate in plan.going])}
+    platform.audit.append(at=wall, actor=who, action=RETAIN, subject="home", facts=told)
     folder = platform.project.home / "retention"
     with written_aside(folder / f"{wall:%Y%m%dT%H%M%S%f}.json") as aside:
         aside.write_bytes(canonical_json([fate.to_json() for fate in plan.going]))
-    return [fate for fate in plan.going if _delete(platform, fate.stored.thing, wall - BEING_WRITTEN, log)]
+    return [fate for fate in plan.going if _delete(platform, fate.stored.thing, wall - BEING_WRITTEN)]
 
 
-def _delete(platform: Platform, thing: Thing, before: datetime, log: PredictionLog | None) -> bool:
+def _delete(platform: Platform, thing: Thing, before: datetime) -> bool:
     """Whether a thing was deleted: not where it was written since an instant, or is not there any more."""
     kind, name = thing
     where, _, digest = name.partition("#")
@@ -87,7 +93,7 @@ def _delete(platform: Platform, thing: Thing, before: datetime, log: PredictionL
             return Reports(platform.project.home).remove(*name.split("/"), before=before)
         case "log rows":
             system, _, week = name.partition("@")
-            return bool(log and log.forget(system, _window(week)))
+            return bool(platform.predictions.forget(system, _window(week)))
         case _:
             return platform.lake.remove(*where.split("@"), kind=kind, digest=digest, before=before)
 
@@ -106,12 +112,12 @@ def _stored_report(file: Path) -> Stored:
     return Stored((REPORT, f"{file.parent.name}/{file.stem}"), file.stat().st_size, _written(file), _end_of(file.stem))
 
 
-def _stored_rows(platform: Platform, log: PredictionLog) -> Iterator[Stored]:
+def _stored_rows(platform: Platform) -> Iterator[Stored]:
     """The log rows of each week of which the lake holds every one; rows that are not compacted are not even looked at."""
     for system in platform.releases.systems():
         key = f"{system}/served"
         for week in platform.lake.partitions(key):
-            ids = {answer.id for answer in log.answers(system, _window(week))}
+            ids = {answer.id for answer in platform.predictions.answers(system, _window(week))}
             if ids and ids <= set(platform.lake.read(key, week).column("prediction_id").to_pylist()):
                 yield Stored((ROWS, f"{system}@{week}"), 0, _written(platform.lake.file(key, week)))
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ops_pipelines.cli.actor import actor
 from ops_pipelines.cli.output import AsJson, DryRun, show
 from ops_pipelines.core.retention import KEEP_WEEKS
 
@@ -34,7 +35,7 @@ def retain(
 
     platform = Platform.embedded()
     plan = plan_for(platform, keep_weeks=keep_weeks)
-    gone = list(plan.going) if dry_run else sweep(platform, plan)
+    gone = list(plan.going) if dry_run else sweep(platform, plan, actor=actor())
     if as_json:
         print(json.dumps(_told(plan, gone, dry_run=dry_run), indent=2))
         return

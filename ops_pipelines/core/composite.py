@@ -62,6 +62,11 @@ def resolve(release: Release, system: str, live: Live) -> str:
     )
 
 
+def all_used(release: Release, find: Find) -> tuple[tuple[str, str], ...]:
+    """Every system with the digest that a release uses, however far down, each once; empty for one that uses nothing."""
+    return tuple(dict.fromkeys((system, digest) for _, system, digest in _below(release, find)))
+
+
 def judge_composition(
     release: Release, *, find: Find, resolves: Resolves, live: Live | None = None, fits: Mapping[str, Fits]
 ) -> Verdict:

@@ -219,7 +219,7 @@ def test_a_home_from_before_the_audit_is_not_evaluated_until_something_happens(b
     promote(before_audits, "d")
     found = judged(before_audits)
     assert isinstance(found, Passed)
-    assert found.evidence["rows"] == {"moves": 4, "principals": 0}
+    assert found.evidence["rows"] == {"moves": 4, "canaries": 0, "principals": 0}
 
 
 def test_the_first_entry_of_an_older_home_covers_its_earlier_moves(before_audits) -> None:

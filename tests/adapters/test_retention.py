@@ -1,7 +1,7 @@
 """Retention on a home in which one old release was trained on an old week, and much else lies about."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,13 +14,15 @@ from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.project import find_project
 from ops_pipelines.adapters.reports import Reports
 from ops_pipelines.adapters.retention import plan_for, sweep
+from ops_pipelines.core.audit import read_entry
 from ops_pipelines.core.clock import Window
 from ops_pipelines.core.fingerprint import canonical_json
 from ops_pipelines.core.lineage import Artefact, Origin
 from ops_pipelines.core.release import Evidence, Manifest
 from ops_pipelines.core.verdict import Blocked, Passed
 from ops_pipelines.core.walk import explain
-from ops_pipelines.mlops.prediction_log import LIVE, Answer
+from ops_pipelines.mlops.prediction_log import Answer
+from ops_pipelines.testing.prediction_log import answer_of
 
 NOW = datetime(2013, 6, 4, tzinfo=UTC)
 OLD, TRAINED, RECENT = "2013-01-01", "2013-01-08", "2013-05-28"
@@ -50,8 +52,8 @@ class Home:
         for file in self.platform.project.home.rglob("*"):
             os.utime(file, (then, then))
 
-    def retain(self, keep_weeks: int = 10, log=None) -> set[str]:
-        gone = sweep(self.platform, plan_for(self.platform, keep_weeks=keep_weeks, log=log), log)
+    def retain(self, keep_weeks: int = 10) -> set[str]:
+        gone = sweep(self.platform, plan_for(self.platform, keep_weeks=keep_weeks), actor="ada")
         return {f"{fate.stored.thing[0]} {fate.stored.thing[1].partition('#')[0]}" for fate in gone}
 
     def has(self, name: str) -> bool:
@@ -131,7 +133,7 @@ def test_what_is_written_between_the_plan_and_the_sweep_stays(home):
     plan = plan_for(home.platform, keep_weeks=10)
     home.put("orphan", b"nobody names me")
     home.publish("flights", OLD, "flights again")
-    gone = {fate.stored.thing[1].partition("#")[0] for fate in sweep(home.platform, plan)}
+    gone = {fate.stored.thing[1].partition("#")[0] for fate in sweep(home.platform, plan, actor="ada")}
     assert gone == {f"delay/predictions@{OLD}", f"delay/{OLD}"}
     assert home.has("orphan")
 
@@ -168,48 +170,35 @@ def test_a_whole_dataset_stays_however_old(home):
     assert not [gone for gone in home.retain(keep_weeks=1) if "aircraft" in gone]
 
 
-class ListedLog:
-    """A prediction log of some answers."""
-
-    def __init__(self, answers: Sequence[Answer]) -> None:
-        self.kept = list(answers)
-
-    def keep(self, answers: Sequence[Answer], *, durable: bool = False) -> None:
-        self.kept += answers
-
-    def answers(self, system: str, window: Window) -> Iterator[Answer]:
-        return (each for each in self.kept if each.system == system and window.start <= each.asked_at < window.end)
-
-    def find(self, id: str) -> Answer | None:
-        return next((each for each in self.kept if each.id == id), None)
-
-    def forget(self, system: str, window: Window) -> int:
-        gone = list(self.answers(system, window))
-        self.kept = [each for each in self.kept if each not in gone]
-        return len(gone)
+RECENT_WEEK = Window(datetime(2013, 5, 28, tzinfo=UTC), datetime(2013, 6, 4, tzinfo=UTC))
 
 
-def answered(id: str) -> Answer:
-    at = datetime.fromisoformat(RECENT).replace(tzinfo=UTC) + timedelta(hours=5)
-    return Answer(id, "delay", "r" * 64, LIVE, None, at, at, 0.5, {})
+def answered(*ids: str) -> list[Answer]:
+    return [answer_of(name, system="delay", asked_at=RECENT_WEEK.start + timedelta(hours=5)) for name in ids]
 
 
 def test_log_rows_go_once_the_lake_holds_every_one_of_their_week(home):
-    log = ListedLog([answered(f"delay/served/{RECENT}")])
-    assert home.retain(log=log) >= {f"data flights@{OLD}"}
-    assert len(log.kept) == 1
+    log = home.platform.predictions
+    log.keep(answered(f"delay/served/{RECENT}"))
+    assert home.retain() >= {f"data flights@{OLD}"}
+    assert len(list(log.answers("delay", RECENT_WEEK))) == 1
     home.publish("delay/served", RECENT, "served")
     home.age()
-    assert home.retain(log=log) == {f"log rows delay@{RECENT}"}
-    assert log.kept == []
+    assert home.retain() == {f"log rows delay@{RECENT}"}
+    assert list(log.answers("delay", RECENT_WEEK)) == []
 
 
 def test_a_row_that_came_after_its_week_was_compacted_keeps_the_rows_of_that_week(home):
-    log = ListedLog([answered(f"delay/served/{RECENT}"), answered("late")])
+    home.platform.predictions.keep(answered(f"delay/served/{RECENT}", "late"))
     home.publish("delay/served", RECENT, "served")
     home.age()
-    home.retain(log=log)
-    assert len(log.kept) == 2
+    home.retain()
+    assert len(list(home.platform.predictions.answers("delay", RECENT_WEEK))) == 2
+
+
+def test_what_goes_is_told_in_the_audit_with_the_digest_of_the_plan(home):
+    home.retain()
+    assert read_entry(home.platform.audit.rows()[-1]).action == "retain"
 
 
 def test_a_bytes_object_that_is_put_again_is_new_again(home):

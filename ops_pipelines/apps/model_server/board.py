@@ -40,6 +40,9 @@ class Stores(Protocol):
     def canary(self, system: str) -> Canary | None:
         """The canary that runs beside a system's live release."""
 
+    def pinned(self, system: str) -> Sequence[str]:
+        """The releases of a system that live composites use, whatever its own pointer names."""
+
     def load(self, release: Release) -> ServedRelease:
         """A release, warm; an OpsError where it must not or cannot answer."""
 
@@ -61,16 +64,17 @@ class Routes:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the stores ask for: the live release, what was live before it, and a canary with its candidate."""
+    """What the stores ask for: the live release, what was live before it, a canary, and what composites have pinned."""
 
     live: str | None = None
     previous: str | None = None
     canary: Canary | None = None
+    pinned: tuple[str, ...] = ()
 
     @property
     def digests(self) -> tuple[str, ...]:
         """What has to be warm, the most urgent first."""
-        named = (self.live, self.canary.candidate if self.canary else None, self.previous)
+        named = (self.live, self.canary.candidate if self.canary else None, *self.pinned, self.previous)
         return tuple(dict.fromkeys(digest for digest in named if digest))
 
 
@@ -228,7 +232,8 @@ class Board:
         move = live_move(history)
         live = move.release if move else None
         canary = self._stores.canary(slot.system)
-        slot.wanted = Wanted(live, previous_release(history), canary if canary and still_runs(canary, live) else None)
+        counts = canary if canary and still_runs(canary, live) else None
+        slot.wanted = Wanted(live, previous_release(history), counts, tuple(self._stores.pinned(slot.system)))
         slot.problem = None if live else f"nothing is live in {self.environment!r}"
 
     def _settle(self, slot: Slot) -> None:

@@ -6,10 +6,12 @@ from datetime import datetime
 
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.pointer_watch import PointerWatch
-from ops_pipelines.adapters.served_release import ServedRelease, load_served
+from ops_pipelines.adapters.served_release import ServedRelease, is_servable, load_served
 from ops_pipelines.apps.model_server.settings import Settings
 from ops_pipelines.core.clock import Clock
+from ops_pipelines.core.composite import all_used
 from ops_pipelines.core.errors import ConfigError
+from ops_pipelines.core.pointer import live_release
 from ops_pipelines.core.release import Release
 from ops_pipelines.mlops.canary import Canary
 
@@ -32,14 +34,27 @@ class PlatformStores:
         return self.watch.has_changed()
 
     def systems(self) -> Sequence[str]:
-        """The ones that were asked for, else every one that has a live release of a Model."""
-        return self.settings.systems or self.platform.systems()
+        """The ones that were asked for, else every Model."""
+        return self.settings.systems or [
+            system for system in self.platform.releases.systems() if self._is_model(system)
+        ]
+
+    def pinned(self, system: str) -> Sequence[str]:
+        """The releases of a system that are used by what is live in this environment."""
+        releases, environment = self.platform.releases, self.settings.environment
+        others = [other for other in releases.systems() if other != system and not self._is_model(other)]
+        live = [found for other in others if (found := live_release(releases, other, environment))]
+        used = [used for release in live for used in all_used(release, self.platform.release)]
+        return tuple(dict.fromkeys(digest for name, digest in used if name == system))
 
     def canary(self, system: str) -> Canary | None:
         return self.platform.canaries.running(system, self.settings.environment)
 
     def load(self, release: Release) -> ServedRelease:
         return load_served(self.platform.objects, release)
+
+    def _is_model(self, system: str) -> bool:
+        return any(is_servable(release) for release in self.platform.releases.releases(system))
 
 
 class WatchedClock:
