@@ -59,6 +59,11 @@ TRAINING = '''\
         settings = fixed | {{"verbose": -1, "seed": seed}} | dict(params)
         return lightgbm.train(settings, lightgbm.Dataset(features, rows.labels), num_boost_round=50)
     '''
+RELEASE = """\
+    name: {name}
+    uses: {{{uses}}} # `live` is pinned when it is composed; or the first digits of a release
+    operates: [] # systems that it calls by their pointers
+"""
 ALARMS = """\
     name: {name}
     systems: [{systems}] # models whose performance and drift are watched

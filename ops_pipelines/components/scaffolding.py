@@ -18,7 +18,16 @@ from ops_pipelines.adapters.declared import Declared, declared_in
 from ops_pipelines.adapters.project import find_project
 from ops_pipelines.components.feature_text import feature_text
 from ops_pipelines.components.model_over import in_one_line, model_over
-from ops_pipelines.components.scaffold_texts import ALARMS, DATASET, FEATURE_SET, HEALTH, LOADER, MODEL, TRAINING
+from ops_pipelines.components.scaffold_texts import (
+    ALARMS,
+    DATASET,
+    FEATURE_SET,
+    HEALTH,
+    LOADER,
+    MODEL,
+    RELEASE,
+    TRAINING,
+)
 from ops_pipelines.core.errors import ConfigError
 from ops_pipelines.mlops.task import CLASSIFICATION, REGRESSION, task_named
 
@@ -186,3 +195,12 @@ class AlarmsScaffolder(OpsScaffolder):
         """Every model that is declared."""
         models = sorted(place.declared.kinds.get("Model", {})) or ["my_model"]
         return place.filled(ALARMS, systems=", ".join(models))
+
+
+class ReleaseScaffolder(OpsScaffolder):
+    """A composite of the project's models."""
+
+    def attributes(self, place: Place, params: Any) -> str:  # noqa: ARG002
+        """Every model that is declared, as it is live when the composite is composed."""
+        models = sorted(place.declared.kinds.get("Model", {})) or ["my_model"]
+        return place.filled(RELEASE, uses=", ".join(f"{model}: live" for model in models))

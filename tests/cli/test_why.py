@@ -1,8 +1,10 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
+from ops_pipelines.core.lineage import Artefact, Origin
 from ops_pipelines.core.release import Evidence, Manifest
 from ops_pipelines.core.verdict import Blocked, Passed
 
@@ -85,6 +87,23 @@ def test_a_partition_that_was_never_written_is_answered_with_the_nearest(ops, ho
     said = ops("why", "flights@2013-02-06")
     assert said.code == 2
     assert "Did you mean 'flights@2013-02-05'?" in said.err
+
+
+def test_a_prediction_that_a_server_made_is_found_in_the_week_that_it_was_compacted_into(ops, home):
+    first, week, asked = home.release("first"), "2013-02-05", datetime(2013, 2, 6, tzinfo=UTC)
+    name = f"flight_delay/online/7f3a/{first[:12]}"
+    row = {"prediction_id": name, "score": 0.25, "release": first, "arm": "live", "asked_at": asked, "served_at": asked}
+    made = Artefact("flight_delay/served", week, "d" * 64, Passed(), {}, Origin("run", "no-git", "code", asked))
+    home.platform.lake.publish(pa.Table.from_pylist([row]), made)
+    told = ops("why", name, "--json").json()
+    assert told["complete"]
+    assert [(node["what"], node["depth"]) for node in told["nodes"]] == [
+        ("prediction", 0),
+        ("release", 1),
+        ("artefact", 1),
+        ("part", 2),
+    ]
+    assert told["nodes"][0]["facts"]["arm"] == "live"
 
 
 def test_a_prediction_that_is_not_there_says_so(ops):

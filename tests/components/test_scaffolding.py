@@ -10,7 +10,13 @@ from ops_pipelines.core.errors import ConfigError
 
 from .conftest import write_project
 
-BY_DG = {"Dataset": "bags", "FeatureSet": "bag_features", "Model": "rooms/late-bag", "Alarms": "bag_alarms"}
+BY_DG = {
+    "Dataset": "bags",
+    "FeatureSet": "bag_features",
+    "Model": "rooms/late-bag",
+    "Alarms": "bag_alarms",
+    "Release": "bag_desk",
+}
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +40,7 @@ def test_what_was_scaffolded_loads_as_the_assets_of_its_names(project, run):
     assert done.returncode == 0, done.stderr
     made = {asset["asset_key"] for asset in json.loads(done.stdout)["assets"] if asset["is_executable"]}
     models = [f"{name}/{part}" for name in ("late_bag", "late_flight") for part in ("checkpoint", "release")]
-    assert made >= {"bags", "bag_features/online", "bag_alarms", *models}
+    assert made >= {"bags", "bag_features/online", "bag_alarms", "bag_desk/composition", "bag_desk/release", *models}
 
 
 def test_a_scaffolded_dataset_materializes_as_it_is(project, run):
@@ -50,9 +56,11 @@ def test_import_paths_are_those_of_the_teams_package(project):
 
 def test_what_is_written_later_fits_what_is_declared_already(project):
     read = {file.parent.name: yaml.safe_load(file.read_text())["attributes"] for file in project.rglob("defs.yaml")}
-    assert {tuple(attributes["weekly"].items()) for attributes in read.values()} == {(("start", "2025-01-06"),)}
+    weekly = [attributes["weekly"] for attributes in read.values() if "weekly" in attributes]
+    assert {tuple(weeks.items()) for weeks in weekly} == {(("start", "2025-01-06"),)}
     assert read["bag_features"]["datasets"] == ["bags"]
     assert read["bag_alarms"]["systems"] == ["late_bag"]
+    assert read["bag_desk"]["uses"] == {"late_bag": "live"}
     assert read["late_flight"]["entities"] == read["late-bag"]["entities"]
 
 
