@@ -87,8 +87,8 @@ def blend(scores: "pa.Table", served: "pa.Table", *, key: str, release: str, tol
     """The week's scores, in which what `release` answered online stands for an entity, its last answer where several.
 
     `told` names what an answer tells beside id and score: the instant it was asked about, and the release's features.
-    Other columns (slices, join keys) are those of the batch row, and missing where there is none. Raises SchemaMismatch
-    where a feature cannot be of the type that it has in the batch.
+    Other columns (slices, join keys) are those of the batch row, and missing where there is none. A column of whole
+    numbers becomes one of floats where somebody asked with half a one; SchemaMismatch for text among numbers.
     """
     import pyarrow as pa
 
@@ -101,10 +101,10 @@ def blend(scores: "pa.Table", served: "pa.Table", *, key: str, release: str, tol
     instead = scores.take(places)  # a place that is missing gives a row of missing values
     for position, field in enumerate(scores.schema):
         if field.name in (ID, "score", "release", key, *told) and field.name in online.column_names:
-            said = _as_type(online.column(field.name), field.type, field.name)
-            instead = instead.set_column(position, field, said)
+            said = _as_nearly(online.column(field.name), field.type, field.name)
+            instead = instead.set_column(position, field.name, said)
     others = scores.filter(pa.array([entity not in last for entity in place], pa.bool_()))
-    table = pa.concat_tables([others, instead])
+    table = pa.concat_tables([others, instead], promote_options="permissive")
     return Blended(table, len(last) - places.null_count, places.null_count, served.num_rows - len(last))
 
 
@@ -157,6 +157,18 @@ def _as_type(column: Any, wanted: "pa.DataType", name: str) -> Any:
             action="Ask with such values; `ops why` of a prediction id shows what was seen",
             column=name,
         ) from error
+
+
+def _as_nearly(column: Any, wanted: "pa.DataType", name: str) -> Any:
+    """A column as the wanted type, or as floats where it holds numbers that this one cannot."""
+    import pyarrow as pa
+
+    try:
+        return _as_type(column, wanted, name)
+    except SchemaMismatch:
+        if not (pa.types.is_floating(column.type) and pa.types.is_integer(wanted)):
+            raise
+        return column
 
 
 def _last_answers(served: "pa.Table", key: str, release: str) -> dict[str, int]:

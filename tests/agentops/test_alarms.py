@@ -90,6 +90,11 @@ def test_of_a_feature_set_people_are_told_of_skew_and_shown_what_is_old():
     assert {alarm.finding: alarm.is_told for alarm in inbox} == {"parity": True, "freshness": False}
 
 
+def test_people_are_told_of_a_canary_that_does_harm():
+    inbox = after([found(BAD, name="canary")])
+    assert untold(inbox) == inbox
+
+
 def test_could_not_tell_is_told_once_and_the_alarm_that_it_becomes_once_more():
     told: dict[str, datetime] = {}
     titles = []

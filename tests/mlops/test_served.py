@@ -180,6 +180,17 @@ def test_types_of_the_batch_hold_for_online_rows_too() -> None:
     assert {row["trip"]: row["wind"] for row in found.table.to_pylist()} == {2: 9, 1: 2}
 
 
+def test_half_a_number_widens_the_batchs_column_and_stops_nobodys_scores() -> None:
+    found = blended(batch("t1", "t2", wind=pa.int64()), table(answer(1, wind=2.5))).table
+    assert found.schema.field("wind").type == pa.float64()
+    assert {row["trip"]: row["wind"] for row in found.to_pylist()} == {"t1": 2.5, "t2": 9.0}
+
+
+def test_text_among_the_batchs_numbers_is_refused() -> None:
+    with pytest.raises(SchemaMismatch, match="'wind'"):
+        blended(batch("t1"), table(answer(1, wind="strong")))
+
+
 @given(st.sets(st.sampled_from("abcdef"), min_size=1), st.lists(st.sampled_from("abcdefgh"), max_size=20))
 def test_the_weeks_scores_are_one_row_an_entity_by_one_release(entities: set[str], asked: list[str]) -> None:
     served = table(*(answer(number, entity) for number, entity in enumerate(asked)))
