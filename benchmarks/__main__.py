@@ -13,6 +13,7 @@ REGISTRY = {
     "mlops": ("join", "screen", "lifecycle"),
     "drift": ("drift_decisions",),
     "rules": ("retraining_rules",),
+    "serving": ("serving",),
 }
 """The benchmarks of each name: modules of this package with `measure`, and `measure_quick` where less can be asked."""
 

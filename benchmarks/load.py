@@ -64,10 +64,17 @@ def load(port: int, requests: Sequence[bytes], *, clients: int, total: int) -> L
         took.append(answer.came - answer.asked)
         failed += answer.status != 200
 
-    began = time.perf_counter()
+    began = time.monotonic()
     numbers = iter(range(total))
     asyncio.run(send(port, requests, note, clients=clients, goes_on=lambda: next(numbers, None) is not None))
-    return Load(took, time.perf_counter() - began, failed)
+    return Load(took, time.monotonic() - began, failed)
+
+
+def said(port: int, requests: Sequence[bytes]) -> list[Answered]:
+    """The answer to each request in turn, by one client."""
+    answers: list[Answered] = []
+    asyncio.run(send(port, requests, answers.append, clients=1, goes_on=lambda: len(answers) < len(requests)))
+    return answers
 
 
 async def send(
@@ -101,7 +108,7 @@ class _Client(asyncio.Protocol):
         self._read += data
         head, found, body = self._read.partition(b"\r\n\r\n")
         if found and len(body) >= _length(head):
-            answer = Answered(self._asked, time.perf_counter(), int(head[9:12]), body)
+            answer = Answered(self._asked, time.monotonic(), int(head[9:12]), body)
             self._read = b""
             self._note(answer)
             self._ask()
@@ -116,7 +123,7 @@ class _Client(asyncio.Protocol):
             self.done.set_result(None)
             self._transport.close()
             return
-        self._asked = time.perf_counter()
+        self._asked = time.monotonic()
         self._transport.write(request)
 
 

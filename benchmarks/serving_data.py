@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ops_pipelines.components import Model
 
 ROOT = Path(__file__).parents[1]
-SYSTEM, ENTITY = "flight_delay", "flight_id"
+SYSTEM = "flight_delay"
 WEEKS = ("2013-01-01", "2013-01-08", "2013-01-15", "2013-01-22", "2013-01-29")
 """The weeks that are brought in. The first release is of the last but one, the second of the last."""
 REQUESTS = 256
@@ -38,9 +38,9 @@ class Served:
     keys: Sequence[Mapping[str, Any]]
 
     @property
-    def booster(self) -> Path:
-        """The first release's model as LightGBM's own text."""
-        return self.home / "booster.txt"
+    def boosters(self) -> tuple[Path, Path]:
+        """The releases' models as LightGBM's own text."""
+        return _booster_file(self.home, 0), _booster_file(self.home, 1)
 
 
 def make_served(home: Path) -> Served:
@@ -49,13 +49,13 @@ def make_served(home: Path) -> Served:
     return Served(home, (found["releases"][0], found["releases"][1]), found["rows"], found["keys"])
 
 
-def infer_body(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """The Open Inference Protocol's request for some rows: a tensor a feature."""
+def infer_body(rows: Sequence[Mapping[str, Any]], **more: Any) -> bytes:
+    """The Open Inference Protocol's request for some rows: a tensor a feature, and what else is asked with it."""
     inputs = [
         {"name": name, "shape": [len(rows)], "datatype": datatype, "data": [row[name] for row in rows]}
         for name, datatype in _datatypes(rows[0]).items()
     ]
-    return json.dumps({"inputs": inputs}).encode()
+    return json.dumps({"inputs": inputs, **more}).encode()
 
 
 def predict_body(keys: Mapping[str, Any]) -> bytes:
@@ -82,9 +82,10 @@ def fill_home(home: str) -> dict[str, Any]:
     model = _bring_in(platform)
     releases = [_train(model, platform, week) for week in WEEKS[-2:]]
     move_pointer(platform, releases[0])
-    parts = platform.releases.releases(SYSTEM)[0].manifest.behaviour
-    (Path(home) / "booster.txt").write_bytes(platform.objects.get(parts["model"]))
-    service = FeatureService.from_json(json.loads(platform.objects.get(parts["features"])))
+    stored = platform.releases.releases(SYSTEM)
+    for number, release in enumerate(stored):
+        _booster_file(Path(home), number).write_bytes(platform.objects.get(release.manifest.behaviour["model"]))
+    service = FeatureService.from_json(json.loads(platform.objects.get(stored[0].manifest.behaviour["features"])))
     rows = platform.lake.read(f"{SYSTEM}/training_set", WEEKS[-2]).slice(0, REQUESTS).select(service.features)
     return {"releases": releases, "rows": rows.to_pylist(), "keys": _fresh_keys(platform, service)}
 
@@ -163,6 +164,10 @@ def _fresh_keys(platform: "Platform", service: Any) -> list[dict[str, Any]]:
     rows = flights.filter(pc.is_valid(flights.column("tailnum"))).select(names).slice(0, 4 * REQUESTS).to_pylist()
     absent = known.look_up(rows, platform.clock.as_of()).absent
     return [row for row, missing in zip(rows, absent, strict=True) if not missing][:REQUESTS]
+
+
+def _booster_file(home: Path, number: int) -> Path:
+    return home / f"booster-{number}.txt"
 
 
 def _datatypes(row: Mapping[str, Any]) -> dict[str, str]:
