@@ -14,6 +14,7 @@ REGISTRY = {
     "drift": ("drift_decisions",),
     "rules": ("retraining_rules",),
     "lineage": ("lineage",),
+    "serving": ("serving",),
 }
 """The benchmarks of each name: modules of this package with `measure`, and `measure_quick` where less can be asked."""
 

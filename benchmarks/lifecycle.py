@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.directly import write_directly
 from benchmarks.processes import measured
 from benchmarks.rows import Row, at_most, void
 from benchmarks.village import ENDS, FEATURES, FIRST, MODEL, TRIPS, WALKED, WINTER, write_project
@@ -129,21 +130,7 @@ class _Walker:
         self._write(f"{self._features.name}/online", week, refreshed)
 
     def _write(self, key: str, partition: str, product: Any) -> None:
-        """The product in the lake with its record, as `publish` writes it, and nothing told to Dagster."""
-        from ops_pipelines.core.lineage import Artefact
-        from ops_pipelines.core.verdict import verdict_to_json
-
-        findings = {name: verdict_to_json(verdict) for name, verdict in product.findings.items()}
-        artefact = Artefact(
-            key=key,
-            partition=partition,
-            digest=product.digest,
-            verdict=product.verdict,
-            inputs=product.inputs,
-            origin=self._platform.origin("direct", "direct"),
-            facts={**product.facts, **({"findings": findings} if findings else {})},
-        )
-        self._platform.lake.publish(product.table, artefact)
+        write_directly(self._platform, key, partition, product)
 
 
 def _measure(turns: int) -> Iterator[Row]:

@@ -6,7 +6,7 @@ declared twice and an old release is asked as it was trained.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
@@ -26,12 +26,12 @@ WIDEST = 2**63 - 1
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-_TYPES = {
-    "int": (int, float),
-    "float": (int, float),
-    "bool": (bool,),
-    "string": (str,),
-    "timestamp": (str, int, datetime),
+_TYPES: Mapping[str, frozenset[type]] = {
+    "int": frozenset((int, float)),
+    "float": frozenset((int, float)),
+    "bool": frozenset((bool,)),
+    "string": frozenset((str,)),
+    "timestamp": frozenset((str, int, datetime)),
 }
 _WORDS = {
     "int": "a number",
@@ -58,7 +58,7 @@ class InputColumn:
     @property
     def types(self) -> frozenset[type]:
         """The exact types that a value of it may have; a boolean is no number here."""
-        return frozenset(_TYPES[self.kind])
+        return _TYPES[self.kind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +66,11 @@ class Signature:
     """What a release takes, feature by feature, in the order in which its model was fitted."""
 
     columns: tuple[InputColumn, ...]
+    names: tuple[str, ...] = field(init=False, compare=False, repr=False)
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(column.name for column in self.columns)
+    def __post_init__(self) -> None:
+        # Every request asks for the names, so they are listed once.
+        object.__setattr__(self, "names", tuple(column.name for column in self.columns))
 
     def read(self, given: Columns, *, rows: int, allow_missing: bool = False) -> dict[str, Sequence[Any]]:
         """The columns of the signature, each checked; SchemaMismatch that names the feature, and the row, at fault.

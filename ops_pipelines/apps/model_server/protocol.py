@@ -4,8 +4,8 @@ Bodies are decoded into these types, so a wrong field is named by its path befor
 https://github.com/open-inference/open-inference-protocol
 """
 
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from msgspec import DecodeError, Meta, Struct, ValidationError, json
 
@@ -18,7 +18,11 @@ Datatype = Literal[
     "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64", "FP16", "FP32", "FP64", "BYTES"
 ]
 Key = str | int | float | bool | None
-_WHOLE = ("UINT", "INT")
+_TAKEN: Mapping[str, tuple[type, ...]] = {
+    datatype: {"BYTES": (str,), "BOOL": (bool,)}.get(datatype, (float, int) if datatype.startswith("FP") else (int,))
+    for datatype in get_args(Datatype)
+}
+"""The exact types that the values of each datatype may have in JSON."""
 T = TypeVar("T")
 
 
@@ -152,21 +156,13 @@ def _values(tensor: Tensor, rows: int) -> Sequence[Any]:
         values = [value[0] if type(value) is list and len(value) == 1 else value for value in values]
     if len(values) != rows:
         raise _wrong(tensor, f"has {len(values)} values for the shape {tensor.shape}", f"{rows} values")
-    taken = _types_of(tensor.datatype)
+    taken = _TAKEN[tensor.datatype]
     for value in values:
         if value is not None and type(value) not in taken:
             raise _wrong(
                 tensor, f"of {tensor.datatype} holds {repr(value)[:60]}", f"values of {tensor.datatype}, or null"
             )
     return values
-
-
-def _types_of(datatype: str) -> tuple[type, ...]:
-    if datatype == "BYTES":
-        return (str,)
-    if datatype == "BOOL":
-        return (bool,)
-    return (int,) if datatype.startswith(_WHOLE) else (float, int)
 
 
 def _wrong(tensor: Tensor, what: str, expected: str) -> SchemaMismatch:
