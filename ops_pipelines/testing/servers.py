@@ -1,4 +1,4 @@
-"""Servers on loopback for as long as they are measured: started, waited for, weighed by their CPU-seconds, ended."""
+"""Servers on loopback for as long as they are needed: started, waited for, weighed by their CPU-seconds, ended."""
 
 import os
 import signal
@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from benchmarks.processes import PeerError
-
 START_SECONDS = 90.0
-_ROOT = Path(__file__).parents[1]
+_ROOT = Path(__file__).parents[2]
+
+
+class ServerError(Exception):
+    """A server that did not start, or went away under way; the message ends with its last words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Server:
 
 @contextmanager
 def running(words: Sequence[str], port: int, ready: str, **environment: str) -> Iterator[Server]:
-    """A server while it is needed, from its first 200 at `ready` on; PeerError with its last words where it dies.
+    """A server while it is needed, from its first 200 at `ready` on; ServerError with its last words where it dies.
 
     It leads a session of its own, so that whatever it started is ended with it.
     """
@@ -49,7 +51,9 @@ def running(words: Sequence[str], port: int, ready: str, **environment: str) -> 
         try:
             if not _answers(child, port, ready):
                 said.seek(0)
-                raise PeerError(f"{' '.join(words[:4])} did not start: {said.read()[-2000:].decode(errors='replace')}")
+                raise ServerError(
+                    f"{' '.join(words[:4])} did not start: {said.read()[-2000:].decode(errors='replace')}"
+                )
             yield Server(port, child.pid)
         finally:
             _end(child)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import count
 from statistics import quantiles
 
-from benchmarks.processes import PeerError
+from ops_pipelines.testing.servers import ServerError
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def post(path: str, body: bytes) -> bytes:
 
 
 def load(port: int, requests: Sequence[bytes], *, clients: int, total: int) -> Load:
-    """So many requests to a port of this machine, by so many clients; PeerError where the server goes away."""
+    """So many requests to a port of this machine, by so many clients; ServerError where the server goes away."""
     took: list[float] = []
     failed = 0
 
@@ -115,7 +115,9 @@ class _Client(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self.done.done():
-            self.done.set_exception(PeerError(f"the server closed a connection under way: {error or 'without a word'}"))
+            self.done.set_exception(
+                ServerError(f"the server closed a connection under way: {error or 'without a word'}")
+            )
 
     def _ask(self) -> None:
         request = self._next()
@@ -130,5 +132,5 @@ class _Client(asyncio.Protocol):
 def _length(head: bytes) -> int:
     _, found, rest = head.lower().partition(b"\r\ncontent-length:")
     if not found:
-        raise PeerError("the server answered without a Content-Length")
+        raise ServerError("the server answered without a Content-Length")
     return int(rest.partition(b"\r\n")[0])
