@@ -92,8 +92,7 @@ def _delete(platform: Platform, thing: Thing, before: datetime) -> bool:
         case "report":
             return Reports(platform.project.home).remove(*name.split("/"), before=before)
         case "log rows":
-            system, _, week = name.partition("@")
-            return bool(platform.predictions.forget(system, _window(week)))
+            return bool(platform.predictions.forget(_compacted_rows(platform, *name.split("@"))))
         case _:
             return platform.lake.remove(*where.split("@"), kind=kind, digest=digest, before=before)
 
@@ -117,9 +116,15 @@ def _stored_rows(platform: Platform) -> Iterator[Stored]:
     for system in platform.releases.systems():
         key = f"{system}/served"
         for week in platform.lake.partitions(key):
-            ids = {answer.id for answer in platform.predictions.answers(system, _window(week))}
-            if ids and ids <= set(platform.lake.read(key, week).column("prediction_id").to_pylist()):
+            if _compacted_rows(platform, system, week):
                 yield Stored((ROWS, f"{system}@{week}"), 0, _written(platform.lake.file(key, week)))
+
+
+def _compacted_rows(platform: Platform, system: str, week: str) -> set[str]:
+    """The ids of a week in the log; none where the lake lacks one of them."""
+    ids = {answer.id for answer in platform.predictions.answers(system, _window(week))}
+    held = set(platform.lake.read(f"{system}/served", week).column("prediction_id").to_pylist()) if ids else set()
+    return ids if ids <= held else set()
 
 
 def _roots(platform: Platform, made: list[Artefact]) -> Iterator[Thing]:

@@ -9,9 +9,10 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ class _File(SQLiteFile):
         """
         CREATE TABLE answers (
             sequence INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, system TEXT NOT NULL, release TEXT NOT NULL,
-            arm TEXT NOT NULL, entity TEXT, asked_at INTEGER NOT NULL, served_at INTEGER NOT NULL, score REAL NOT NULL,
+            arm TEXT NOT NULL, entity TEXT, asked_at INTEGER NOT NULL, served_at INTEGER NOT NULL, score REAL,
             vector TEXT NOT NULL, keys TEXT NOT NULL
         ) STRICT;
         CREATE INDEX answers_by_window ON answers (system, asked_at, sequence);
@@ -77,12 +78,12 @@ class SQLitePredictionLog:
             row = connection.execute(f"SELECT {_COLUMNS} FROM answers WHERE id = ?", (id,)).fetchone()
         return _answer(row) if row else None
 
-    def forget(self, system: str, window: Window) -> int:
-        """Remove the answers of a window; how many there were."""
+    def forget(self, ids: Collection[str]) -> int:
+        """Remove the answers of some ids; how many were there."""
         if not self.path.is_file():
             return 0
         with self._use() as connection, all_or_nothing(connection):
-            return connection.execute(f"DELETE {_WINDOW}", _values(system, window)).rowcount
+            return connection.executemany("DELETE FROM answers WHERE id = ?", [(id,) for id in ids]).rowcount  # noqa: A001
 
     @contextmanager
     def _use(self) -> Iterator[sqlite3.Connection]:
@@ -136,13 +137,15 @@ def _row(answer: Answer) -> tuple[Any, ...]:
             answer=answer.id,
         ) from error
     named = (answer.id, answer.system, answer.release, answer.arm, answer.entity)
+    # SQLite makes NULL of a NaN, which is read back as one.
     return (*named, _micros(answer.asked_at), _micros(answer.served_at), answer.score, vector, keys)
 
 
 def _answer(row: tuple[Any, ...]) -> Answer:
     id, system, release, arm, entity, asked_at, served_at, score, vector, keys = row  # noqa: A001  (the field's word)
     instants = (_EPOCH + asked_at * _MICROSECOND, _EPOCH + served_at * _MICROSECOND)
-    return Answer(id, system, release, arm, entity, *instants, score, json.loads(vector), json.loads(keys))
+    number = nan if score is None else score
+    return Answer(id, system, release, arm, entity, *instants, number, json.loads(vector), json.loads(keys))
 
 
 def _micros(instant: datetime) -> int:

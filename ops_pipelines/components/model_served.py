@@ -91,7 +91,7 @@ def _forget_compacted(model: "Model", platform: Platform, made: str) -> list[str
             continue
         waiting = _waiting(model, platform, week)
         if waiting and waiting <= _compacted(model, platform, week):
-            platform.predictions.forget(model.name, window)
+            platform.predictions.forget(waiting)
             forgotten.append(week)
     return forgotten
 

@@ -5,7 +5,7 @@ checks it): what was kept comes back unchanged, in the order in which it was kep
 and once `keep` has returned with `durable`, the answers survive the death of the process and of the machine.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -23,7 +23,8 @@ class Answer:
     `id` is the prediction id, `<system>/online/<unique>/<first digits of the release>`. `entity` is the model's own key
     of the row, None where the caller gave a bare vector without one. `asked_at` is the logical instant that the answer
     is about, which decides its week; `served_at` is the wall clock's. `vector` holds each feature as the model was
-    given it: numbers, texts, booleans or None. `keys` are the join keys by which features were looked up.
+    given it: numbers, texts, booleans or None. `score` is NaN where a canary's candidate failed. `keys` are the join
+    keys by which features were looked up.
     """
 
     id: str
@@ -50,5 +51,5 @@ class PredictionLog(Protocol):
     def find(self, id: str) -> Answer | None:
         """The answer of a prediction id; None where it is not, or no longer, in the log."""
 
-    def forget(self, system: str, window: Window) -> int:
-        """Remove the answers of a window; how many there were. The caller has compacted them."""
+    def forget(self, ids: Collection[str]) -> int:
+        """Remove the answers of some ids, which the caller has compacted; how many were there."""

@@ -55,7 +55,7 @@ def file(tmp_path: Path) -> Path:
 
 def test_reading_makes_no_file(file):
     log = SQLitePredictionLog(file)
-    assert (log.find("a"), list(log.answers("flight_delay", WEEK)), log.forget("flight_delay", WEEK)) == (None, [], 0)
+    assert (log.find("a"), list(log.answers("flight_delay", WEEK)), log.forget(["a"])) == (None, [], 0)
     assert not file.parent.exists()
 
 

@@ -3,7 +3,6 @@
 A request takes its release once, from the slot's one reference, and everything in its answer is that release's.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
@@ -27,7 +26,7 @@ from ops_pipelines.apps.model_server.protocol import (
     decode,
     decoder,
 )
-from ops_pipelines.apps.model_server.scored import Asked, Scored, score
+from ops_pipelines.apps.model_server.scored import Asked, Scored, failed, score
 from ops_pipelines.core.errors import SchemaMismatch
 from ops_pipelines.mlops.prediction_log import CANARY, LIVE, PINNED
 
@@ -112,17 +111,16 @@ class Doors:
         return slot.routes.choose(key) if slot.routes is not None and key is not None else (live, LIVE)
 
     def _score(self, slot: Slot, release: ServedRelease, arm: str, asked: Asked) -> Scored:
-        """The answers; those of a candidate that fails are given by the live release, and its failure is counted."""
-        as_of, wall = self._clock.as_of(), self._clock.wall()
+        """The answers; those of a candidate that fails are given by the live release, and its failure is kept."""
+        moments = {"asked_at": self._clock.as_of(), "served_at": self._clock.wall()}
         try:
-            scored = score(release, arm, asked, asked_at=as_of, served_at=wall)
-            _check_finite(scored)
+            scored = score(release, arm, asked, **moments)
         except SchemaMismatch:
             if arm != CANARY:
                 raise
+            scored = score(slot.release(), LIVE, asked, **moments)  # raises where the request itself is at fault
             self._metrics.canary_failures.labels(slot.system, release.version).inc()
-            scored = score(slot.release(), LIVE, asked, asked_at=as_of, served_at=wall)
-            _check_finite(scored)
+            self._log.offer(failed(release, arm, asked, **moments))
         self._metrics.answered(scored.release.system, scored.release.version, scored.arm, len(scored))
         return scored
 
@@ -139,17 +137,6 @@ class Doors:
         raise Refused(
             503, "The prediction log is behind", expected="room for the answer", action="Come again in a second"
         )
-
-
-def _check_finite(scored: Scored) -> None:
-    for row, value in enumerate(scored.scores):
-        if not math.isfinite(value):
-            raise SchemaMismatch(
-                f"The release {scored.release.version} gives no number for row {row}",
-                expected="features for which its model gives a score",
-                action="Look at the row; tell whoever owns the model",
-                row=row,
-            )
 
 
 def _predictions(scored: Scored, absent: Sequence[Mapping[str, str]]) -> list[Prediction]:

@@ -1,6 +1,7 @@
 """One request's answers, stamped with the release that made them, and kept light until the log's own thread writes them."""
 
 import itertools
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -70,7 +71,10 @@ def new_ids(release: ServedRelease, served_at: datetime, rows: int) -> list[str]
 
 
 def score(release: ServedRelease, arm: str, asked: Asked, *, asked_at: datetime, served_at: datetime) -> Scored:
-    """The answers of a request by one release; SchemaMismatch that names what is wrong with its columns."""
+    """The answers of a request by one release.
+
+    SchemaMismatch that names what is wrong with its columns, and where the model gives no number for a row.
+    """
     columns = release.signature.read(asked.columns, rows=asked.rows, allow_missing=asked.allow_missing)
     try:
         scores = release.score(columns)
@@ -82,17 +86,31 @@ def score(release: ServedRelease, arm: str, asked: Asked, *, asked_at: datetime,
             expected="values such as it was trained on",
             action="Compare them with the rows that it was trained on",
         ) from error
-    return Scored(
-        release=release,
-        arm=arm,
-        ids=new_ids(release, served_at, asked.rows),
-        scores=scores,
-        columns=columns,
-        entities=asked.entities,
-        keys=asked.keys,
-        asked_at=asked_at,
-        served_at=served_at,
-    )
+    if not all(map(math.isfinite, scores)):
+        raise SchemaMismatch(
+            f"The release {release.version} gives no number for a row",
+            expected="features for which its model gives a score",
+            action="Look at the rows one by one, and tell whoever owns the model",
+        )
+    return _stamped(release, arm, asked, scores, columns, asked_at, served_at)
+
+
+def failed(release: ServedRelease, arm: str, asked: Asked, *, asked_at: datetime, served_at: datetime) -> Scored:
+    """What is kept of a release that could not answer a request that another one could: no number for any row."""
+    return _stamped(release, arm, asked, [math.nan] * asked.rows, asked.columns, asked_at, served_at)
+
+
+def _stamped(
+    release: ServedRelease,
+    arm: str,
+    asked: Asked,
+    scores: Sequence[float],
+    columns: Mapping[str, Sequence[Any]],
+    asked_at: datetime,
+    served_at: datetime,
+) -> Scored:
+    ids = new_ids(release, served_at, asked.rows)
+    return Scored(release, arm, ids, scores, columns, asked.entities, asked.keys, asked_at, served_at)
 
 
 def _plain(value: Any) -> Any:
