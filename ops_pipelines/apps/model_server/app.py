@@ -19,7 +19,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ops_pipelines.apps.log_writer import LogWriter
 from ops_pipelines.apps.model_server.board import Board
@@ -28,6 +28,7 @@ from ops_pipelines.apps.model_server.doors import Doors
 from ops_pipelines.apps.model_server.events import tell
 from ops_pipelines.apps.model_server.feature_lookup import FeatureLookup
 from ops_pipelines.apps.model_server.health import Health
+from ops_pipelines.apps.model_server.hot_path import HotPath
 from ops_pipelines.apps.model_server.http import Refused, read_body, refusal, respond
 from ops_pipelines.apps.model_server.metrics import Metrics, exposition, forget_worker, make_metrics
 from ops_pipelines.apps.model_server.openapi import describe_api
@@ -137,7 +138,7 @@ class Door:
         await respond(send, status, content)
 
 
-def make_app(worker: Worker) -> Starlette:
+def make_app(worker: Worker) -> ASGIApp:
     """The application around a worker, which starts and ends with it."""
 
     @asynccontextmanager
@@ -146,11 +147,22 @@ def make_app(worker: Worker) -> Starlette:
         yield
         worker.stop()
 
-    hosts = Middleware(TrustedHostMiddleware, allowed_hosts=list(worker.settings.allowed_hosts), www_redirect=False)
-    return Starlette(routes=[*_hot_doors(worker), *_told(worker)], middleware=[hosts], lifespan=lifespan)
+    infer, predict = _hot_doors(worker)
+    hosts = worker.settings.allowed_hosts
+    usual = Starlette(
+        routes=[
+            Route("/v2/models/{system}/infer", infer),
+            Route("/v2/models/{system}/versions/{version}/infer", infer),
+            Route("/v1/predict/{system}", predict),
+            *_told(worker),
+        ],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)],
+        lifespan=lifespan,
+    )
+    return HotPath(usual, infer=infer, predict=predict, hosts=hosts)
 
 
-def _hot_doors(worker: Worker) -> list[Route]:
+def _hot_doors(worker: Worker) -> tuple[Door, Door]:
     async def infer(scope: Scope, body: bytes) -> bytes:
         parts = scope["path_params"]
         return await worker.doors.infer(parts["system"], body, version=parts.get("version"))
@@ -158,12 +170,7 @@ def _hot_doors(worker: Worker) -> list[Route]:
     async def predict(scope: Scope, body: bytes) -> bytes:
         return await worker.doors.predict(scope["path_params"]["system"], body)
 
-    infers = Door(worker, "infer", infer)
-    return [
-        Route("/v2/models/{system}/infer", infers),
-        Route("/v2/models/{system}/versions/{version}/infer", infers),
-        Route("/v1/predict/{system}", Door(worker, "predict", predict)),
-    ]
+    return Door(worker, "infer", infer), Door(worker, "predict", predict)
 
 
 def _told(worker: Worker) -> list[Route]:
@@ -198,7 +205,7 @@ def _endpoint(make: Callable[..., tuple[int, Any]]) -> Callable[[Request], Await
     return endpoint
 
 
-def from_environment() -> Starlette:
+def from_environment() -> ASGIApp:
     """The application of a worker process that `ops serve` started."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     settings = Settings.from_environment()
