@@ -221,12 +221,19 @@ def test_a_week_compacted_again_is_the_same_although_the_log_forgot_it(city):
     assert after.digest == before.digest
 
 
+def test_an_answer_that_is_not_in_the_lake_yet_is_not_forgotten(city):
+    (late,) = city.ask(W2, city.first, LIVE, ["0115-50"], hurried=True)
+    assert city.daemon.backfill([f"{MODEL}/served"], [W5]).runs[0].error is None
+    assert city.platform.predictions.find(late.id) == late
+
+
 def test_answers_that_came_late_are_compacted_with_the_next_week_and_scored(city):
     trips = city.trips(W5).trip_id.tolist()
     (late,) = city.ask(W5, city.second, LIVE, trips[:1], hurried=True)
     city.live_through(W6)
     assert len(city.table("served", W5)) == 101
     assert late.id in set(city.table("predictions", W5).prediction_id)
+    assert city.table("served", W2).shape[0] == 41
 
 
 def test_a_canary_whose_champion_is_live_no_more_is_over(city):
