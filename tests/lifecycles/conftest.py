@@ -5,9 +5,10 @@ asset `report` from all weeks. They live in one code location, or `sales` in one
 """
 
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -230,3 +231,32 @@ def weekly_shop(request: pytest.FixtureRequest, open_shop: Callable[..., Shop]) 
 def whole_shop(request: pytest.FixtureRequest, open_shop: Callable[..., Shop]) -> Shop:
     """An asset without partitions downstream of sales, in its location and in another."""
     return open_shop(*request.param)
+
+
+@contextmanager
+def _inside_the_city(root: Path, *, edit: Mapping[str, str] | None = None) -> Iterator[Path]:
+    """The process inside a copy of the project `city`, some texts of its YAML replaced; afterwards none of its modules stay.
+
+    Another copy has the same module names, and would be given this one's.
+    """
+    here = Path(__file__).parent
+    shutil.copytree(here / "city", root)
+    shutil.copy(here.parents[1] / "feature_repo" / "feature_store.yaml", root / "feature_repo")
+    yaml = root / "city" / "defs.yaml"
+    for before, after in (edit or {}).items():
+        yaml.write_text(yaml.read_text().replace(before, after))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        patch.setenv("OPS_HOME", str(root / "home"))
+        patch.syspath_prepend(root)
+        find_project.cache_clear()
+        yield root
+    find_project.cache_clear()
+    for module in [name for name in sys.modules if name.partition(".")[0] in ("city", "city_code", "city_location")]:
+        del sys.modules[module]
+
+
+@pytest.fixture(scope="session")
+def inside_the_city() -> Callable[..., AbstractContextManager[Path]]:
+    """A copy of the project `city` at a path, and the process inside it."""
+    return _inside_the_city

@@ -4,7 +4,6 @@ The trips of the made-up city are late when it is windy, from the third week to 
 it is windy again. The first release knows the wind, the second one the calm.
 """
 
-import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,7 +17,6 @@ from ops_pipelines.adapters.canary_door import begin_canary
 from ops_pipelines.adapters.dagster_daemon import InProcessDaemon
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.predictor import predictor_of
-from ops_pipelines.adapters.project import find_project
 from ops_pipelines.core.clock import Window
 from ops_pipelines.core.pointer import PRODUCTION
 from ops_pipelines.core.release import find_release
@@ -107,20 +105,11 @@ class City:
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    here = Path(__file__).parent
-    root = shutil.copytree(here / "city", tmp_path_factory.mktemp("city") / "project")
-    shutil.copy(here.parents[1] / "feature_repo" / "feature_store.yaml", root / "feature_repo")
-    yaml = root / "city" / "defs.yaml"
+def root(tmp_path_factory: pytest.TempPathFactory, inside_the_city: Any) -> Iterator[Path]:
     small = "window_weeks: 2\n  canary: {min_rows: 30}\n  drift: {min_rows: 50}\n  performance: {min_rows: 50}"
-    yaml.write_text(yaml.read_text().replace("2013-02-05", "2013-02-19").replace("window_weeks: 2", small))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(root)
-        patch.setenv("OPS_HOME", str(root / "home"))
-        patch.syspath_prepend(root)
-        find_project.cache_clear()
+    edit = {"2013-02-05": "2013-02-19", "window_weeks: 2": small}
+    with inside_the_city(tmp_path_factory.mktemp("city") / "project", edit=edit) as root:
         yield root
-    find_project.cache_clear()
 
 
 @pytest.fixture(scope="module")

@@ -96,17 +96,9 @@ class City:
 
 
 @pytest.fixture(scope="module")
-def project_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    here = Path(__file__).parent
-    root = shutil.copytree(here / "city", tmp_path_factory.mktemp("city") / "project")
-    shutil.copy(here.parents[1] / "feature_repo" / "feature_store.yaml", root / "feature_repo")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(root)
-        patch.setenv("OPS_HOME", str(root / "home"))
-        patch.syspath_prepend(root)
-        find_project.cache_clear()
+def project_root(tmp_path_factory: pytest.TempPathFactory, inside_the_city: Any) -> Iterator[Path]:
+    with inside_the_city(tmp_path_factory.mktemp("city") / "project") as root:
         yield root
-    find_project.cache_clear()
 
 
 @pytest.fixture(scope="module")
