@@ -21,11 +21,16 @@ _LEVELS = "\npandas_categorical:"
 
 
 def bare_app() -> Callable[..., Awaitable[None]]:
-    """The handler as an ASGI application, around the model that the environment names."""
+    """The handler around the model that the environment names."""
+    return handler_by_hand(Path(os.environ[BOOSTER]))
+
+
+def handler_by_hand(booster_file: Path) -> Callable[..., Awaitable[None]]:
+    """An ASGI application that answers by a booster."""
     import lightgbm as lgb
     import numpy as np
 
-    booster = lgb.Booster(model_file=os.environ[BOOSTER])
+    booster = lgb.Booster(model_file=booster_file)
     names, codes = booster.feature_name(), category_codes(booster)
     headers = [(b"content-type", b"application/json")]
 

@@ -65,10 +65,10 @@ def swap_rows(served: Served, ours: Server, *, moves: int) -> Iterator[Row]:
     whole = [answer for answer in answers if answer.status == 200]
     judge = Judge.of(served)
     replies = [Reply(answer.came, judge.release_of(json.loads(answer.body))) for answer in whole]
-    lasted = [_lasted(replies, start, end, release) for (start, release), (end, _) in pairwise(moved)]
+    took = [lasted(replies, start, end, release) for (start, release), (end, _) in pairwise(moved)]
     head = f"{moves} moves of the pointer, {CLIENTS} clients, two workers"
-    note = f"median {median(lasted):.2g} s, {len(answers)} requests"
-    yield at_most(f"{head}, worst time until the old release's last answer, s", max(lasted), LIMIT_SECONDS, note=note)
+    note = f"median {median(took):.2g} s, {len(answers)} requests"
+    yield at_most(f"{head}, worst time until the old release's last answer, s", max(took), LIMIT_SECONDS, note=note)
     yield at_most(f"{head}, failed requests", len(answers) - len(whole), 0)
     yield at_most(f"{head}, answers that mix releases", sum(reply.release is None for reply in replies), 0)
 
@@ -105,7 +105,7 @@ def _request(served: Served, first: int) -> bytes:
     return post(f"/v2/models/{SYSTEM}/infer", infer_body(served.rows[first : first + ROWS], id=str(first)))
 
 
-def _lasted(replies: Sequence[Reply], moved: float, next_moved: float, release: str) -> float:
+def lasted(replies: Sequence[Reply], moved: float, next_moved: float, release: str) -> float:
     """The seconds from a move to the last answer by another release than it names; infinite where it never answered."""
     meanwhile = [reply for reply in replies if moved <= reply.came < next_moved]
     if not any(reply.release == release for reply in meanwhile):

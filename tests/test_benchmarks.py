@@ -93,7 +93,7 @@ def test_a_part_or_a_peer_that_is_not_installed_is_a_skipped_row(capsys):
     assert (failed["name"], failed["holds"], failed["note"]) == ("screen", None, "out of memory")
 
 
-@pytest.mark.parametrize("part", REGISTRY["mlops"])
+@pytest.mark.parametrize("part", [*REGISTRY["mlops"], *REGISTRY["serving"]])
 def test_each_part_can_be_measured_whole_and_quickly(part):
     module = import_module(f"benchmarks.{part}")
     assert callable(module.measure)
@@ -133,15 +133,21 @@ def test_our_screen_and_numpy_find_the_same_indices(tmp_path):
     assert found["apart"] < 1e-3 < found["psi"]
 
 
+SERVING = ("mlflow", "without a signature", "p99", "CPU", "by hand", "1 client", "8 clients", "worst", "failed", "mix")
+
+
 @pytest.mark.long
 @pytest.mark.timeout(1200)
-def test_the_quick_run_measures_every_claim():
+@pytest.mark.parametrize(
+    ("name", "claims"),
+    [("mlops", ("polars", "Feast", "numpy", "memory", "Evidently", "Dagster")), ("serving", SERVING)],
+)
+def test_the_quick_run_measures_every_claim(name, claims):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    words = [sys.executable, "-m", "benchmarks", "mlops", "--quick", "--json"]
+    words = [sys.executable, "-m", "benchmarks", name, "--quick", "--json"]
     done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode in {0, 1}, done.stderr
     rows = json.loads(done.stdout)
-    claims = ("polars", "Feast", "numpy", "memory", "Evidently", "Dagster")
     assert len(rows) == len(claims)
     for row, claim in zip(rows, claims, strict=True):
         assert claim in row["name"]

@@ -67,12 +67,12 @@ class Worker:
             self._threads.append(threading.Thread(target=self._follow_features, name="features", daemon=True))
 
     def start(self) -> None:
-        """Starts the threads, and waits until every system answers or says why not."""
+        """Starts the threads, and waits until every system answers, its features included, or says why not."""
         self.log.start()
         for thread in self._threads:
             thread.start()
         give_up = time.monotonic() + START_SECONDS
-        while not (self.health.looked and self.board.settled()) and time.monotonic() < give_up:
+        while not self._settled() and time.monotonic() < give_up:
             time.sleep(0.01)
         tell(
             "worker_ready",
@@ -89,6 +89,11 @@ class Worker:
             self.lookup.close()
         forget_worker()
         tell("worker_stopped", {"unwritten": unwritten})
+
+    def _settled(self) -> bool:
+        """Whether all that can be made ready is. Opening features takes seconds of CPU, which requests would pay for."""
+        answers = self.health.looked and self.board.settled()
+        return answers and (self.lookup is None or self.lookup.settled(self._services()))
 
     def _watch(self) -> None:
         while not self.stopping.is_set():

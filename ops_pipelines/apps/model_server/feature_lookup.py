@@ -18,13 +18,14 @@ from ops_pipelines.core.errors import DataError, NoAcceptedData, OpsError, Schem
 from ops_pipelines.mlops.feature_set import FeatureService
 
 FOLLOW_SECONDS = 0.5
+_NOT_TRIED = "the online store is not opened yet"
 
 
 class FeatureLookup:
     """The online features of the services that are served."""
 
     def __init__(self, features: FeastStore, *, timeout_seconds: float = 1.0) -> None:
-        self.problem: str | None = "the online store is not opened yet"
+        self.problem: str | None = _NOT_TRIED
         self._features, self._timeout = features, timeout_seconds
         self._readers: Mapping[str, OnlineReader] = {}
         self._version: tuple[int, int] | None = None
@@ -35,6 +36,10 @@ class FeatureLookup:
         while not stop.is_set():
             self.refresh(services())
             stop.wait(FOLLOW_SECONDS)
+
+    def settled(self, services: Iterable[str]) -> bool:
+        """Whether these services are open, or it is known why they are not."""
+        return self._readers.keys() >= set(services) or self.problem not in (None, _NOT_TRIED)
 
     def refresh(self, services: Iterable[str]) -> None:
         """Opens what is not open yet, and everything again where the registry was written since."""

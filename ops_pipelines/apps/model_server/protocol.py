@@ -141,16 +141,19 @@ def columns_of(request: InferRequest) -> tuple[dict[str, Sequence[Any]], int]:
     if not 0 < rows <= MAX_ROWS:
         raise _wrong(request.inputs[0], f"has {rows} rows", f"1 to {MAX_ROWS}")
     columns: dict[str, Sequence[Any]] = {}
+    shapes = ([rows], [rows, 1])
     for tensor in request.inputs:
         if tensor.name in columns:
             raise _wrong(tensor, "is given twice", "each input once")
+        if tensor.shape not in shapes:
+            raise _wrong(
+                tensor, f"has the shape {tensor.shape}", f"[{rows}] or [{rows}, 1], as the first input has rows"
+            )
         columns[tensor.name] = _values(tensor, rows)
     return columns, rows
 
 
 def _values(tensor: Tensor, rows: int) -> Sequence[Any]:
-    if tensor.shape[0] != rows or tensor.shape[1:] not in ([], [1]):
-        raise _wrong(tensor, f"has the shape {tensor.shape}", f"[{rows}] or [{rows}, 1], as the first input has rows")
     values: list[Any] = tensor.data
     if values and type(values[0]) is list:  # the protocol lets data be nested as its shape is
         values = [value[0] if type(value) is list and len(value) == 1 else value for value in values]

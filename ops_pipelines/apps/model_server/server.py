@@ -31,6 +31,7 @@ def serve(settings: Settings) -> None:
         access_log=False,
         log_level="warning",
         server_header=False,
+        proxy_headers=False,
         limit_concurrency=settings.max_concurrency,
         timeout_graceful_shutdown=int(settings.grace_seconds),
         timeout_worker_healthcheck=_HEALTHCHECK_SECONDS,
