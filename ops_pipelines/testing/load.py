@@ -75,7 +75,7 @@ def read_reply(sent: float, received: float, status: int, content: bytes) -> Rep
     if status != 200:
         return Reply(sent, received, status, error=str(told.get("error", "")))
     release, logged, versions, ids, scores = _parts_of(told)
-    named = frozenset([*versions, *(id.rpartition("/")[2] for id in ids)])
+    named = frozenset([*versions, *(one.rpartition("/")[2] for one in ids)])
     return Reply(sent, received, status, release, named, tuple(ids), tuple(scores), logged)
 
 
