@@ -12,10 +12,10 @@ import lightgbm as lgb
 import numpy as np
 import pandas as pd
 import pytest
-
 from benchmarks.load import load, p99, post, said
-from benchmarks.processes import PeerError
 from benchmarks.servers import ask, free_port, running
+
+from benchmarks.processes import PeerError
 from benchmarks.serving_data import infer_body
 from benchmarks.serving_peers import BOOSTER, bare_words, handler_by_hand, mlflow_body, score_alone, vectors
 from benchmarks.serving_swaps import Judge, Reply, lasted

@@ -168,7 +168,8 @@ def _false(walked: Walked, episodes: "Sequence[Episode]") -> dict[str, str]:
 def _rollback(walked: Walked) -> str:
     rolled = walked.rolled_back
     return (
-        f"{rolled['to']} is live again after {rolled['seconds']} s, no training; week {walked.last}: {walked.rescored}"
+        f"{rolled['to']} is live again after {rolled['seconds']} s, no training; {walked.under_load}; "
+        f"week {walked.last}: {walked.rescored}"
     )
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ops_pipelines.adapters.dagster_daemon import InProcessDaemon
     from ops_pipelines.adapters.dagster_runs import RunResult, TickResult
     from ops_pipelines.adapters.platform import Platform
+    from ops_pipelines.cli.demo_load import UnderLoad
 
 SYSTEM = "flight_delay"
 YEAR = datetime(2013, 1, 1, tzinfo=UTC)
@@ -32,6 +33,7 @@ class Walked:
     last: int
     rolled_back: dict[str, str] = field(default_factory=dict)
     rescored: str = ""
+    under_load: "UnderLoad | None" = None
     by_daemon: Sequence[int] = ()
 
 
@@ -122,18 +124,26 @@ class Walker:
         self._automate()
 
     def end(self, walked: Walked) -> None:
-        """The last promotion is taken back through the job of the UI's launchpad, and an old week keeps its scores."""
-        self.advance("rollback", 1)
-        before, began = self._live(), time.monotonic()
-        reason = {"config": {"reason": "the demo takes its last promotion back"}}
-        run = self.daemon.run_job("mlops", f"rollback_{SYSTEM}", run_config={"ops": {f"roll_{SYSTEM}_back": reason}})
-        took = time.monotonic() - began
-        walked.rolled_back = {"from": before, "to": self._live(), "seconds": f"{took:.1f}", "run": run.run_id[:8]}
-        key, week = f"{SYSTEM}/predictions", key_of(walked.last)
+        """The last promotion is taken back through the job of the UI's launchpad, while a server answers by it.
+
+        An old week keeps its scores.
+        """
+        from ops_pipelines.cli.demo_load import under_load
+
+        self.advance("rollback under load", 1)
+        before, key, week = self._live(), f"{SYSTEM}/predictions", key_of(walked.last)
+        walked.under_load = under_load(self.platform, SYSTEM, week, lambda: self._roll_back(walked))
+        walked.rolled_back |= {"from": before, "to": self._live()}
         scored = self.platform.lake.accepted(key, week)
         self.daemon.run_job("mlops", f"score_{SYSTEM}", partition_key=week)
         same = self.platform.lake.accepted(key, week).digest == scored.digest
         walked.rescored = "the same scores, by the release of that week" if same else "OTHER SCORES THAN BEFORE"
+
+    def _roll_back(self, walked: Walked) -> None:
+        began = time.monotonic()
+        reason = {"config": {"reason": "the demo takes its last promotion back"}}
+        run = self.daemon.run_job("mlops", f"rollback_{SYSTEM}", run_config={"ops": {f"roll_{SYSTEM}_back": reason}})
+        walked.rolled_back = {"seconds": f"{time.monotonic() - began:.1f}", "run": run.run_id[:8]}
 
     def _ask(self) -> None:
         """What an operator or an agent does: a row in the retraining log, which the sensor consumes."""
