@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,25 @@ def run(command: str, clone: Path, folder: Path) -> subprocess.CompletedProcess[
     }
     if command == "make ui":
         return serve(words, clone, environment)
+    if words[-1] == "&":
+        return serve_beside(words[:-1], folder, environment)
     return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=700, check=False)
+
+
+SERVERS: list[subprocess.Popen[str]] = []
+
+
+def serve_beside(words: list[str], folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Start a server that stays beside the commands after it, and wait until it answers."""
+    child = subprocess.Popen(words, cwd=folder, env=environment, text=True, start_new_session=True)
+    SERVERS.append(child)
+    ready = "http://localhost:8080/v2/health/ready"
+    give_up = time.monotonic() + 120
+    while time.monotonic() < give_up and child.poll() is None:
+        if subprocess.run(["curl", "-sf", ready], capture_output=True, check=False).returncode == 0:
+            return subprocess.CompletedProcess(words, 0, "", "")
+        time.sleep(0.5)
+    return subprocess.CompletedProcess(words, 1, "", "it did not become ready")
 
 
 def serve(words: list[str], clone: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -99,9 +118,17 @@ def serve(words: list[str], clone: Path, environment: dict[str, str]) -> subproc
     return subprocess.CompletedProcess(words, 0 if "Ctrl-C ends both" in said else code, said, "")
 
 
+@pytest.fixture
+def servers() -> Iterator[None]:
+    yield
+    for child in SERVERS:
+        os.killpg(child.pid, signal.SIGINT)
+        child.wait(60)
+
+
 @pytest.mark.long
 @pytest.mark.timeout(1500)
-def test_the_commands_of_the_readme_run_in_their_order(clone: Path):
+def test_the_commands_of_the_readme_run_in_their_order(clone: Path, servers: None):
     said, folder = {}, clone
     for command in commands():
         if command.startswith("cd "):
@@ -122,7 +149,12 @@ def test_the_commands_of_the_readme_run_in_their_order(clone: Path):
     assert "alarms that a person would call false" in story
     assert "is live again" in story
     assert "the same scores, by the release of that week" in story
+    assert re.search(
+        r"came from it 0\.\d+ s after the pointer's move; [\d,]+ requests under way, 0 failed, 0 mixed", story
+    )
     assert int(re.search(r"It took (\d+) seconds", story).group(1)) > 0
+    (asked,) = (answer for command, answer in said.items() if "/v1/predict/" in command)
+    assert re.search(r'"id":"flight_delay/online/\w+/\w+","score":0\.\d+', asked)
     assert all(
         word in said[".venv/bin/ops why models:/flight_delay/2"]
         for word in ("run ", "commit ", "dataset ", "features ")
