@@ -165,12 +165,12 @@ def _check_finite(scored: Scored) -> None:
             )
 
 
-def _key_of(entities: Sequence[Any] | None) -> str | None:
-    """What a canary's lot is drawn by: the first row's entity; None where it has none."""
-    return None if not entities or entities[0] is None else str(entities[0])
-
-
 def _predictions(scored: Scored, absent: Sequence[Mapping[str, str]]) -> list[Prediction]:
     entities = scored.entities or [None] * len(scored)
     answers = zip(scored.ids, scored.scores, entities, absent, strict=True)
     return [Prediction(made, value, entity, dict(missing)) for made, value, entity, missing in answers]
+
+
+def _key_of(entities: Sequence[Any] | None) -> str | None:
+    """What a canary's lot is drawn by: the first row's entity; None where it has none."""
+    return None if not entities or entities[0] is None else str(entities[0])
