@@ -105,6 +105,10 @@ class Calls:
         """What was answered so far, in the order in which the answers came."""
         return [reply_of(answer) for answer in self.answers.copy()]
 
+    def last(self) -> Reply | None:
+        """What was answered last; None before the first answer."""
+        return reply_of(self.answers[-1]) if self.answers else None
+
     async def _all(self) -> None:
         await asyncio.gather(*(self._one() for _ in range(self._callers)))
 

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ops_pipelines.core.errors import ArtefactError, DataError, SchemaMismatch, TrainingError, near_miss
 from ops_pipelines.core.fingerprint import canonical_json
 from ops_pipelines.mlops.training import Rows
+from ops_pipelines.testing.asked_rows import CELLS, changed_rows, plain_columns, scores_or_refusal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -226,6 +227,28 @@ class FlavourConformance:
         model = train(rows, {}, _SEED)
         together = flavour.predict(model, rows.features)[:5].tolist()
         assert [float(flavour.predict(model, rows.features.iloc[[at]])[0]) for at in range(5)] == together
+
+    def test_its_scorer_gives_what_predict_gives(self, flavour, train, rows):
+        import pytest
+        from hypothesis import given, settings
+        from hypothesis import strategies as st
+
+        model = train(rows, {}, _SEED)
+        if not hasattr(flavour, "scorer"):
+            pytest.skip("it has no scorer, and requests are scored by predict")
+        score = flavour.scorer(model)
+        cells = st.lists(st.sampled_from(CELLS), min_size=rows.features.shape[1], max_size=rows.features.shape[1])
+        asked = st.lists(st.tuples(st.integers(0, len(rows) - 1), cells), min_size=1, max_size=6)
+
+        @settings(max_examples=30, deadline=None, derandomize=True, database=None)
+        @given(asked)
+        def check(chosen: Any) -> None:
+            features = changed_rows(rows.features, chosen)
+            expected = scores_or_refusal(lambda: flavour.predict(model, features).tolist())
+            found = scores_or_refusal(lambda: list(score(plain_columns(features[list(flavour.features(model))]))))
+            assert found == (pytest.approx(expected, rel=1e-9) if expected else None)
+
+        check()
 
     def test_no_rows_give_no_scores(self, flavour, train, rows):
         assert len(flavour.predict(train(rows, {}, _SEED), rows.features.iloc[:0])) == 0

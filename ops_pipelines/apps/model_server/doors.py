@@ -27,11 +27,11 @@ from ops_pipelines.apps.model_server.protocol import (
     decoder,
 )
 from ops_pipelines.apps.model_server.scored import Asked, Scored, failed, score
-from ops_pipelines.core.errors import SchemaMismatch
+from ops_pipelines.core.errors import OpsError, SchemaMismatch
 from ops_pipelines.mlops.prediction_log import CANARY, LIVE, PINNED
 
 QUEUED, DURABLE, NOT_LOGGED = "queued", "durable", "no"
-ROOM_SECONDS = 0.25
+ROOM_SECONDS = 2.0
 """How long an answer waits for room in the log before its caller is asked to come again."""
 
 
@@ -60,7 +60,7 @@ class Doors:
         columns, rows = columns_of(request)
         wanted = request.parameters or Parameters()
         entities = columns.pop(live.entity, None) if live.entity and live.entity not in live.signature.names else None
-        release, arm = self._choose(slot, str(entities[0]) if entities else request.id, version)
+        release, arm = self._choose(slot, _key_of(entities) or request.id, version)
         asked = Asked(columns, rows, entities, allow_missing=wanted.allow_missing)
         scored = self._score(slot, release, arm, asked)
         logged = await self._keep(scored, durable=wanted.durable)
@@ -89,18 +89,31 @@ class Doors:
                 expected="`ops serve` without --no-features",
                 action="Send vectors",
             )
-        keys = request.rows
-        entities = [row.get(entity) for row in keys] if entity else None
-        release, arm = self._choose(slot, str(entities[0]) if entities else None, None)
-        found = await self._lookup.look_up(release.service, keys, self._clock.as_of(), entity=release.entity)
+        entities = [row.get(entity) for row in request.rows] if entity else None
+        release, arm = self._choose(slot, _key_of(entities), None)
+        try:
+            scored, absent = await self._look_up_and_score(slot, release, arm, request, entities)
+        except OpsError:
+            if arm != CANARY:
+                raise
+            # The candidate's own features may be what cannot be had; the live release looks up its own.
+            scored, absent = await self._look_up_and_score(slot, slot.release(), LIVE, request, entities)
+            self._note_failure(release, Asked({}, len(request.rows), entities, request.rows))
+        logged = await self._keep(scored, durable=request.durable)
+        return json.encode(PredictResponse(system, scored.release.digest, _predictions(scored, absent), logged))
+
+    async def _look_up_and_score(
+        self, slot: Slot, release: ServedRelease, arm: str, request: PredictRequest, entities: Sequence[Any] | None
+    ) -> tuple[Scored, Sequence[Mapping[str, str]]]:
+        """The answers of a release by its own features, and for each row the views that gave it nothing."""
+        assert self._lookup is not None
+        found = await self._lookup.look_up(release.service, request.rows, self._clock.as_of(), entity=release.entity)
         if not request.allow_missing:
             check_known(found, release.service, release.entity)
         # A feature that is missing within a fresh view is missing as it was in training.
         columns = {name: found.values[name] for name in release.signature.names}
-        asked = Asked(columns, len(keys), entities, keys, allow_missing=True)
-        scored = self._score(slot, release, arm, asked)
-        logged = await self._keep(scored, durable=request.durable)
-        return json.encode(PredictResponse(system, scored.release.digest, _predictions(scored, found.absent), logged))
+        asked = Asked(columns, len(request.rows), entities, request.rows, allow_missing=True)
+        return self._score(slot, release, arm, asked), found.absent
 
     def _choose(self, slot: Slot, key: str | None, version: str | None) -> tuple[ServedRelease, str]:
         """The release for a key, or the warm one of a version; a request without a key gets the live one."""
@@ -112,21 +125,27 @@ class Doors:
 
     def _score(self, slot: Slot, release: ServedRelease, arm: str, asked: Asked) -> Scored:
         """The answers; those of a candidate that fails are given by the live release, and its failure is kept."""
-        moments = {"asked_at": self._clock.as_of(), "served_at": self._clock.wall()}
         try:
-            scored = score(release, arm, asked, **moments)
+            scored = score(release, arm, asked, **self._moments())
         except SchemaMismatch:
             if arm != CANARY:
                 raise
-            scored = score(slot.release(), LIVE, asked, **moments)  # raises where the request itself is at fault
-            self._metrics.canary_failures.labels(slot.system, release.version).inc()
-            self._log.offer(failed(release, arm, asked, **moments))
+            scored = score(slot.release(), LIVE, asked, **self._moments())  # raises where the request is at fault
+            self._note_failure(release, asked)
         self._metrics.answered(scored.release.system, scored.release.version, scored.arm, len(scored))
         return scored
 
+    def _note_failure(self, candidate: ServedRelease, asked: Asked) -> None:
+        """Counts and keeps that a canary's candidate could not answer what the live release could."""
+        self._metrics.canary_failures.labels(candidate.system, candidate.version).inc()
+        self._log.offer(failed(candidate, CANARY, asked, **self._moments()))
+
+    def _moments(self) -> dict[str, datetime]:
+        return {"asked_at": self._clock.as_of(), "served_at": self._clock.wall()}
+
     async def _keep(self, scored: Scored, *, durable: bool) -> Any:
         """What became of the answers: queued for the log, on the disk, or, where the log is failing, not logged."""
-        if durable:
+        if durable or len(scored) > self._log.most_pending:  # more than may ever wait are waited for
             await self._log.durably(scored)
             return DURABLE
         if self._log.offer(scored) or (await self._log.room(ROOM_SECONDS) and self._log.offer(scored)):
@@ -143,3 +162,8 @@ def _predictions(scored: Scored, absent: Sequence[Mapping[str, str]]) -> list[Pr
     entities = scored.entities or [None] * len(scored)
     answers = zip(scored.ids, scored.scores, entities, absent, strict=True)
     return [Prediction(made, value, entity, dict(missing)) for made, value, entity, missing in answers]
+
+
+def _key_of(entities: Sequence[Any] | None) -> str | None:
+    """What a canary's lot is drawn by: the first row's entity; None where it has none."""
+    return None if not entities or entities[0] is None else str(entities[0])
