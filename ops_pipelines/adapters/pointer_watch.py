@@ -16,7 +16,7 @@ class PointerWatch:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._connection: sqlite3.Connection | None = None
-        self._file: tuple[int, int] | None = None
+        self._file: tuple[int, int, int, int] | None = None
         self._version: int | None = None
 
     def has_changed(self) -> bool:
@@ -45,14 +45,19 @@ class PointerWatch:
         self._connection, self._file, self._version = None, None, None
 
     def _follow(self) -> None:
-        """Opens the file, anew where another one lies there by now."""
+        """Opens the file, anew where another one lies there by now, or other bytes in the same one.
+
+        A backup that was copied over it leaves a connection reading the log of the file that it has replaced. Writers
+        append to that log beside the file, so that the file itself changes now and then only.
+        """
         found = self.path.stat()
-        if self._file != (found.st_dev, found.st_ino):
+        lies_there = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+        if self._file != lies_there:
             self.close()
             self._connection = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True, timeout=0.1)
             if not self._read("user_version") or not self._read("application_id"):
                 raise sqlite3.DatabaseError("it holds no releases")
-            self._file = (found.st_dev, found.st_ino)
+            self._file = lies_there
 
     def _read(self, pragma: str) -> int:
         assert self._connection is not None

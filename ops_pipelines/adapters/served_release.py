@@ -13,7 +13,7 @@ from ops_pipelines.adapters.predictor import GOLDEN, Predictor, predictor_of
 from ops_pipelines.core.errors import ReleaseError
 from ops_pipelines.core.fingerprint import short
 from ops_pipelines.core.release import Release
-from ops_pipelines.core.verdict import Blocked, reasons_of
+from ops_pipelines.core.verdict import reasons_of
 from ops_pipelines.mlops.feature_set import FeatureService
 from ops_pipelines.mlops.golden import GoldenVectors, judge_golden
 from ops_pipelines.mlops.serving import Columns, Scorer, Signature, signature_of
@@ -96,7 +96,8 @@ def scorer_of(predict: Predictor) -> Scorer:
 
 def _golden_of(objects: ObjectStore, release: Release) -> GoldenVectors | None:
     kept = _fact(release, GOLDEN)
-    return GoldenVectors.from_json(json.loads(objects.get(kept))) if kept else None
+    golden = GoldenVectors.from_json(json.loads(objects.get(kept))) if kept else None
+    return golden if golden and golden.scores else None
 
 
 def _fact(release: Release, name: str) -> str | None:
@@ -118,7 +119,7 @@ def _check_answers(release: Release, golden: GoldenVectors, score: Scorer) -> No
     import numpy as np
 
     found = judge_golden(golden, np.asarray(score(golden.features.to_pydict()), dtype=float))
-    if isinstance(found, Blocked):
+    if reasons_of(found):
         raise ReleaseError(
             f"Release {short(release.digest)} of {release.manifest.system!r} does not answer as it was gated: "
             f"{'; '.join(reasons_of(found))}",

@@ -30,7 +30,13 @@ from ops_pipelines.apps.model_server.feature_lookup import FeatureLookup
 from ops_pipelines.apps.model_server.health import Health
 from ops_pipelines.apps.model_server.hot_path import HotPath
 from ops_pipelines.apps.model_server.http import Refused, read_body, refusal, respond
-from ops_pipelines.apps.model_server.metrics import Metrics, exposition, forget_worker, make_metrics
+from ops_pipelines.apps.model_server.metrics import (
+    Metrics,
+    exposition,
+    forget_dead_workers,
+    forget_worker,
+    make_metrics,
+)
 from ops_pipelines.apps.model_server.openapi import describe_api
 from ops_pipelines.apps.model_server.settings import Settings
 from ops_pipelines.apps.model_server.stores import PlatformStores, WatchedClock
@@ -79,6 +85,8 @@ class Worker:
         """Ends the threads and writes what is still waiting for the log."""
         self.stopping.set()
         self.board.wake()
+        for thread in self._threads:
+            thread.join(1.0)  # one that would still look could only fail, its loader being gone
         unwritten = self.log.stop(timeout_seconds=self.settings.grace_seconds)
         self.loader.shutdown(wait=False, cancel_futures=True)
         if self.lookup is not None:
@@ -178,6 +186,7 @@ def _told(worker: Worker) -> list[Route]:
     health = worker.health
 
     async def metrics(request: Request) -> Response:  # noqa: ARG001
+        forget_dead_workers()
         return Response(exposition(), media_type="text/plain; version=0.0.4")
 
     return [

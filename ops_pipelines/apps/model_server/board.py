@@ -16,10 +16,10 @@ from typing import Any, Protocol
 
 from ops_pipelines.adapters.served_release import ServedRelease
 from ops_pipelines.apps.model_server.http import Refused
-from ops_pipelines.core.errors import OpsError, near_miss
+from ops_pipelines.core.errors import OpsError, ReleaseError, near_miss
 from ops_pipelines.core.fingerprint import short
 from ops_pipelines.core.pointer import check_chain, live_move
-from ops_pipelines.core.release import Release, ReleaseStore, find_release
+from ops_pipelines.core.release import Release, ReleaseStore
 from ops_pipelines.mlops.canary import Canary, still_runs, takes
 from ops_pipelines.mlops.prediction_log import CANARY, LIVE
 from ops_pipelines.mlops.serving import previous_release
@@ -94,6 +94,7 @@ class Slot:
     routes: Routes | None = None
     wanted: Wanted = field(default_factory=Wanted)
     warm: dict[str, ServedRelease] = field(default_factory=dict)
+    known: dict[str, Release] = field(default_factory=dict)
     loading: dict[str, "Future[ServedRelease | Failure]"] = field(default_factory=dict)
     failures: dict[str, Failure] = field(default_factory=dict)
     problem: str | None = None
@@ -131,9 +132,8 @@ class Slot:
         """The state for people: plain JSON."""
         routes = self.routes
         problems = [self.problem] if self.problem else []
-        problems += [
-            f"release {short(digest)} is not loaded: {failure.why}" for digest, failure in self.failures.items()
-        ]
+        failures = dict(self.failures)  # the watching thread writes the other one meanwhile
+        problems += [f"release {short(digest)} is not loaded: {failure.why}" for digest, failure in failures.items()]
         return {
             "release": routes.live.digest if routes else None,
             "wanted": self.wanted.live,
@@ -195,22 +195,35 @@ class Board:
 
     def settled(self) -> bool:
         """Whether every system answers by the release that it should, or says why not."""
-        return all(slot.settled() for slot in self.slots.values())
+        return all(slot.settled() for slot in list(self.slots.values()))
 
     def _read_stores(self) -> bool:
         try:
             # What was seen to change and then could not be read is still unread at the next look.
             changed = self._unread = self._stores.has_changed() or self._unread
-            for system in self._stores.systems() if changed else ():
-                self._read(self.slots.setdefault(system, Slot(system)))
+            if changed:
+                self._read_systems()
             self._unread = False
-        except OpsError as error:
-            self._store_is_gone(str(error))
+        except Exception as error:  # whatever a store raises, the watching thread has to go on and look again
+            self._store_is_gone(str(error) or type(error).__name__)
             return False
         if self.store_problem:
             self._tell("store_returned", {})
             self.store_problem = None
         return changed
+
+    def _read_systems(self) -> None:
+        """Reads each system, also where another one cannot be read; then the first error is raised."""
+        errors = []
+        for system in self._stores.systems():
+            slot = self.slots.setdefault(system, Slot(system))
+            try:
+                self._read(slot)
+                self._find_wanted(slot)
+            except OpsError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     def _store_is_gone(self, why: str) -> None:
         if self.store_problem is None:
@@ -230,6 +243,12 @@ class Board:
         canary = self._stores.canary(slot.system)
         slot.wanted = Wanted(live, previous_release(history), canary if canary and still_runs(canary, live) else None)
         slot.problem = None if live else f"nothing is live in {self.environment!r}"
+
+    def _find_wanted(self, slot: Slot) -> None:
+        """The manifests of what has to be loaded: a load, and each of its retries, then asks for objects alone."""
+        missing = [digest for digest in slot.wanted.digests if digest not in slot.warm]
+        saved = self._releases.releases(slot.system) if missing else ()
+        slot.known = {release.digest: release for release in saved if release.digest in missing}
 
     def _settle(self, slot: Slot) -> None:
         self._collect(slot)
@@ -289,12 +308,23 @@ class Board:
     def _load(self, slot: Slot, digest: str) -> ServedRelease | Failure:
         began = time.monotonic()
         try:
-            served = self._stores.load(find_release(self._releases, slot.system, digest))
+            served = self._stores.load(_found(slot, digest))
         except (
-            Exception
-        ) as error:  # a damaged model may make its library raise anything; what is live goes on answering
+            BaseException
+        ) as error:  # a model's library may raise anything and even ask to exit; what is live answers on
             now = time.monotonic()
             return Failure(str(error) or type(error).__name__, now, now - began)
         took = round(time.monotonic() - began, 3)
         self._tell("release_loaded", {"system": slot.system, "release": short(digest), "seconds": took})
         return served
+
+
+def _found(slot: Slot, digest: str) -> Release:
+    release = slot.known.get(digest)
+    if release is None:
+        raise ReleaseError(
+            f"The pointer of {slot.system!r} names {short(digest)}, which is not among its releases",
+            expected="a release whose manifest was saved",
+            action="Restore control.db from a backup, or promote another release",
+        )
+    return release

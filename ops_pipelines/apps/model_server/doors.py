@@ -28,7 +28,7 @@ from ops_pipelines.apps.model_server.protocol import (
     decoder,
 )
 from ops_pipelines.apps.model_server.scored import Asked, Scored, score
-from ops_pipelines.core.errors import SchemaMismatch
+from ops_pipelines.core.errors import OpsError, SchemaMismatch
 from ops_pipelines.mlops.prediction_log import CANARY, LIVE, PINNED
 
 QUEUED, DURABLE, NOT_LOGGED = "queued", "durable", "no"
@@ -61,7 +61,7 @@ class Doors:
         columns, rows = columns_of(request)
         wanted = request.parameters or Parameters()
         entities = columns.pop(live.entity, None) if live.entity and live.entity not in live.signature.names else None
-        release, arm = self._choose(slot, str(entities[0]) if entities else request.id, version)
+        release, arm = self._choose(slot, _key_of(entities) or request.id, version)
         asked = Asked(columns, rows, entities, allow_missing=wanted.allow_missing)
         scored = self._score(slot, release, arm, asked)
         logged = await self._keep(scored, durable=wanted.durable)
@@ -90,18 +90,31 @@ class Doors:
                 expected="`ops serve` without --no-features",
                 action="Send vectors",
             )
-        keys = request.rows
-        entities = [row.get(entity) for row in keys] if entity else None
-        release, arm = self._choose(slot, str(entities[0]) if entities else None, None)
-        found = await self._lookup.look_up(release.service, keys, self._clock.as_of(), entity=release.entity)
+        entities = [row.get(entity) for row in request.rows] if entity else None
+        release, arm = self._choose(slot, _key_of(entities), None)
+        try:
+            scored, absent = await self._look_up_and_score(slot, release, arm, request, entities)
+        except OpsError:
+            if arm != CANARY:
+                raise
+            # The candidate's own features may be what cannot be had; the live release looks up its own.
+            scored, absent = await self._look_up_and_score(slot, slot.release(), LIVE, request, entities)
+            self._metrics.canary_failures.labels(system, release.version).inc()
+        logged = await self._keep(scored, durable=request.durable)
+        return json.encode(PredictResponse(system, scored.release.digest, _predictions(scored, absent), logged))
+
+    async def _look_up_and_score(
+        self, slot: Slot, release: ServedRelease, arm: str, request: PredictRequest, entities: Sequence[Any] | None
+    ) -> tuple[Scored, Sequence[Mapping[str, str]]]:
+        """The answers of a release by its own features, and for each row the views that gave it nothing."""
+        assert self._lookup is not None
+        found = await self._lookup.look_up(release.service, request.rows, self._clock.as_of(), entity=release.entity)
         if not request.allow_missing:
             check_known(found, release.service, release.entity)
         # A feature that is missing within a fresh view is missing as it was in training.
         columns = {name: found.values[name] for name in release.signature.names}
-        asked = Asked(columns, len(keys), entities, keys, allow_missing=True)
-        scored = self._score(slot, release, arm, asked)
-        logged = await self._keep(scored, durable=request.durable)
-        return json.encode(PredictResponse(system, scored.release.digest, _predictions(scored, found.absent), logged))
+        asked = Asked(columns, len(request.rows), entities, request.rows, allow_missing=True)
+        return self._score(slot, release, arm, asked), found.absent
 
     def _choose(self, slot: Slot, key: str | None, version: str | None) -> tuple[ServedRelease, str]:
         """The release for a key, or the warm one of a version; a request without a key gets the live one."""
@@ -150,6 +163,11 @@ def _check_finite(scored: Scored) -> None:
                 action="Look at the row; tell whoever owns the model",
                 row=row,
             )
+
+
+def _key_of(entities: Sequence[Any] | None) -> str | None:
+    """What a canary's lot is drawn by: the first row's entity; None where it has none."""
+    return None if not entities or entities[0] is None else str(entities[0])
 
 
 def _predictions(scored: Scored, absent: Sequence[Mapping[str, str]]) -> list[Prediction]:

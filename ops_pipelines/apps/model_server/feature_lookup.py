@@ -114,18 +114,18 @@ def check_known(found: LookedUp, service: FeatureService, entity: str | None) ->
 def _check_keys(service: FeatureService, rows: Sequence[Mapping[str, Any]], entity: str | None) -> None:
     keys = {key for table in service.tables for key in table.keys}
     for number, row in enumerate(rows):
-        if row.keys() <= keys | {entity} and keys <= row.keys():
+        lacking, strange = sorted(keys - row.keys()), sorted(row.keys() - keys - {entity})
+        if not lacking and not strange:
             continue
-        wrong = next(key for key in (*sorted(keys), *row) if (key in keys) != (key in row) and key != entity)
-        if wrong is not None:
-            raise SchemaMismatch(
-                f"Row {number} {'lacks' if wrong in keys else 'has'} {wrong!r}"
-                f"{', which its features are looked up by' if wrong in keys else ', by which nothing is looked up'}",
-                expected=f"the keys {', '.join(sorted(keys))}",
-                action=near_miss(wrong, set(row) - keys if wrong in keys else keys - set(row)),
-                field=wrong,
-                row=number,
-            )
+        wrong = (lacking or strange)[0]
+        raise SchemaMismatch(
+            f"Row {number} {'lacks' if lacking else 'has'} {wrong[:60]!r}"
+            f"{', which its features are looked up by' if lacking else ', by which nothing is looked up'}",
+            expected=f"the keys {', '.join(sorted(keys))}",
+            action=near_miss(wrong, strange if lacking else keys - row.keys()),
+            field=wrong,
+            row=number,
+        )
 
 
 def _unavailable(what: str) -> DataError:

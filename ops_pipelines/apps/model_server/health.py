@@ -30,7 +30,7 @@ class Health:
 
     def ready(self) -> tuple[int, Any]:
         """Every system that is served answers by some release."""
-        slots = self._board.slots.values()
+        slots = list(self._board.slots.values())  # the watching thread adds to them meanwhile
         answers = bool(slots) and all(slot.routes is not None for slot in slots)
         return (200 if answers else 503), {"ready": answers}
 
@@ -50,7 +50,7 @@ class Health:
             {"name": "score", "datatype": "FP64", "shape": [-1]},
             {"name": "prediction_id", "datatype": "BYTES", "shape": [-1]},
         ]
-        versions = sorted(map(short, slot.warm))
+        versions = sorted(map(short, list(slot.warm)))
         told = {"name": system, "versions": versions, "platform": "ops_pipelines", "inputs": inputs, "outputs": outputs}
         return 200, told | {"parameters": {"release": release.digest, "entity": release.entity}}
 

@@ -15,6 +15,10 @@ from ops_pipelines.core.errors import ConfigError, DataError, NoAcceptedData, Op
 JSON_TYPE = (b"content-type", b"application/json")
 
 
+LONGEST = 2_000
+"""How many characters of each part of an error are told."""
+
+
 class Refused(OpsError):
     """A request that is answered with a status of its own, whatever kind of error it is."""
 
@@ -49,7 +53,8 @@ async def read_body(scope: Scope, receive: Receive, *, at_most: int, seconds: fl
 
 
 def _check_headers(headers: dict[bytes, bytes], at_most: int) -> None:
-    kind = headers.get(b"content-type", b"application/json").partition(b";")[0].strip().lower()
+    # A page of anywhere may have a browser post a body of no type, or of a simple one, without asking us first.
+    kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
     if kind != b"application/json":
         raise _other_encoding("Content-Type", kind)
     if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
@@ -79,8 +84,14 @@ def _too_large(at_most: int) -> Refused:
 
 def refusal(error: OpsError) -> tuple[int, bytes]:
     """The status and the body that tell a caller of an error."""
-    told = ErrorResponse(str(error), error.expected, error.action, str(error.facts.get("field", "")))
+    words = (str(error), error.expected, error.action, str(error.facts.get("field", "")))
+    told = ErrorResponse(*(_shown(text) for text in words))
     return _status_of(error), json.encode(told)
+
+
+def _shown(text: str) -> str:
+    """A text, cut where it repeats what a caller made up at any length."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def _status_of(error: OpsError) -> int:

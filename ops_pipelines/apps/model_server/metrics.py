@@ -6,6 +6,7 @@ scrape that one worker answers tells of all. The folder is set before the librar
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -104,3 +105,21 @@ def forget_worker() -> None:
     from prometheus_client import multiprocess
 
     multiprocess.mark_process_dead(os.getpid())
+
+
+def forget_dead_workers() -> None:
+    """The same for workers that were killed and could not do it themselves."""
+    from prometheus_client import multiprocess
+
+    folder = Path(os.environ[FOLDER])
+    for pid in {int(file.stem.rpartition("_")[2]) for file in folder.glob("gauge_live*.db")}:
+        if not _lives(pid):
+            multiprocess.mark_process_dead(pid)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError as error:
+        return not isinstance(error, ProcessLookupError)
+    return True

@@ -2,9 +2,11 @@
 
 import os
 import shutil
+import signal
 import socket
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from ops_pipelines.apps.model_server.metrics import FOLDER
 from ops_pipelines.apps.model_server.settings import VARIABLE, Settings
@@ -38,6 +40,8 @@ def serve(settings: Settings) -> None:
         lifespan="on",
     )
     listening = _listen(settings)
+    # One server alone raises the signal again that it has ended by, and nothing after it would be done.
+    signal.signal(signal.SIGTERM, _exit)
     try:
         if settings.workers == 1:
             uvicorn.Server(config).run(sockets=[listening])
@@ -46,6 +50,10 @@ def serve(settings: Settings) -> None:
     finally:
         listening.close()
         shutil.rmtree(counted, ignore_errors=True)
+
+
+def _exit(*_: Any) -> None:
+    raise SystemExit(0)
 
 
 def _listen(settings: Settings) -> socket.socket:

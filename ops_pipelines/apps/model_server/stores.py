@@ -55,7 +55,7 @@ class WatchedClock:
         """Reads the position anew; one that cannot be read leaves the last one in force."""
         try:
             self._ahead = self._clock.as_of() - self._clock.wall()
-        except ConfigError:
+        except (ConfigError, OSError):
             return
 
     def as_of(self) -> datetime:
