@@ -8,6 +8,7 @@ from importlib import import_module
 
 from benchmarks.processes import PeerError
 from benchmarks.rows import Measure, Row, exit_code, skipped, table
+from ops_pipelines.testing.servers import ServerError
 
 REGISTRY = {
     "mlops": ("join", "screen", "lifecycle"),
@@ -53,7 +54,7 @@ def _told(part: str, measure: Measure) -> Iterator[Row]:
             yield row
     except ModuleNotFoundError as absent:
         yield skipped(part, f"{absent.name} is not installed")
-    except PeerError as error:
+    except (PeerError, ServerError) as error:
         yield skipped(part, str(error).splitlines()[-1].strip())
 
 

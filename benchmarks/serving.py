@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.rows import Row
-from benchmarks.servers import Server, free_port, running
 from benchmarks.serving_data import SYSTEM, Served, make_served
 from benchmarks.serving_lookup import lookup_rows
 from benchmarks.serving_rates import rate_rows
 from benchmarks.serving_swaps import swap_rows
+from ops_pipelines.testing.servers import Server, free_port, running
 
 _COMMAND = "from ops_pipelines.cli import main; main()"
 

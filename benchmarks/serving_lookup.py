@@ -14,11 +14,11 @@ from multiprocessing import get_context
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.load import load, p99, post
 from benchmarks.processes import timed
 from benchmarks.rows import Row, at_most_times, void
-from benchmarks.servers import Server
 from benchmarks.serving_data import ROOT, SYSTEM, Served, opened, predict_body
+from ops_pipelines.testing.load import load, p99, post
+from ops_pipelines.testing.servers import Server
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -13,10 +13,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.load import load, post, said
 from benchmarks.processes import measured
 from benchmarks.rows import Row, at_most_times, times_faster, void
-from benchmarks.servers import Server, free_port, running
 from benchmarks.serving_data import SYSTEM, Served, infer_body
 from benchmarks.serving_peers import (
     BOOSTER,
@@ -25,6 +23,8 @@ from benchmarks.serving_peers import (
     mlflow_words,
     score_alone,
 )
+from ops_pipelines.testing.load import load, post, said
+from ops_pipelines.testing.servers import Server, free_port, running
 
 OURS, BARE, SIGNED, UNSIGNED = "ours", "a handler by hand", "mlflow serve", "mlflow serve without a signature"
 MLFLOW_TIMES, UNSIGNED_TIMES, BARE_TIMES, BARE_CPU_TIMES = 8, 3, 2, 1.5

@@ -15,12 +15,12 @@ from itertools import pairwise
 from statistics import median
 from typing import Any
 
-from benchmarks.load import Answered, post, send
 from benchmarks.processes import measured
 from benchmarks.rows import Row, at_most
-from benchmarks.servers import Server
 from benchmarks.serving_data import ROOT, SYSTEM, Served, infer_body, move_pointer, opened
 from benchmarks.serving_peers import score_alone
+from ops_pipelines.testing.load import Answered, post, send
+from ops_pipelines.testing.servers import Server
 
 CLIENTS, ROWS = 50, 3
 LIMIT_SECONDS = 1.0
