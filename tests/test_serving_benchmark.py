@@ -12,13 +12,12 @@ import lightgbm as lgb
 import numpy as np
 import pandas as pd
 import pytest
-from benchmarks.load import load, p99, post, said
-from benchmarks.servers import ask, free_port, running
 
-from benchmarks.processes import PeerError
 from benchmarks.serving_data import infer_body
 from benchmarks.serving_peers import BOOSTER, bare_words, handler_by_hand, mlflow_body, score_alone, vectors
 from benchmarks.serving_swaps import Judge, Reply, lasted
+from ops_pipelines.testing.load import load, p99, post, said
+from ops_pipelines.testing.servers import ServerError, ask, free_port, running
 
 ROWS = [{"wind": number / 10, "airport": ("JFK", "LGA", "EWR")[number % 3]} for number in range(60)]
 GAPS = [*ROWS[:3], {"wind": None, "airport": "JFK"}, {"wind": 1.0, "airport": "HNL"}]
@@ -75,7 +74,7 @@ def test_answers_come_back_in_the_order_of_their_requests(counting):
 
 
 def test_a_server_that_hangs_up_is_told_and_not_waited_for(counting):
-    with pytest.raises(PeerError, match="closed a connection"):
+    with pytest.raises(ServerError, match="closed a connection"):
         load(counting, numbered(1, 99), clients=1, total=2)
 
 
@@ -124,7 +123,7 @@ def test_a_server_runs_while_it_is_needed_and_its_cpu_is_counted(booster_file):
 
 def test_a_server_that_dies_at_its_start_is_an_error_with_its_last_words():
     words = [sys.executable, "-c", "raise SystemExit('no model here')"]
-    with pytest.raises(PeerError, match=r"did not start(.|\n)*no model here"), running(words, free_port(), "/"):
+    with pytest.raises(ServerError, match=r"did not start(.|\n)*no model here"), running(words, free_port(), "/"):
         pass
 
 

@@ -21,6 +21,7 @@ class ScriptedState:
 class ScriptedLog:
     """Batches that were taken are in `kept`. With `behind` there is no room; `failing` says why nothing can be written."""
 
+    most_pending: int = 1_000
     behind: bool = False
     failing: str | None = None
     kept: list[Any] = field(default_factory=list)
