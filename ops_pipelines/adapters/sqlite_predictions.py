@@ -5,16 +5,17 @@ survives a power cut, too. Connections are kept open, one a thread, since a serv
 another file lies at the path by now, or none, the next use opens it anew.
 """
 
-import json
 import os
 import sqlite3
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from math import nan
 from pathlib import Path
 from typing import Any
+
+from msgspec import json
 
 from ops_pipelines.adapters.sqlite_file import SQLiteFile, all_or_nothing
 from ops_pipelines.core.clock import Window, utc
@@ -128,7 +129,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 def _row(answer: Answer) -> tuple[Any, ...]:
     try:
-        vector, keys = (json.dumps(dict(part), allow_nan=False) for part in (answer.vector, answer.keys))
+        vector, keys = _as_json(answer.vector), _as_json(answer.keys)
     except (TypeError, ValueError) as error:
         raise DataError(
             f"The answer {answer.id!r} cannot be kept: {error}",
@@ -141,11 +142,17 @@ def _row(answer: Answer) -> tuple[Any, ...]:
     return (*named, _micros(answer.asked_at), _micros(answer.served_at), answer.score, vector, keys)
 
 
+def _as_json(values: Mapping[str, Any]) -> str:
+    if any(value != value for value in values.values()):  # noqa: PLR0124  (msgspec would make null of what is no number)
+        raise ValueError("a value is no number")
+    return json.encode(values).decode()
+
+
 def _answer(row: tuple[Any, ...]) -> Answer:
     id, system, release, arm, entity, asked_at, served_at, score, vector, keys = row  # noqa: A001  (the field's word)
     instants = (_EPOCH + asked_at * _MICROSECOND, _EPOCH + served_at * _MICROSECOND)
     number = nan if score is None else score
-    return Answer(id, system, release, arm, entity, *instants, number, json.loads(vector), json.loads(keys))
+    return Answer(id, system, release, arm, entity, *instants, number, json.decode(vector), json.decode(keys))
 
 
 def _micros(instant: datetime) -> int:
