@@ -68,12 +68,12 @@ class Worker:
             self._threads.append(threading.Thread(target=self._follow_features, name="features", daemon=True))
 
     def start(self) -> None:
-        """Starts the threads, and waits until every system answers or says why not."""
+        """Starts the threads, and waits until every system answers and looks its features up, or says why not."""
         self.log.start()
         for thread in self._threads:
             thread.start()
         give_up = time.monotonic() + START_SECONDS
-        while not (self.health.looked and self.board.settled()) and time.monotonic() < give_up:
+        while not self._settled() and time.monotonic() < give_up:
             time.sleep(0.01)
         tell(
             "worker_ready",
@@ -92,6 +92,10 @@ class Worker:
             self.lookup.close()
         forget_worker()
         tell("worker_stopped", {"unwritten": unwritten})
+
+    def _settled(self) -> bool:
+        looks_up = self.lookup is None or self.lookup.settled(self._services())
+        return self.health.looked and self.board.settled() and looks_up
 
     def _watch(self) -> None:
         while not self.stopping.is_set():
