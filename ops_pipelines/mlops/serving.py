@@ -67,10 +67,12 @@ class Signature:
 
     columns: tuple[InputColumn, ...]
     names: tuple[str, ...] = field(init=False, compare=False, repr=False)
+    has_instants: bool = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        # Every request asks for the names, so they are listed once.
+        # Every request asks for these, so they are found out once.
         object.__setattr__(self, "names", tuple(column.name for column in self.columns))
+        object.__setattr__(self, "has_instants", any(column.kind == "timestamp" for column in self.columns))
 
     def read(self, given: Columns, *, rows: int, allow_missing: bool = False) -> dict[str, Sequence[Any]]:
         """The columns of the signature, each checked; SchemaMismatch that names the feature, and the row, at fault.

@@ -10,6 +10,7 @@ from ops_pipelines.apps.drills import (
     drift_noise,
     expired_features,
     flipped_labels,
+    hostile_model,
     killed_writer,
     other_libraries,
     quiet_inputs,
@@ -25,6 +26,7 @@ DRILLS: tuple[Drill, ...] = (
     drift_noise.DRILL,
     constant_run_key.DRILL,
     killed_writer.DRILL,
+    hostile_model.DRILL,
 )
 """All drills, in the order of their numbers."""
 

@@ -4,6 +4,7 @@ A worker holds everything that it answers from. The threads beside the event loo
 follows features, one that writes the log, two that load) never hold a request up.
 """
 
+import gc
 import os
 import threading
 import time
@@ -73,13 +74,16 @@ class Worker:
             self._threads.append(threading.Thread(target=self._follow_features, name="features", daemon=True))
 
     def start(self) -> None:
-        """Starts the threads, and waits until every system answers, its features included, or says why not."""
+        """Starts the threads, and waits until every system answers and looks its features up, or says why not."""
         self.log.start()
         for thread in self._threads:
             thread.start()
         give_up = time.monotonic() + START_SECONDS
         while not self._settled() and time.monotonic() < give_up:
             time.sleep(0.01)
+        # What is here by now stays as long as the worker: the collector need not walk through it for each request's sake.
+        gc.collect()
+        gc.freeze()
         tell(
             "worker_ready",
             {"systems": sorted(self.board.slots), "host": self.settings.host, "port": self.settings.port},
@@ -99,9 +103,8 @@ class Worker:
         tell("worker_stopped", {"unwritten": unwritten})
 
     def _settled(self) -> bool:
-        """Whether all that can be made ready is. Opening features takes seconds of CPU, which requests would pay for."""
-        answers = self.health.looked and self.board.settled()
-        return answers and (self.lookup is None or self.lookup.settled(self._services()))
+        looks_up = self.lookup is None or self.lookup.settled(self._services())
+        return self.health.looked and self.board.settled() and looks_up
 
     def _watch(self) -> None:
         while not self.stopping.is_set():

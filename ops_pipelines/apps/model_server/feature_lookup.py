@@ -17,17 +17,18 @@ from ops_pipelines.adapters.feast_store import FeastStore
 from ops_pipelines.core.errors import DataError, NoAcceptedData, OpsError, SchemaMismatch, near_miss
 from ops_pipelines.mlops.feature_set import FeatureService
 
-FOLLOW_SECONDS = 0.5
-_NOT_TRIED = "the online store is not opened yet"
+FOLLOW_SECONDS, FIRST_SECONDS = 0.5, 0.02
+_NOT_OPEN = "the online store is not opened yet"
 
 
 class FeatureLookup:
     """The online features of the services that are served."""
 
     def __init__(self, features: FeastStore, *, timeout_seconds: float = 1.0) -> None:
-        self.problem: str | None = _NOT_TRIED
+        self.problem: str | None = _NOT_OPEN
         self._features, self._timeout = features, timeout_seconds
         self._readers: Mapping[str, OnlineReader] = {}
+        self._tried: frozenset[str] = frozenset()
         self._version: tuple[int, int] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="features")
 
@@ -35,22 +36,25 @@ class FeatureLookup:
         """Opens the services that are asked for, and again where definitions were applied anew, until `stop`."""
         while not stop.is_set():
             self.refresh(services())
-            stop.wait(FOLLOW_SECONDS)
+            stop.wait(FOLLOW_SECONDS if self._tried else FIRST_SECONDS)
 
     def settled(self, services: Iterable[str]) -> bool:
-        """Whether these services are open, or it is known why they are not."""
-        return self._readers.keys() >= set(services) or self.problem not in (None, _NOT_TRIED)
+        """Whether each of these services is open, or could not be opened."""
+        return self._tried.issuperset(services)
 
     def refresh(self, services: Iterable[str]) -> None:
         """Opens what is not open yet, and everything again where the registry was written since."""
         version, wanted = self._features.applied_version(), set(services)
         if version == self._version and wanted <= self._readers.keys():
             return
+        if not wanted <= self._readers.keys():
+            self.problem = self.problem or _NOT_OPEN  # opening takes seconds: Feast is imported for it
         try:
             self._readers = {name: self._features.reader(name) for name in sorted(wanted)}
             self._version, self.problem = version, None
         except Exception as error:  # Feast and what it opens raise some twenty types; the door then says why it is shut
             self.problem = str(error) or type(error).__name__
+        self._tried = frozenset(wanted)
 
     async def look_up(
         self, service: FeatureService, rows: Sequence[Mapping[str, Any]], asked_at: datetime, *, entity: str | None

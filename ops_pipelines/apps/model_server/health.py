@@ -31,8 +31,10 @@ class Health:
     def ready(self) -> tuple[int, Any]:
         """Every system that is served answers by some release."""
         slots = list(self._board.slots.values())  # the watching thread adds to them meanwhile
-        answers = bool(slots) and all(slot.routes is not None for slot in slots)
-        return (200 if answers else 503), {"ready": answers}
+        silent = sorted(slot.system for slot in slots if slot.routes is None)
+        if slots and not silent:
+            return 200, {"ready": True}
+        return 503, {"ready": False, "error": f"No release answers for {', '.join(silent) or 'any system'}"}
 
     def server(self) -> tuple[int, Any]:
         """The server, in the protocol's words."""
@@ -60,7 +62,7 @@ class Health:
         try:
             slot.release(version)
         except Refused as error:
-            return error.status, {"name": system, "ready": False}
+            return error.status, {"name": system, "ready": False, "error": str(error)}
         return 200, {"name": system, "ready": True}
 
     def details(self) -> tuple[int, Any]:

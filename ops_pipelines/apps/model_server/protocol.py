@@ -37,7 +37,7 @@ class Tensor(Struct, forbid_unknown_fields=True):
     """One feature with one value a row: a shape of [rows] or [rows, 1], values in rows' order."""
 
     name: Annotated[str, Meta(min_length=1, max_length=256)]
-    shape: Annotated[list[Annotated[int, Meta(ge=0)]], Meta(min_length=1, max_length=2)]
+    shape: Annotated[list[Annotated[int, Meta(ge=1)]], Meta(min_length=1, max_length=2)]
     datatype: Datatype
     data: list[Any]
     parameters: dict[str, Any] | None = None

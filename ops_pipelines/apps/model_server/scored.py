@@ -59,9 +59,16 @@ class Scored:
             asked_at=self.asked_at,
             served_at=self.served_at,
             score=self.scores[row],
-            vector={name: _plain(values[row]) for name, values in self.columns.items()},
+            vector=self._vector(row),
             keys=self.keys[row] if self.keys else {},
         )
+
+    def _vector(self, row: int) -> dict[str, Any]:
+        """What the model saw, as plain values: an instant is a text to the log."""
+        vector = {name: values[row] for name, values in self.columns.items()}
+        if self.release.signature.has_instants:
+            return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in vector.items()}
+        return vector
 
 
 def new_ids(release: ServedRelease, served_at: datetime, rows: int) -> list[str]:
@@ -111,7 +118,3 @@ def _stamped(
 ) -> Scored:
     ids = new_ids(release, served_at, asked.rows)
     return Scored(release, arm, ids, scores, columns, asked.entities, asked.keys, asked_at, served_at)
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else value

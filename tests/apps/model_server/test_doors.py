@@ -66,7 +66,7 @@ BAD_VECTORS = {
     "an object for a value": (422, "distance", body_of(tensor(data=[{}]), WIND)),
     "null where it was never missing": (422, "distance", body_of(tensor(data=[None]), WIND)),
     "an input twice": (422, "distance", body_of(tensor(), tensor(), WIND)),
-    "no rows": (422, "distance", body_of(tensor(data=[], shape=[0]), WIND)),
+    "no rows": (422, "inputs[0].shape[0]", body_of(tensor(data=[], shape=[0]), WIND)),
     "too many rows": (422, "distance", body_of(tensor(data=[1.0] * 1001), WIND)),
     "fewer values than the shape says": (422, "distance", body_of(tensor(shape=[2]), WIND)),
     "rows of two lengths": (422, "wind", body_of(tensor(), tensor("wind", data=[1.0, 2.0]))),

@@ -142,8 +142,7 @@ def test_without_control_db_answers_go_on_and_a_move_made_meanwhile_follows_at_i
     home.make_live(first)
     with serving(tmp_path) as server, calling(server.port, [REQUEST], callers=4, seconds=120) as calls:
         move_aside(tmp_path, *CONTROL)
-        wait_until(lambda: health(server.port)["status"] == "degraded", seconds=5)
-        assert "cannot be read" in health(server.port)["release_store"]
+        wait_until(lambda: "cannot be read" in health(server.port)["release_store"], seconds=5)
         elsewhere = ServedHome.at(tmp_path / "aside")
         elsewhere.make_live(second)
         time.sleep(1)
@@ -203,8 +202,7 @@ def test_without_objects_the_live_release_answers_and_the_next_one_follows_at_th
     with serving(tmp_path) as server, calling(server.port, [REQUEST], callers=4, seconds=120) as calls:
         move_aside(tmp_path, "objects")
         home.make_live(second)
-        wait_until(lambda: health(server.port)["status"] == "degraded", seconds=5)
-        assert "is not in" in health(server.port)["problems"][0]
+        wait_until(lambda: any("is not in" in problem for problem in health(server.port)["problems"]), seconds=5)
         move_aside(tmp_path, *CONTROL)
         time.sleep(1)
         assert not (tmp_path / "control.db").exists()
