@@ -1,22 +1,21 @@
-"""The prediction log of a home: one SQLite file, to which several processes append and from which assets read windows.
+"""The prediction log of a home: answers are appended to a spool, and an index in one SQLite file takes them in when read.
 
-A commit survives the death of its process in any case. With `durable` it is on the disk before `keep` returns, and so
-survives a power cut, too. Connections are kept open, one a thread, since a server writes several times a second; where
-another file lies at the path by now, or none, the next use opens it anew.
+What is kept is in the log at once: every question to it takes in first what the spool holds by then, each frame in one
+transaction with how far its file was read, so that nothing is taken in twice or lost whenever a reader dies.
 """
 
+import json
 import os
 import sqlite3
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from math import nan
 from pathlib import Path
 from typing import Any
 
-from msgspec import json
-
+from ops_pipelines.adapters.answer_spool import AnswerSpool
 from ops_pipelines.adapters.sqlite_file import SQLiteFile, all_or_nothing
 from ops_pipelines.core.clock import Window, utc
 from ops_pipelines.core.errors import DataError
@@ -24,6 +23,7 @@ from ops_pipelines.mlops.prediction_log import Answer
 
 _COLUMNS = "id, system, release, arm, entity, asked_at, served_at, score, vector, keys"
 _WINDOW = "FROM answers WHERE system = ? AND asked_at >= ? AND asked_at < ?"
+_INSERT = f"INSERT OR IGNORE INTO answers ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -38,42 +38,39 @@ class _File(SQLiteFile):
             arm TEXT NOT NULL, entity TEXT, asked_at INTEGER NOT NULL, served_at INTEGER NOT NULL, score REAL,
             vector TEXT NOT NULL, keys TEXT NOT NULL
         ) STRICT;
+        CREATE TABLE spooled (name TEXT PRIMARY KEY, read INTEGER NOT NULL) STRICT;
         CREATE INDEX answers_by_window ON answers (system, asked_at, sequence);
         """,
     )
 
 
 class SQLitePredictionLog:
-    """The PredictionLog of one file, which is made when the first answer is kept; its folder's folder has to be there.
+    """The PredictionLog of a folder that is made when the first answer is kept; the home around it has to be there.
 
-    DataError where the file cannot be used, and for an answer that holds what JSON cannot.
+    `path` is its index. DataError where that, or the spool beside it, cannot be used, and for what could not come back.
     """
 
     def __init__(self, path: Path, *, timeout_seconds: float = 30.0) -> None:
         self.path = path
         self._file = _File(path, timeout_seconds=timeout_seconds)
+        self._spool = AnswerSpool(path.parent / "spool")
         self._own = threading.local()
 
     def keep(self, answers: Sequence[Answer], *, durable: bool = False) -> None:
         """Append answers, all or none; an id that is there already is left as it is."""
-        rows = [_row(answer) for answer in answers]
-        insert = f"INSERT OR IGNORE INTO answers ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        self._make_folder()
-        with self._use() as connection:
-            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            with all_or_nothing(connection):
-                connection.executemany(insert, rows)
+        if answers:
+            self._spool.append(answers, durable=durable)
 
     def answers(self, system: str, window: Window) -> Iterator[Answer]:
-        """The answers of a window, in the order in which they were kept; none where there is no file."""
-        if self.path.is_file():
+        """The answers of a window, in the order in which they were kept; none where nothing was ever kept."""
+        if self._take_in():
             with self._use() as connection:
                 query = f"SELECT {_COLUMNS} {_WINDOW} ORDER BY sequence"
                 yield from map(_answer, connection.execute(query, _values(system, window)))
 
     def find(self, id: str) -> Answer | None:
-        """The answer of an id; None where there is none, or no file."""
-        if not self.path.is_file():
+        """The answer of an id; None where there is none."""
+        if not self._take_in():
             return None
         with self._use() as connection:
             row = connection.execute(f"SELECT {_COLUMNS} FROM answers WHERE id = ?", (id,)).fetchone()
@@ -81,10 +78,25 @@ class SQLitePredictionLog:
 
     def forget(self, ids: Collection[str]) -> int:
         """Remove the answers of some ids; how many were there."""
-        if not self.path.is_file():
+        if not self._take_in():
             return 0
         with self._use() as connection, all_or_nothing(connection):
             return connection.executemany("DELETE FROM answers WHERE id = ?", [(id,) for id in ids]).rowcount  # noqa: A001
+
+    def _take_in(self) -> bool:
+        """Brings the index up to what the spool holds; whether there is an index at all."""
+        for name in self._spool.files():
+            with self._use() as connection, all_or_nothing(connection):
+                known = connection.execute("SELECT read FROM spooled WHERE name = ?", (name,)).fetchone()
+                frames = self._spool.read(name, known[0] if known else 0)
+                connection.executemany(_INSERT, map(_row, frames.answers))
+                done = (name, frames.end)
+                connection.execute(
+                    "INSERT INTO spooled VALUES (?, ?) ON CONFLICT DO UPDATE SET read = excluded.read", done
+                )
+            if frames.is_over:
+                self._spool.remove(name)
+        return self.path.is_file()
 
     @contextmanager
     def _use(self) -> Iterator[sqlite3.Connection]:
@@ -106,18 +118,6 @@ class SQLitePredictionLog:
         if connection is not None:
             connection.close()
 
-    def _make_folder(self) -> None:
-        """Makes the log's folder, and no home: one that was moved away would leave an empty one in its place."""
-        try:
-            self.path.parent.mkdir(exist_ok=True)
-        except OSError as error:
-            raise DataError(
-                f"The folder of the prediction log {self.path} cannot be made: {error}",
-                expected="a home that is there and may be written",
-                action="Bring the home back, or point OPS_HOME at another one",
-                file=str(self.path),
-            ) from error
-
 
 def _identity(path: Path) -> tuple[int, int] | None:
     try:
@@ -128,31 +128,17 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _row(answer: Answer) -> tuple[Any, ...]:
-    try:
-        vector, keys = _as_json(answer.vector), _as_json(answer.keys)
-    except (TypeError, ValueError) as error:
-        raise DataError(
-            f"The answer {answer.id!r} cannot be kept: {error}",
-            expected="numbers, texts, booleans and None in its vector and its keys",
-            action="Keep instants as texts in ISO 8601, and what is missing as None",
-            answer=answer.id,
-        ) from error
+    vector, keys = json.dumps(answer.vector), json.dumps(answer.keys)  # which knows NaN, and reads it back
     named = (answer.id, answer.system, answer.release, answer.arm, answer.entity)
-    # SQLite makes NULL of a NaN, which is read back as one.
+    # SQLite makes NULL of a score that is NaN, which is read back as one.
     return (*named, _micros(answer.asked_at), _micros(answer.served_at), answer.score, vector, keys)
-
-
-def _as_json(values: Mapping[str, Any]) -> str:
-    if any(value != value for value in values.values()):  # noqa: PLR0124  (msgspec would make null of what is no number)
-        raise ValueError("a value is no number")
-    return json.encode(values).decode()
 
 
 def _answer(row: tuple[Any, ...]) -> Answer:
     id, system, release, arm, entity, asked_at, served_at, score, vector, keys = row  # noqa: A001  (the field's word)
     instants = (_EPOCH + asked_at * _MICROSECOND, _EPOCH + served_at * _MICROSECOND)
     number = nan if score is None else score
-    return Answer(id, system, release, arm, entity, *instants, number, json.decode(vector), json.decode(keys))
+    return Answer(id, system, release, arm, entity, *instants, number, json.loads(vector), json.loads(keys))
 
 
 def _micros(instant: datetime) -> int:

@@ -33,6 +33,8 @@ _TYPES: Mapping[str, frozenset[type]] = {
     "string": frozenset((str,)),
     "timestamp": frozenset((str, int, datetime)),
 }
+_USUAL: Mapping[str, type] = {"int": float, "float": float, "string": str, "bool": bool}
+"""The type that a value of a kind nearly always has and that has no bounds; a timestamp has none, being converted."""
 _WORDS = {
     "int": "a number",
     "float": "a number",
@@ -68,11 +70,13 @@ class Signature:
     columns: tuple[InputColumn, ...]
     names: tuple[str, ...] = field(init=False, compare=False, repr=False)
     has_instants: bool = field(init=False, compare=False, repr=False)
+    _usual: tuple[tuple[InputColumn, type | None], ...] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         # Every request asks for these, so they are found out once.
         object.__setattr__(self, "names", tuple(column.name for column in self.columns))
         object.__setattr__(self, "has_instants", any(column.kind == "timestamp" for column in self.columns))
+        object.__setattr__(self, "_usual", tuple((column, _USUAL.get(column.kind)) for column in self.columns))
 
     def read(self, given: Columns, *, rows: int, allow_missing: bool = False) -> dict[str, Sequence[Any]]:
         """The columns of the signature, each checked; SchemaMismatch that names the feature, and the row, at fault.
@@ -80,7 +84,12 @@ class Signature:
         Null is taken where the release was gated on rows in which the feature was missing, and everywhere with
         `allow_missing`. A column that is no feature is refused, since it is most often a misspelt one.
         """
-        read = {column.name: _checked(column, given, rows, allow_missing) for column in self.columns}
+        read: dict[str, Sequence[Any]] = {}
+        for column, usual in self._usual:
+            values = given.get(column.name, ())
+            # One value of the usual type, as nearly all are, is good without more questions.
+            is_usual = len(values) == rows == 1 and type(values[0]) is usual
+            read[column.name] = values if is_usual else _checked(column, given, rows, allow_missing)
         if len(given) != len(read):
             self._refuse_strangers(given)
         return read

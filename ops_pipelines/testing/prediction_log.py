@@ -8,6 +8,7 @@ A team that writes a log of its own subclasses the suite and gives it a fixture 
             return OurLog(tmp_path)
 """
 
+import json
 import time
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,8 +20,7 @@ from threading import Lock
 import pytest
 
 from ops_pipelines.core.clock import Window, utc
-from ops_pipelines.core.errors import DataError
-from ops_pipelines.core.fingerprint import canonical_json
+from ops_pipelines.core.errors import ConfigError, DataError
 from ops_pipelines.mlops.prediction_log import LIVE, Answer, PredictionLog
 
 MONDAY = datetime(2013, 3, 4, tzinfo=UTC)
@@ -131,10 +131,16 @@ class PredictionLogConformance:
         assert (list(log.answers("nobody", WEEK)), log.find("x"), log.forget(["x"])) == ([], None, 0)
 
     def test_an_answer_that_cannot_be_kept_is_refused_with_all_that_came_with_it(self, log: PredictionLog) -> None:
-        wrong = replace(answer_of("wrong"), vector={"distance": float("nan")})
-        with pytest.raises(DataError, match="wrong"):
-            log.keep([answer_of("a"), wrong], durable=True)
+        for wrong in ({"vector": {"distance": object()}}, {"asked_at": MONDAY.replace(tzinfo=None)}):
+            with pytest.raises(DataError, match="cannot be kept"):
+                log.keep([answer_of("a"), replace(answer_of("wrong"), **wrong)], durable=True)
         assert log.find("a") is None
+
+    def test_a_feature_that_is_no_number_comes_back_as_one(self, log: PredictionLog) -> None:
+        log.keep([replace(answer_of("a"), vector={"distance": nan, "wind": 1.5})])
+        found = log.find("a")
+        assert found is not None
+        assert (isnan(found.vector["distance"]), found.vector["wind"]) == (True, 1.5)
 
     def test_a_score_that_is_no_number_comes_back_as_one(self, log: PredictionLog) -> None:
         log.keep([answer_of("a", score=nan)])
@@ -158,12 +164,12 @@ _MICROSECOND = timedelta(microseconds=1)
 def _as_kept(answer: Answer) -> Answer:
     """The answer as JSON would give it back; DataError for what JSON cannot hold."""
     try:
-        canonical_json([dict(answer.vector), dict(answer.keys)])
-    except (TypeError, ValueError) as error:
+        json.dumps([dict(answer.vector), dict(answer.keys)])
+        instants = {"asked_at": utc(answer.asked_at), "served_at": utc(answer.served_at)}
+    except (TypeError, ValueError, ConfigError) as error:
         raise DataError(
             f"The answer {answer.id!r} cannot be kept: {error}", expected="plain values", action="Keep text instead"
         ) from error
-    instants = {"asked_at": utc(answer.asked_at), "served_at": utc(answer.served_at)}
     return replace(answer, vector=dict(answer.vector), keys=dict(answer.keys), **instants)
 
 
