@@ -190,7 +190,9 @@ def _told(worker: Worker) -> list[Route]:
         Route("/v2/models/{system}/versions/{version}", _endpoint(health.model)),
         Route("/v2/models/{system}/versions/{version}/ready", _endpoint(health.model_ready)),
         Route("/health", _endpoint(health.details)),
-        Route("/openapi.json", _endpoint(lambda: (200, describe_api(worker.board)))),
+        Route(
+            "/openapi.json", _endpoint(lambda: (200, describe_api(worker.board, looks_up=worker.lookup is not None)))
+        ),
         Route("/metrics", metrics),
     ]
 
