@@ -37,6 +37,7 @@ from ops_pipelines.apps.model_server.metrics import (
     make_metrics,
 )
 from ops_pipelines.apps.model_server.openapi import describe_api
+from ops_pipelines.apps.model_server.parent import end_without_parent
 from ops_pipelines.apps.model_server.settings import Settings
 from ops_pipelines.apps.model_server.stores import PlatformStores, WatchedClock
 from ops_pipelines.core.errors import OpsError
@@ -103,6 +104,7 @@ class Worker:
             if self.board.look():
                 self.callers.forget()
             self.health.update()
+            end_without_parent()
             self.board.rest(self.settings.look_seconds)
 
     def _follow_features(self) -> None:
