@@ -14,7 +14,8 @@ from ops_pipelines.mlops.feature_set import FeatureService
 class ScriptedFeatures:
     """Services with the values of each view, by the view's name and its key.
 
-    `broken` is raised at each lookup, which takes `seconds`. A key that is not listed is unknown, and one whose values are a text is absent for that reason.
+    `broken` is raised at each lookup, which takes `seconds`. A key that is not listed is unknown, and one whose values
+    are a text is absent for that reason.
     """
 
     services: Mapping[str, FeatureService]
