@@ -1,5 +1,6 @@
 """Online features without a store: what stands behind `FeatureLookup` in tests, in the place of Feast."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,14 +12,16 @@ from ops_pipelines.mlops.feature_set import FeatureService
 
 @dataclass(slots=True)
 class ScriptedFeatures:
-    """Services with the values of each view, by the view's name and its key; `broken` raises it at each lookup.
+    """Services with the values of each view, by the view's name and its key.
 
-    A key that is not listed is unknown, and one whose values are a text is absent for that reason.
+    `broken` is raised at each lookup, which takes `seconds`. A key that is not listed is unknown, and one whose values
+    are a text is absent for that reason.
     """
 
     services: Mapping[str, FeatureService]
     values: Mapping[str, Mapping[Any, Mapping[str, Any] | str]]
     broken: Exception | None = None
+    seconds: float = 0.0
     version: int = 0
     asked: list[datetime] = field(default_factory=list)
 
@@ -40,6 +43,7 @@ class ScriptedReader:
 
     def look_up(self, rows: Sequence[Mapping[str, Any]], asked_at: datetime) -> LookedUp:
         """Each feature's value a row, and why a view gave a row nothing."""
+        time.sleep(self.features.seconds)
         if self.features.broken is not None:
             raise self.features.broken
         self.features.asked.append(asked_at)

@@ -39,6 +39,7 @@ from ops_pipelines.apps.model_server.metrics import (
     make_metrics,
 )
 from ops_pipelines.apps.model_server.openapi import describe_api
+from ops_pipelines.apps.model_server.parent import end_without_parent
 from ops_pipelines.apps.model_server.settings import Settings
 from ops_pipelines.apps.model_server.stores import PlatformStores, WatchedClock
 from ops_pipelines.core.errors import OpsError
@@ -112,6 +113,7 @@ class Worker:
             if self.board.look() and self.callers is not None:
                 self.callers.follow()
             self.health.update()
+            end_without_parent()
             self.board.rest(self.settings.look_seconds)
 
     def _follow_features(self) -> None:
@@ -206,7 +208,9 @@ def _told(worker: Worker) -> list[Route]:
         Route("/v2/models/{system}/versions/{version}", _endpoint(health.model)),
         Route("/v2/models/{system}/versions/{version}/ready", _endpoint(health.model_ready)),
         Route("/health", _endpoint(health.details)),
-        Route("/openapi.json", _endpoint(lambda: (200, describe_api(worker.board)))),
+        Route(
+            "/openapi.json", _endpoint(lambda: (200, describe_api(worker.board, looks_up=worker.lookup is not None)))
+        ),
         Route("/metrics", metrics),
     ]
 

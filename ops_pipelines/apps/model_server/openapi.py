@@ -29,12 +29,16 @@ _REFUSALS = {
 }
 
 
-def describe_api(board: Board) -> dict[str, Any]:
-    """The document, with the systems that are served now as the values of `system`."""
+def describe_api(board: Board, *, looks_up: bool) -> dict[str, Any]:
+    """The document, with the systems that are served now as the values of `system`.
+
+    The door for entity keys is left out where the server looks no features up.
+    """
     _, schemas = json.schema_components(_KINDS, ref_template="#/components/schemas/{name}")
     system = _parameter("system", {"type": "string", "enum": sorted(board.slots)})
     versioned = [system, _parameter("version", {"type": "string", "maxLength": 64, "minLength": 1})]
     infer = _post("Score vectors of features", "InferRequest", "InferResponse")
+    predict = _post("Score entities, their features looked up online", "PredictRequest", "PredictResponse")
     model = _get("What the system takes and gives")
     ready = _get("Whether the system answers")
     return {
@@ -43,10 +47,7 @@ def describe_api(board: Board) -> dict[str, Any]:
         "paths": {
             "/v2/models/{system}/infer": {"parameters": [system], "post": infer},
             "/v2/models/{system}/versions/{version}/infer": {"parameters": versioned, "post": infer},
-            "/v1/predict/{system}": {
-                "parameters": [system],
-                "post": _post("Score entities, their features looked up online", "PredictRequest", "PredictResponse"),
-            },
+            **({"/v1/predict/{system}": {"parameters": [system], "post": predict}} if looks_up else {}),
             "/v2/models/{system}": {"parameters": [system], "get": model},
             "/v2/models/{system}/versions/{version}": {"parameters": versioned, "get": model},
             "/v2/models/{system}/ready": {"parameters": [system], "get": ready},

@@ -233,6 +233,15 @@ def test_where_a_worker_is_killed_the_others_go_on_and_a_new_one_comes(home, tmp
     assert {reply.worker for reply in replies if died + 0.2 < reply.came < died + 0.5}
 
 
+def test_workers_whose_parent_was_killed_end_and_leave_their_port(home, tmp_path):
+    home.make_live(home.publish_linear(0.0))
+    with serving(tmp_path) as server:
+        workers = worker_processes(server)
+        os.kill(server.pid, signal.SIGKILL)
+        wait_until(lambda: all(is_gone(worker) for worker in workers), seconds=10)
+        assert ask(server.port, "/v2/health/live")[0] == 0
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_server_that_is_ended_answers_what_it_has_accepted_and_leaves_nothing_behind(home, tmp_path, workers):
     home.make_live(home.publish_linear(0.0))
