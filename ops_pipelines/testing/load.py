@@ -14,6 +14,10 @@ from statistics import quantiles
 from ops_pipelines.testing.servers import ServerError
 
 
+class ConnectionEnded(ServerError):
+    """A server that said with an answer that it takes no more on this connection; nothing was lost."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answered:
     """One answer: when it was asked for and when it was there, by the monotonic clock, its status and its body."""
@@ -111,7 +115,11 @@ class _Client(asyncio.Protocol):
             answer = Answered(self._asked, time.monotonic(), int(head[9:12]), body)
             self._read = b""
             self._note(answer)
-            self._ask()
+            if b"\r\nconnection: close" in head.lower():
+                self.done.set_exception(ConnectionEnded("the server takes no more requests on this connection"))
+                self._transport.close()
+            else:
+                self._ask()
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self.done.done():

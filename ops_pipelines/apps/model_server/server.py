@@ -15,6 +15,8 @@ from ops_pipelines.core.errors import ConfigError
 _APP = "ops_pipelines.apps.model_server.app:from_environment"
 _HEALTHCHECK_SECONDS = 30
 """For how long a worker may not answer its parent before it is taken for hung: a large model is loaded meanwhile."""
+_BACKLOG = 2_048
+"""How many callers may wait to be let in, while workers start or are busy."""
 
 
 def serve(settings: Settings) -> None:
@@ -22,11 +24,14 @@ def serve(settings: Settings) -> None:
     import uvicorn
     from uvicorn.supervisors import Multiprocess
 
+    from ops_pipelines.apps.model_server.connections import LingeringConnection
+
     counted = tempfile.mkdtemp(prefix="ops-serve-")
     os.environ.update({VARIABLE: settings.to_environment(), FOLDER: counted})
     config = uvicorn.Config(
         _APP,
         factory=True,
+        http=LingeringConnection,
         host=settings.host,
         port=settings.port,
         workers=settings.workers,
@@ -62,6 +67,7 @@ def _listen(settings: Settings) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((settings.host, settings.port))
+        listening.listen(_BACKLOG)  # at once: two servers that are started together may both bind, and one listen
     except OSError as error:
         listening.close()
         raise ConfigError(
