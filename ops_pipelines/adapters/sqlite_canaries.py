@@ -18,8 +18,8 @@ _ROWS = "SELECT event, digest, content FROM canaries WHERE system = ? AND enviro
 class SQLiteCanaryStore:
     """The CanaryStore of one file, which is made at the first call. DataError where the file is not one of ours."""
 
-    def __init__(self, path: Path, *, timeout_seconds: float = 30.0) -> None:
-        self._control = ControlDatabase(path, timeout_seconds=timeout_seconds)
+    def __init__(self, path: Path, *, timeout_seconds: float = 30.0, create: bool = True) -> None:
+        self._control = ControlDatabase(path, timeout_seconds=timeout_seconds, create=create)
 
     def begin(self, canary: Canary) -> None:
         """Append a canary; ReleaseError where one runs already."""

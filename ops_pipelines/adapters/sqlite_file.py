@@ -18,19 +18,22 @@ class SQLiteFile:
 
     `application_id` marks it, so that no other program's database is migrated by mistake. `migrations` take it from each
     schema version to the next, and the number of those done is its `user_version`: one that was released is never edited.
+    Without `create` a file that is not there, or is empty, is an error and stays so: whoever only reads, and would come
+    upon a file that somebody has just moved away, must not put an empty one in its place.
     """
 
     kind = "database"
     application_id = 0
     migrations: Sequence[str] = ()
 
-    def __init__(self, path: Path, *, timeout_seconds: float = 30.0) -> None:
-        self.path, self.timeout_seconds = path, timeout_seconds
+    def __init__(self, path: Path, *, timeout_seconds: float = 30.0, create: bool = True) -> None:
+        self.path, self.timeout_seconds, self.create = path, timeout_seconds, create
 
     def connect(self) -> sqlite3.Connection:
         """A connection to the file at its latest schema, which the caller closes; transactions are the caller's to begin."""
         with self.complaints():
-            connection = sqlite3.connect(self.path, timeout=self.timeout_seconds, isolation_level=None)
+            address = f"{self.path.absolute().as_uri()}?mode={'rwc' if self.create else 'rw'}"
+            connection = sqlite3.connect(address, uri=True, timeout=self.timeout_seconds, isolation_level=None)
             try:
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute("PRAGMA foreign_keys = ON")
@@ -44,7 +47,8 @@ class SQLiteFile:
     @contextmanager
     def opened(self) -> Iterator[sqlite3.Connection]:
         """A connection for one use; what SQLite has to complain about becomes a DataError."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if self.create:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.complaints(), closing(self.connect()) as connection:
             yield connection
 
@@ -80,7 +84,7 @@ class SQLiteFile:
 
     def _refuse_foreign(self, connection: sqlite3.Connection) -> None:
         version, known = _pragma(connection, "user_version"), len(self.migrations)
-        fresh = version == 0 and not has_row(connection, "sqlite_schema", ())
+        fresh = self.create and version == 0 and not has_row(connection, "sqlite_schema", ())
         if fresh or (self._is_ours(connection) and version <= known):
             return
         raise DataError(

@@ -17,8 +17,8 @@ WHERE NOT EXISTS (SELECT 1 FROM principals later WHERE later.name = one.name AND
 class SQLitePrincipalStore:
     """The PrincipalStore of one file, which is made at the first call. DataError where the file is not one of ours."""
 
-    def __init__(self, path: Path, *, timeout_seconds: float = 30.0) -> None:
-        self._control = ControlDatabase(path, timeout_seconds=timeout_seconds)
+    def __init__(self, path: Path, *, timeout_seconds: float = 30.0, create: bool = True) -> None:
+        self._control = ControlDatabase(path, timeout_seconds=timeout_seconds, create=create)
 
     def everybody(self) -> tuple[Principal, ...]:
         """The latest row of each name, in the order of their numbers; DataError where one was edited."""

@@ -14,8 +14,8 @@ from ops_pipelines.core.release import Evidence, Manifest, Move, Release
 class SQLiteReleaseStore:
     """The ReleaseStore of one file, which is made at the first call. DataError where the file is not one of ours."""
 
-    def __init__(self, path: Path, *, timeout_seconds: float = 30.0) -> None:
-        self._control = ControlDatabase(path, timeout_seconds=timeout_seconds)
+    def __init__(self, path: Path, *, timeout_seconds: float = 30.0, create: bool = True) -> None:
+        self._control = ControlDatabase(path, timeout_seconds=timeout_seconds, create=create)
 
     def save(self, manifest: Manifest, evidence: Evidence) -> None:
         """Keep a manifest and append evidence to it, both or neither; saving the same pair again changes nothing."""

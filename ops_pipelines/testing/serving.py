@@ -1,9 +1,9 @@
 """`ops serve` on a home, as people run it, for as long as a test needs it: its workers, what they say, and how it ends.
 
-    home = ServedHome.at(tmp_path)
-    home.make_live(home.publish_linear(0.0))
-    with serving(tmp_path, workers=2) as server:
-        assert health(server.port)["status"] == "ok"
+home = ServedHome.at(tmp_path)
+home.make_live(home.publish_linear(0.0))
+with serving(tmp_path, workers=2) as server:
+assert health(server.port)["status"] == "ok"
 """
 
 import os

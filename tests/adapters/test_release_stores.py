@@ -255,3 +255,16 @@ def _appended(store: SQLiteReleaseStore, release: str) -> bool:
     except LostRace:
         return False
     return True
+
+
+def test_whoever_only_reads_makes_neither_a_file_nor_its_folder(tmp_path):
+    with pytest.raises(DataError):
+        SQLiteReleaseStore(tmp_path / "home" / "control.db", create=False).history("flight_delay", PRODUCTION)
+    assert not (tmp_path / "home").exists()
+
+
+def test_whoever_only_reads_leaves_an_empty_file_as_it_is(tmp_path):
+    (tmp_path / "control.db").touch()
+    with pytest.raises(DataError):
+        SQLiteReleaseStore(tmp_path / "control.db", create=False).releases("flight_delay")
+    assert (tmp_path / "control.db").read_bytes() == b""

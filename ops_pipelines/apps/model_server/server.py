@@ -5,7 +5,6 @@ import shutil
 import signal
 import socket
 import tempfile
-from pathlib import Path
 from typing import Any
 
 from ops_pipelines.apps.model_server.metrics import FOLDER
@@ -26,7 +25,7 @@ def serve(settings: Settings) -> None:
 
     from ops_pipelines.apps.model_server.connections import LingeringConnection
 
-    counted = tempfile.mkdtemp(prefix="ops-serve-")
+    listening, counted = _listen(settings), tempfile.mkdtemp(prefix="ops-serve-")
     os.environ.update({VARIABLE: settings.to_environment(), FOLDER: counted})
     config = uvicorn.Config(
         _APP,
@@ -44,7 +43,6 @@ def serve(settings: Settings) -> None:
         timeout_worker_healthcheck=_HEALTHCHECK_SECONDS,
         lifespan="on",
     )
-    listening = _listen(settings)
     # One server alone raises the signal again that it has ended by, and nothing after it would be done.
     signal.signal(signal.SIGTERM, _exit)
     try:
@@ -77,8 +75,3 @@ def _listen(settings: Settings) -> socket.socket:
         ) from error
     listening.set_inheritable(True)
     return listening
-
-
-def home_of_metrics() -> Path:
-    """Where the workers of this server keep their numbers."""
-    return Path(os.environ[FOLDER])

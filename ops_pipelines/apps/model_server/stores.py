@@ -1,12 +1,16 @@
 """The project's stores as the server reads them: the pointer, the objects, the clock, and none of it written."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.pointer_watch import PointerWatch
 from ops_pipelines.adapters.served_release import ServedRelease, is_servable, load_served
+from ops_pipelines.adapters.sqlite_canaries import SQLiteCanaryStore
+from ops_pipelines.adapters.sqlite_principals import SQLitePrincipalStore
+from ops_pipelines.adapters.sqlite_releases import SQLiteReleaseStore
 from ops_pipelines.apps.model_server.settings import Settings
 from ops_pipelines.core.clock import Clock
 from ops_pipelines.core.composite import all_used
@@ -14,6 +18,9 @@ from ops_pipelines.core.errors import ConfigError
 from ops_pipelines.core.pointer import live_release
 from ops_pipelines.core.release import Release
 from ops_pipelines.mlops.canary import Canary
+
+BUSY_SECONDS = 0.25
+"""How long a look waits for a writer: the next one comes soon, and meanwhile the health says that it could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +33,17 @@ class PlatformStores:
 
     @classmethod
     def of_project(cls, settings: Settings) -> "PlatformStores":
-        """The stores of the project around the working directory."""
+        """The stores of the project around the working directory, which are read and never made."""
         platform = Platform.embedded()
-        return cls(platform, settings, PointerWatch(platform.project.home / "control.db"))
+        control = platform.project.home / "control.db"
+        reading: dict[str, Any] = {"timeout_seconds": BUSY_SECONDS, "create": False}
+        only_read = replace(
+            platform,
+            releases=SQLiteReleaseStore(control, **reading),
+            canaries=SQLiteCanaryStore(control, **reading),
+            principals=SQLitePrincipalStore(control, **reading),
+        )
+        return cls(only_read, settings, PointerWatch(control))
 
     def has_changed(self) -> bool:
         return self.watch.has_changed()
