@@ -31,7 +31,7 @@ from ops_pipelines.core.errors import OpsError, SchemaMismatch
 from ops_pipelines.mlops.prediction_log import CANARY, LIVE, PINNED
 
 QUEUED, DURABLE, NOT_LOGGED = "queued", "durable", "no"
-ROOM_SECONDS = 2.0
+ROOM_SECONDS = 5.0
 """How long an answer waits for room in the log before its caller is asked to come again."""
 
 
