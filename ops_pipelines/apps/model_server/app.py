@@ -200,7 +200,10 @@ def _endpoint(make: Callable[..., tuple[int, Any]]) -> Callable[[Request], Await
 
 def from_environment() -> Starlette:
     """The application of a worker process that `ops serve` started."""
+    from ops_pipelines.apps.model_server.connections import end_gently
+
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    end_gently()
     settings = Settings.from_environment()
     return make_app(Worker(settings, PlatformStores.of_project(settings)))
 

@@ -22,11 +22,14 @@ def serve(settings: Settings) -> None:
     import uvicorn
     from uvicorn.supervisors import Multiprocess
 
+    from ops_pipelines.apps.model_server.connections import LingeringConnection
+
     counted = tempfile.mkdtemp(prefix="ops-serve-")
     os.environ.update({VARIABLE: settings.to_environment(), FOLDER: counted})
     config = uvicorn.Config(
         _APP,
         factory=True,
+        http=LingeringConnection,
         host=settings.host,
         port=settings.port,
         workers=settings.workers,
