@@ -1,5 +1,6 @@
 """`ops serve`: the releases that the pointers name, answering over HTTP."""
 
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -39,5 +40,7 @@ def serve_releases(
         features=features,
         tokens=tokens,
     )
-    print(f"http://{host}:{port}/v2/health/ready says when it answers, /openapi.json what it takes; Ctrl-C ends it")
-    serve(settings)
+    address = f"[{host}]" if ":" in host else host
+    print(f"http://{address}:{port}/v2/health/ready says when it answers, /openapi.json what it takes; Ctrl-C ends it")
+    with suppress(KeyboardInterrupt):  # by Ctrl-C it has ended as it was told to
+        serve(settings)
