@@ -228,10 +228,10 @@ def _endpoint(make: Callable[..., tuple[int, Any]]) -> Callable[[Request], Await
 
 def from_environment() -> ASGIApp:
     """The application of a worker process that `ops serve` started."""
-    from ops_pipelines.apps.model_server.connections import let_in_before_the_end
+    from ops_pipelines.apps.model_server.connections import end_gently
 
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    let_in_before_the_end()
+    end_gently()
     settings = Settings.from_environment()
     return make_app(Worker(settings, PlatformStores.of_project(settings)))
 

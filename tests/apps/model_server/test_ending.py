@@ -8,7 +8,6 @@ import threading
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import partial
 
 import pytest
 
@@ -31,10 +30,6 @@ def home(tmp_path):
     return tmp_path
 
 
-def _has_more(turns):
-    return next(turns, None) is not None
-
-
 class Until:
     """Callers that ask until nobody listens any more; `cut` holds when each connection that was cut was asked for."""
 
@@ -51,9 +46,10 @@ class Until:
     async def _one(self):
         while True:
             began, turns = time.monotonic(), iter(range(self._most))
-            goes_on = partial(_has_more, turns)
             try:
-                await send(self._port, [REQUEST], self.answers.append, clients=1, goes_on=goes_on)
+                await send(
+                    self._port, [REQUEST], self.answers.append, clients=1, goes_on=lambda: next(turns, None) is not None
+                )
             except ConnectionEnded:
                 continue
             except ServerError:
