@@ -21,6 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from ops_pipelines.adapters.pointer_watch import PointerWatch
 from ops_pipelines.apps.log_writer import LogWriter
 from ops_pipelines.apps.model_server.board import Board
 from ops_pipelines.apps.model_server.callers import Callers
@@ -52,11 +53,7 @@ class Worker:
             stores.platform.releases, stores, self.loader, environment=settings.environment, tell=self._told
         )
         self.clock = WatchedClock(stores.platform.clock)
-        self.callers = (
-            Callers(stores.platform.principals, self.clock.wall, environment=settings.environment)
-            if settings.tokens
-            else None
-        )
+        self.callers = _callers(settings, stores, self.clock) if settings.tokens else None
         self.lookup = FeatureLookup(stores.platform.features) if settings.features else None
         self.log = LogWriter(stores.platform.predictions, most_pending=settings.most_pending)
         self.doors = Doors(self.board, self.lookup, self.log, self.clock, self.metrics)
@@ -92,7 +89,8 @@ class Worker:
     def _watch(self) -> None:
         while not self.stopping.is_set():
             self.clock.follow()
-            if self.board.look() and self.callers is not None:
+            self.board.look()
+            if self.callers is not None:
                 self.callers.follow()
             self.health.update()
             self.board.rest(self.settings.look_seconds)
@@ -109,6 +107,11 @@ class Worker:
         tell(event, facts)
         if event == "release_live" and facts["from"]:
             self.metrics.swaps.labels(facts["system"]).inc()
+
+
+def _callers(settings: Settings, stores: PlatformStores, clock: WatchedClock) -> Callers:
+    watch = PointerWatch(stores.watch.path)
+    return Callers(stores.platform.principals, watch.has_changed, clock.wall, environment=settings.environment)
 
 
 class Door:
