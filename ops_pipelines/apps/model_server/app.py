@@ -7,6 +7,7 @@ follows features, one that writes the log, two that load) never hold a request u
 import os
 import threading
 import time
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -135,6 +136,9 @@ class Door:
             status, content = 200, await self._answer(scope, body)
         except OpsError as error:
             status, content = refusal(error)
+        except Exception as error:  # ours and nobody else's: it has to be counted and told, and the worker goes on
+            tell("request_failed", {"system": system, "door": self._name, "trace": traceback.format_exc()})
+            status, content = refusal(Refused.by_fault(error))
         known = system if system in self._worker.board.slots else "unknown"
         self._worker.metrics.request(known, self._name, status, time.perf_counter() - began)
         await respond(send, status, content)
