@@ -8,6 +8,7 @@ import gc
 import os
 import threading
 import time
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -22,6 +23,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ops_pipelines.adapters.pointer_watch import PointerWatch
 from ops_pipelines.apps.log_writer import LogWriter
 from ops_pipelines.apps.model_server.board import Board
 from ops_pipelines.apps.model_server.callers import Callers
@@ -61,11 +63,7 @@ class Worker:
             stores.platform.releases, stores, self.loader, environment=settings.environment, tell=self._told
         )
         self.clock = WatchedClock(stores.platform.clock)
-        self.callers = (
-            Callers(stores.platform.principals, self.clock.wall, environment=settings.environment)
-            if settings.tokens
-            else None
-        )
+        self.callers = _callers(settings, stores, self.clock) if settings.tokens else None
         self.lookup = FeatureLookup(stores.platform.features) if settings.features else None
         self.log = LogWriter(stores.platform.predictions, most_pending=settings.most_pending)
         self.doors = Doors(self.board, self.lookup, self.log, self.clock, self.metrics)
@@ -110,7 +108,8 @@ class Worker:
     def _watch(self) -> None:
         while not self.stopping.is_set():
             self.clock.follow()
-            if self.board.look() and self.callers is not None:
+            self.board.look()
+            if self.callers is not None:
                 self.callers.follow()
             self.health.update()
             end_without_parent()
@@ -128,6 +127,11 @@ class Worker:
         tell(event, facts)
         if event == "release_live" and facts["from"]:
             self.metrics.swaps.labels(facts["system"]).inc()
+
+
+def _callers(settings: Settings, stores: PlatformStores, clock: WatchedClock) -> Callers:
+    watch = PointerWatch(stores.watch.path)
+    return Callers(stores.platform.principals, watch.has_changed, clock.wall, environment=settings.environment)
 
 
 class Door:
@@ -151,6 +155,9 @@ class Door:
             status, content = 200, await self._answer(scope, body)
         except OpsError as error:
             status, content = refusal(error)
+        except Exception as error:  # ours and nobody else's: it has to be counted and told, and the worker goes on
+            tell("request_failed", {"system": system, "door": self._name, "trace": traceback.format_exc()})
+            status, content = refusal(Refused.by_fault(error))
         known = system if system in self._worker.board.slots else "unknown"
         self._worker.metrics.request(known, self._name, status, time.perf_counter() - began)
         await respond(send, status, content)

@@ -6,7 +6,6 @@ from datetime import datetime
 from starlette.types import Scope
 
 from ops_pipelines.apps.model_server.http import Refused
-from ops_pipelines.core.errors import OpsError
 from ops_pipelines.core.principal import PREDICT, Principal, PrincipalStore, authorise, token_digest
 from ops_pipelines.core.verdict import reasons_of
 
@@ -14,17 +13,32 @@ _BEARER = b"bearer "
 
 
 class Callers:
-    """Checks the token of each request; `follow` is called wherever anything was written to control.db."""
+    """Checks the token of each request against who was registered when it last looked.
 
-    def __init__(self, store: PrincipalStore, now: Callable[[], datetime], *, environment: str) -> None:
-        self._store, self._now, self._environment = store, now, environment
+    `has_changed` says whether anything was written since it was last asked, and raises where the store is gone. It is
+    the callers' own: a pointer that cannot be read must not keep a revoked token in force.
+    """
+
+    def __init__(
+        self,
+        store: PrincipalStore,
+        has_changed: Callable[[], bool],
+        now: Callable[[], datetime],
+        *,
+        environment: str,
+    ) -> None:
+        self._store, self._has_changed, self._now, self._environment = store, has_changed, now, environment
         self._known: Mapping[str, Principal] = {}
+        self._unread = True
 
     def follow(self) -> None:
-        """Takes over who is registered now; where that cannot be read, the last ones still hold."""
+        """Takes over who is registered now; where that cannot be read, the last ones hold until it can."""
         try:
-            self._known = {one.token_digest: one for one in self._store.everybody()}
-        except OpsError:
+            self._unread = self._has_changed() or self._unread
+            if self._unread:
+                self._known = {one.token_digest: one for one in self._store.everybody()}
+                self._unread = False
+        except Exception:  # the board tells that the store is gone; whatever it raised, the next look tries again
             return
 
     def check(self, scope: Scope, system: str) -> None:

@@ -5,7 +5,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from ops_pipelines.apps.log_writer import LogWriter
-from ops_pipelines.apps.model_server.board import Board
+from ops_pipelines.apps.model_server.board import Board, Slot
 from ops_pipelines.apps.model_server.feature_lookup import FeatureLookup
 from ops_pipelines.apps.model_server.http import Refused
 from ops_pipelines.core.fingerprint import short
@@ -23,6 +23,7 @@ class Health:
         self._board, self._lookup, self._log, self._metrics = board, lookup, log, metrics
         self.looked = False
         """Whether the stores were looked at once, so that an empty board means that nothing is live."""
+        self._counted_to: dict[str, str] = {}
 
     def live(self) -> tuple[int, Any]:
         """The process answers."""
@@ -100,9 +101,17 @@ class Health:
         metrics.log_pending.set(state.pending)
         metrics.log_oldest.set(state.oldest_seconds)
         for slot in self._board.slots.values():
-            for digest in slot.warm:
-                answers = slot.routes is not None and slot.routes.live.digest == digest
-                metrics.live.labels(slot.system, short(digest)).set(answers)
+            self._tell_live(slot)
+
+    def _tell_live(self, slot: Slot) -> None:
+        """Counts this worker to the release that answers, and no longer to the one before, warm or not."""
+        if slot.routes is None:
+            return
+        live, before = slot.routes.live.version, self._counted_to.get(slot.system)
+        if before is not None and before != live:
+            self._metrics.live.labels(slot.system, before).set(0)
+        self._metrics.live.labels(slot.system, live).set(1)
+        self._counted_to[slot.system] = live
 
     def _features_problem(self) -> str | None:
         return self._lookup.problem if self._lookup else None

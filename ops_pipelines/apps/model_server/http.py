@@ -28,6 +28,16 @@ class Refused(OpsError):
         super().__init__(wrong, expected=expected, action=action, **facts)
         self.status = status
 
+    @classmethod
+    def by_fault(cls, error: Exception) -> "Refused":
+        """What a caller is told of an error of ours that nobody foresaw: its kind, and none of its words."""
+        return cls(
+            500,
+            f"The server failed at this request: {type(error).__name__}",
+            expected="an answer or a refusal",
+            action="Tell whoever runs the server; its standard error has the trace",
+        )
+
 
 async def read_body(scope: Scope, receive: Receive, *, at_most: int, seconds: float) -> bytes:
     """The whole body. Refused where it is not JSON by its headers, too large, too slow, or cut off."""

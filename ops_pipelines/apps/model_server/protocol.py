@@ -17,7 +17,8 @@ MAX_ROWS = 1_000
 Datatype = Literal[
     "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64", "FP16", "FP32", "FP64", "BYTES"
 ]
-Key = str | int | float | bool | None
+Key = str | Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | float | bool | None
+"""A larger number could not be kept in the log, and whatever was answered after it would wait behind it for ever."""
 _TAKEN: Mapping[str, tuple[type, ...]] = {
     datatype: {"BYTES": (str,), "BOOL": (bool,)}.get(datatype, (float, int) if datatype.startswith("FP") else (int,))
     for datatype in get_args(Datatype)
