@@ -8,6 +8,7 @@ import threading
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
@@ -30,6 +31,10 @@ def home(tmp_path):
     return tmp_path
 
 
+def _has_more(turns):
+    return next(turns, None) is not None
+
+
 class Until:
     """Callers that ask until nobody listens any more; `cut` holds when each connection that was cut was asked for."""
 
@@ -46,10 +51,9 @@ class Until:
     async def _one(self):
         while True:
             began, turns = time.monotonic(), iter(range(self._most))
+            goes_on = partial(_has_more, turns)
             try:
-                await send(
-                    self._port, [REQUEST], self.answers.append, clients=1, goes_on=lambda: next(turns, None) is not None
-                )
+                await send(self._port, [REQUEST], self.answers.append, clients=1, goes_on=goes_on)
             except ConnectionEnded:
                 continue
             except ServerError:

@@ -85,7 +85,7 @@ def test_what_was_acknowledged_before_a_home_was_renamed_is_in_its_log_after_the
 
 
 def test_a_control_db_that_is_deleted_is_not_made_anew_and_one_from_a_backup_is_followed(path, releases, tmp_path):
-    first, second = releases
+    _, second = releases
     (tmp_path / "backup").mkdir()
     with closing(sqlite3.connect(path / "control.db")) as whole:
         whole.execute("VACUUM INTO ?", (str(tmp_path / "backup" / "control.db"),))

@@ -1,6 +1,5 @@
 """What a worker holds of large models: the live release and the one before it, however many there were."""
 
-import psutil
 import pytest
 
 from ops_pipelines.testing.callers import calling
