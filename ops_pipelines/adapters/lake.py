@@ -114,6 +114,13 @@ class Lake:
         file = self._folder(key, partition) / _REPLACED / f"{digest}.json"
         return Artefact.from_json(json.loads(file.read_text())) if file.is_file() else None
 
+    def history(self, key: str, partition: str | None = None) -> list[Artefact]:
+        """The records of every content that was ever accepted there, as far as they are kept, the oldest first."""
+        kept = self._folder(key, partition) / _REPLACED
+        records = [Artefact.from_json(json.loads(file.read_text())) for file in kept.glob("*.json")]
+        good = self.good(key, partition)
+        return sorted([*records, *([good] if good else [])], key=lambda made: made.origin.at)
+
     def stored(self) -> Iterator[tuple[str, Artefact, Path]]:
         """Each file that holds a content or what is left of one: what it holds, its record, and where it lies."""
         kinds = {_GOOD: DATA, _REFUSED: REFUSED}

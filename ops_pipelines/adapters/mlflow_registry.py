@@ -103,7 +103,7 @@ class MLflowRegistry:
         and ArtefactError where the content is no model of its flavour.
         """
         system = training.card.system
-        with TemporaryDirectory() as folder, self._client(f"record a run of {system!r}") as client:
+        with TemporaryDirectory() as folder, self.client(f"record a run of {system!r}") as client:
             model = _write_model(training, Path(folder) / "model")
             with _run(client, self._experiment(client, system), training) as run:
                 _log_facts(client, run.info.run_id, training)
@@ -113,22 +113,22 @@ class MLflowRegistry:
 
     def mirror(self, system: str, alias: str, version: str) -> None:
         """Point an alias of a system at a version; RegistryError where there is no such version."""
-        with self._client(f"point {alias!r} of {system!r} at version {version}") as client:
+        with self.client(f"point {alias!r} of {system!r} at version {version}") as client:
             client.set_registered_model_alias(system, alias, version)
 
     def aliases(self, system: str) -> dict[str, str]:
         """The version that each alias of a system points at; empty for a system that was never recorded."""
-        with self._client(f"read the aliases of {system!r}") as client, _unless_answer("RESOURCE_DOES_NOT_EXIST"):
+        with self.client(f"read the aliases of {system!r}") as client, _unless_answer("RESOURCE_DOES_NOT_EXIST"):
             return {alias: str(version) for alias, version in client.get_registered_model(system).aliases.items()}
         return {}
 
     def create(self) -> None:
         """Create the database where there is none. Else the first use does, and pays for it."""
-        with self._client("create its database"):
+        with self.client("create its database"):
             pass
 
     @contextmanager
-    def _client(self, doing: str) -> "Iterator[MlflowClient]":
+    def client(self, doing: str) -> "Iterator[MlflowClient]":
         """A client of the database, whose failures are RegistryErrors that say what could not be done."""
         try:
             self._create_if_absent()

@@ -54,10 +54,17 @@ class Project:
 
     def commit(self) -> str:
         """The commit that the project stands on, with `+changes` where files differ from it; `no-git` outside git."""
-        head = _git(self.root, "rev-parse", "HEAD")
+        head = _git(self.root, "rev-parse", "HEAD").strip()
         if not head:
             return "no-git"
         return f"{head}+changes" if _git(self.root, "status", "--porcelain") else head
+
+    def text_at(self, revision: str, file: Path) -> str | None:
+        """What a file of the project held at a revision of git; None where that is not known, or it held nothing."""
+        if revision.startswith("-") or not file.resolve().is_relative_to(self.root):
+            return None
+        inside = file.resolve().relative_to(self.root).as_posix()
+        return _git(self.root, "show", f"{revision}:./{inside}") or None
 
     def environment(self) -> bytes:
         """The bytes of the lock file, which decide what is installed; ConfigError where there is none."""
@@ -140,4 +147,4 @@ def _git(root: Path, *arguments: str) -> str:
         done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False, timeout=30)
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+    return done.stdout if done.returncode == 0 else ""

@@ -31,6 +31,7 @@ VERBS = {
     "retention": "retention",
     "data": "data",
     "drift": "drift",
+    "prompt": "prompt",
     "clock": "clock",
     "principal": "principal",
     "audit": "audit",

@@ -59,6 +59,30 @@ TRAINING = '''\
         settings = fixed | {{"verbose": -1, "seed": seed}} | dict(params)
         return lightgbm.train(settings, lightgbm.Dataset(features, rows.labels), num_boost_round=50)
     '''
+PROMPT = """\
+    name: {name}
+    path: {path} # from the project's root
+"""
+PROMPT_FILE = """\
+    description: What {name} is for.
+    provider: extractive # who is asked; openai for any endpoint that speaks its protocol
+    model: extractive-1 # a dated name where there is one: an alias moves
+    parameters: {{}}
+    variables: # text, number, flag or list
+      passages: text
+      question: text
+    messages:
+      - role: system
+        content: |
+          Answer from the passages alone, and cite them.
+          If they do not answer the question, say "I cannot tell."
+      - role: user
+        content: |
+          Passages:
+          {{{{ passages }}}}
+
+          Question: {{{{ question }}}}
+    """
 RELEASE = """\
     name: {name}
     uses: {{{uses}}} # `live` is pinned when it is composed; or the first digits of a release

@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field
 
 from ops_pipelines.adapters.declared import Declared, declared_in
 from ops_pipelines.adapters.project import find_project
+from ops_pipelines.adapters.prompt_files import prompt_path
 from ops_pipelines.components.feature_text import feature_text
 from ops_pipelines.components.model_over import in_one_line, model_over
 from ops_pipelines.components.scaffold_texts import (
@@ -25,6 +26,8 @@ from ops_pipelines.components.scaffold_texts import (
     HEALTH,
     LOADER,
     MODEL,
+    PROMPT,
+    PROMPT_FILE,
     RELEASE,
     TRAINING,
 )
@@ -195,6 +198,20 @@ class AlarmsScaffolder(OpsScaffolder):
         """Every model that is declared."""
         models = sorted(place.declared.kinds.get("Model", {})) or ["my_model"]
         return place.filled(ALARMS, systems=", ".join(models))
+
+
+class PromptScaffolder(OpsScaffolder):
+    """A prompt in evals/prompts/, to fill in."""
+
+    def attributes(self, place: Place, params: Any) -> str:  # noqa: ARG002
+        """Where the prompt is written."""
+        project = find_project(place.root)
+        return place.filled(PROMPT, path=prompt_path(project, place.name).relative_to(project.root).as_posix())
+
+    def code(self, place: Place, params: Any) -> Mapping[Path, str]:  # noqa: ARG002
+        """The prompt; nothing where it is there already."""
+        file = prompt_path(find_project(place.root), place.name)
+        return {} if file.exists() else {file: place.filled(PROMPT_FILE)}
 
 
 class ReleaseScaffolder(OpsScaffolder):

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ops_pipelines.adapters.feast_store import FeastStore
+from ops_pipelines.adapters.mlflow_registry import MLflowRegistry
 from ops_pipelines.adapters.project import Project
 
 REAL_REPO = Path(__file__).parents[2] / "feature_repo"
@@ -52,6 +53,14 @@ levels = FeatureService(name="levels", features=[readings[["level"]]])
 
 def at(week: int, hours: float = 0) -> datetime:
     return START + timedelta(weeks=week - 1, hours=hours)
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> MLflowRegistry:
+    """An MLflow, whose database takes seconds to make: each test records under a name of its own."""
+    made = MLflowRegistry(tmp_path_factory.mktemp("a home"))
+    made.create()
+    return made
 
 
 @pytest.fixture

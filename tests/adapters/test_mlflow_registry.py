@@ -39,13 +39,6 @@ def record_of(system, *, metrics=None, flavour=LOGISTIC, content=None, sample=RO
     return TrainingRecord(card, flavour, bytes_, DATASET, sample, **given)
 
 
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory):
-    made = MLflowRegistry(tmp_path_factory.mktemp("a home"))
-    made.create()
-    return made
-
-
 @pytest.fixture
 def copied(registry, tmp_path):
     """Another home, with its own database."""

@@ -12,9 +12,9 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def project(tmp_path, monkeypatch, home):
-    """A project with the settings of this one, and nothing in its defs but two rooms."""
+    """A project with the settings of this one, and nothing in its defs but its rooms."""
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    for room in ("mlops", "agentops"):
+    for room in ("mlops", "llmops", "agentops"):
         (tmp_path / "ops_pipelines" / "defs" / room).mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -36,6 +36,15 @@ def test_writes_a_folder_into_the_room_that_is_loaded_and_says_what_is_next(ops,
     assert sorted(file.name for file in (project / steps["written"]).iterdir()) == files
     assert first in steps["run"]
     assert all(name in steps["fill in"] for name in files if name != "__init__.py")
+
+
+def test_a_prompt_is_written_where_prompts_lie_and_declared_in_its_room(ops, project):
+    said = ops("new", "prompt", "bags", "--json")
+    steps = {row["step"]: row["what"] for row in said.json()}
+    assert (said.code, steps["written"]) == (0, "ops_pipelines/defs/llmops/bags")
+    assert "evals/prompts/bags/prompt.yaml" in steps["fill in"]
+    assert steps["run"] == "ops materialize 'key:\"bags/prompt\"'"
+    assert ops("prompt", "lint", "bags").code == 0
 
 
 def test_a_name_may_say_its_folder(ops, project):

@@ -15,6 +15,7 @@ BY_DG = {
     "FeatureSet": "bag_features",
     "Model": "rooms/late-bag",
     "Alarms": "bag_alarms",
+    "Prompt": "bag_answers",
     "Release": "bag_desk",
 }
 
@@ -40,13 +41,27 @@ def test_what_was_scaffolded_loads_as_the_assets_of_its_names(project, run):
     assert done.returncode == 0, done.stderr
     made = {asset["asset_key"] for asset in json.loads(done.stdout)["assets"] if asset["is_executable"]}
     models = [f"{name}/{part}" for name in ("late_bag", "late_flight") for part in ("checkpoint", "release")]
-    assert made >= {"bags", "bag_features/online", "bag_alarms", "bag_desk/composition", "bag_desk/release", *models}
+    assert made >= {
+        "bags",
+        "bag_features/online",
+        "bag_alarms",
+        "bag_answers/prompt",
+        "bag_desk/composition",
+        "bag_desk/release",
+        *models,
+    }
 
 
 def test_a_scaffolded_dataset_materializes_as_it_is(project, run):
     done = run("ops", "materialize", "bags", "--partition", "2025-01-06", "--strict", cwd=project)
     assert done.returncode == 0, done.stderr[-2000:]
     assert json.loads(done.stdout)["runs"][0]["assets"] == ["bags"]
+
+
+def test_a_scaffolded_prompt_is_sound_as_it_is(project, run):
+    done = run("ops", "prompt", "lint", "--json", cwd=project)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [one["prompt"] for one in json.loads(done.stdout)] == ["bag_answers"]
 
 
 def test_import_paths_are_those_of_the_teams_package(project):

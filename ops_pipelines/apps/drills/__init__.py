@@ -14,6 +14,7 @@ from ops_pipelines.apps.drills import (
     killed_writer,
     other_libraries,
     quiet_inputs,
+    template_injection,
 )
 from ops_pipelines.apps.drills.drill import Drill, Outcome, Result, run_drill
 
@@ -27,6 +28,7 @@ DRILLS: tuple[Drill, ...] = (
     constant_run_key.DRILL,
     killed_writer.DRILL,
     hostile_model.DRILL,
+    template_injection.DRILL,
 )
 """All drills, in the order of their numbers."""
 
