@@ -4,8 +4,6 @@
     home.make_live(home.publish_linear(0.0))
     with serving(tmp_path, workers=2) as server:
         assert health(server.port)["status"] == "ok"
-
-What it started is ended with the block.
 """
 
 import os
