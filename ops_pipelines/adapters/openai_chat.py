@@ -1,0 +1,178 @@
+"""The ChatModel of any endpoint that speaks OpenAI's chat completions: OpenAI, Azure, vLLM, Ollama, or a proxy.
+
+The SDK sends; when to ask again, how long to wait, and whether what came back is an answer are decided here, so that its
+own retries are off. Connections are kept open for as long as the event loop of the caller runs: `asyncio.run` ends
+asynchronous generators, and one holds the client.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from ops_pipelines.adapters.openai_answers import answer_error, finished, read_answer, usage_of
+from ops_pipelines.adapters.openai_failures import as_chat_errors
+from ops_pipelines.llmops.chat_model import INVALID, ChatError, ChatRequest, Completion
+from ops_pipelines.llmops.provider_pin import ProviderPin, check_answer
+from ops_pipelines.llmops.retry_budget import RetryBudget
+
+if TYPE_CHECKING:
+    import openai
+
+_OURS = frozenset({"model", "messages", "stream", "stream_options", "response_format", "n"})
+"""What a request says otherwise than by its parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a provider answers. `attempt_seconds` bounds one attempt, a slow trickle of words included."""
+
+    base_url: str | None
+    api_key: str = field(repr=False, default="")
+    attempt_seconds: float = 60.0
+    stream: bool = False
+
+
+class OpenAIChat:
+    """A pinned model behind an endpoint. `chance` draws a number from 0 to 1 for each wait."""
+
+    def __init__(
+        self,
+        pin: ProviderPin,
+        endpoint: Endpoint,
+        *,
+        budget: RetryBudget | None = None,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.pin, self.endpoint, self.budget = pin, endpoint, budget or RetryBudget()
+        self._chance = chance
+        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
+
+    @property
+    def provider(self) -> str:
+        """The pin's provider."""
+        return self.pin.provider
+
+    async def complete(self, request: ChatRequest) -> Completion:
+        """The answer, after as many attempts as the budget allows; the last attempt's ChatError where none was answered.
+
+        Its facts name the `attempts`.
+        """
+        self._check(request)
+        began, attempt = time.perf_counter(), 0
+        while True:
+            attempt += 1
+            spent = time.perf_counter() - began
+            try:
+                answer = await self._attempt(request, min(self.endpoint.attempt_seconds, self.budget.seconds - spent))
+            except ChatError as error:
+                wait = self._wait_after(error, attempt, time.perf_counter() - began)
+                error.facts["attempts"] = attempt
+                if wait is None:
+                    raise
+                await asyncio.sleep(wait)
+            else:
+                return check_answer(self.pin, replace(answer, latency_ms=(time.perf_counter() - began) * 1000))
+
+    def _check(self, request: ChatRequest) -> None:
+        if request.model != self.pin.model:
+            raise answer_error(
+                f"is asked for {request.model!r}, and {self.pin.model!r} is pinned", INVALID, self.provider
+            )
+        taken = _OURS & request.parameters.keys()
+        if taken:
+            raise answer_error(f"is asked with the parameters {', '.join(sorted(taken))}", INVALID, self.provider)
+
+    def _wait_after(self, error: ChatError, attempt: int, spent: float) -> float | None:
+        asked = error.facts.get("retry_after_seconds")
+        if not error.is_passing:
+            return None
+        floor = asked if isinstance(asked, float) else None
+        return self.budget.wait_after(attempt, spent_seconds=spent, chance=self._chance(), asked_seconds=floor)
+
+    async def _attempt(self, request: ChatRequest, seconds: float) -> Completion:
+        with as_chat_errors(self.provider):
+            async with asyncio.timeout(seconds):
+                client = await self._client()
+                return await (self._streamed if self.endpoint.stream else self._whole)(client, request)
+
+    async def _whole(self, client: "openai.AsyncOpenAI", request: ChatRequest) -> Completion:
+        raw = await client.chat.completions.with_raw_response.create(**_words(request))
+        return read_answer(raw.content, request, self.provider)
+
+    async def _streamed(self, client: "openai.AsyncOpenAI", request: ChatRequest) -> Completion:
+        heard = _Heard()
+        options = {"stream": True, "stream_options": {"include_usage": True}}
+        async with aclosing(await client.chat.completions.create(**_words(request), **options)) as stream:
+            async for chunk in stream:
+                heard.take(chunk)
+        return heard.answer(request, self.provider)
+
+    async def _client(self) -> "openai.AsyncOpenAI":
+        """The client of the running loop, made at its first use; those of loops that ended are forgotten."""
+        loop = asyncio.get_running_loop()
+        if loop not in self._clients:
+            for ended in [other for other in self._clients if other.is_closed()]:
+                del self._clients[ended]
+            lifetime = _lifetime(self.endpoint)
+            self._clients[loop] = (await anext(lifetime), lifetime)
+        client: openai.AsyncOpenAI = self._clients[loop][0]
+        return client
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What came of a stream so far."""
+
+    texts: list[str] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+    finish: str | None = None
+    usage: Any = None
+    model: str = ""
+    id: str = ""
+    fingerprint: str | None = None
+
+    def take(self, chunk: Any) -> None:
+        """Adds a chunk; the one with the usage has no choice."""
+        self.model, self.id = chunk.model or self.model, chunk.id or self.id
+        self.fingerprint = chunk.system_fingerprint or self.fingerprint
+        self.usage = chunk.usage or self.usage
+        for choice in chunk.choices or ():
+            self.texts.append(choice.delta.content or "")
+            self.refusals.append(choice.delta.refusal or "")
+            self.finish = choice.finish_reason or self.finish
+
+    def answer(self, request: ChatRequest, provider: str) -> Completion:
+        """The whole answer; ChatError where the stream ended before it did."""
+        text = finished("".join(self.texts), self.finish, refusal="".join(self.refusals), provider=provider)
+        usage = usage_of(self.usage.model_dump() if self.usage else None, request, text)
+        return Completion(text, self.model, usage, str(self.finish), 0.0, self.id, self.fingerprint)
+
+
+async def _lifetime(endpoint: Endpoint) -> AsyncGenerator["openai.AsyncOpenAI", None]:
+    import openai
+
+    # A server of one's own needs no key, and the SDK insists on one.
+    key = endpoint.api_key or "none"
+    async with openai.AsyncOpenAI(
+        api_key=key, base_url=endpoint.base_url, max_retries=0, timeout=endpoint.attempt_seconds
+    ) as client:
+        yield client
+
+
+def _words(request: ChatRequest) -> dict[str, Any]:
+    """A request as the SDK takes it; parameters go as they stand, also those that the SDK does not know."""
+    words: dict[str, Any] = {
+        "model": request.model,
+        "messages": [{"role": message.role, "content": message.content} for message in request.messages],
+        "extra_body": dict(request.parameters),
+    }
+    if request.response_schema is not None:
+        strict = request.response_schema.get("additionalProperties") is False
+        schema = {"name": "answer", "schema": dict(request.response_schema), "strict": strict}
+        words["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return words
