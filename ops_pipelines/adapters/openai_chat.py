@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 
 from ops_pipelines.adapters.openai_answers import answer_error, finished, read_answer, usage_of
 from ops_pipelines.adapters.openai_failures import as_chat_errors
-from ops_pipelines.llmops.chat_model import INVALID, ChatError, ChatRequest, Completion
+from ops_pipelines.llmops.chat_model import EMPTY, INVALID, ChatError, ChatRequest, Completion
 from ops_pipelines.llmops.provider_pin import ProviderPin, check_answer
 from ops_pipelines.llmops.retry_budget import RetryBudget
 
@@ -62,6 +62,8 @@ class OpenAIChat:
 
         Its facts name the `attempts`.
         """
+        import openai  # noqa: F401  # its half a second belongs to no provider's latency
+
         self._check(request)
         began, attempt = time.perf_counter(), 0
         while True:
@@ -148,6 +150,8 @@ class _Heard:
 
     def answer(self, request: ChatRequest, provider: str) -> Completion:
         """The whole answer; ChatError where the stream ended before it did."""
+        if not self.model and not self.id:
+            raise answer_error("answered with an empty stream", EMPTY, provider)
         text = finished("".join(self.texts), self.finish, refusal="".join(self.refusals), provider=provider)
         usage = usage_of(self.usage.model_dump() if self.usage else None, request, text)
         return Completion(text, self.model, usage, str(self.finish), 0.0, self.id, self.fingerprint)

@@ -12,6 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from ops_pipelines.core.fingerprint import short
@@ -98,14 +99,14 @@ def _candidates(passages: Sequence[Passage]) -> list[_Candidate]:
 def _joined(text: str) -> list[str]:
     """The words of a text and each two neighbours as one, so that `roll back` is found by `rollback`."""
     each = words(text)
-    return each + [one + two for one, two in zip(each, each[1:], strict=False)]
+    return each + [one + two for one, two in pairwise(each)]
 
 
 def _weights(question: str, candidates: Sequence[_Candidate]) -> dict[str, float]:
     """How much each word of a question weighs: more, the fewer sentences have it; `rollback` is asked by `roll back`, too."""
     among = Counter(word for one in candidates for word in one.own)
     asked = dict.fromkeys(content_words(question))
-    for pair in zip(words(question), words(question)[1:], strict=False):
+    for pair in pairwise(words(question)):
         if "".join(pair) in among and not all(word in among for word in pair):
             asked = dict.fromkeys(word for word in [*asked, "".join(pair)] if word not in pair)
     total = len(candidates)

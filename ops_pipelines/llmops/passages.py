@@ -45,10 +45,10 @@ def render_passages(passages: Iterable[Passage]) -> str:
 
 
 def read_passages(text: str) -> tuple[tuple[Passage, ...], str]:
-    """The passages of a text in their order, and what is left of the text without them.
+    r"""The passages of a text in their order, and what is left of the text without them.
 
-    >>> read_passages("Use this.\\n[a.md#1] It is so.\\n\\nWhy is it so?")
-    ((Passage(document='a.md', chunk='1', text='It is so.'),), 'Use this.\\nWhy is it so?')
+    >>> read_passages("Use this.\n[a.md#1] It is so.\n\nWhy is it so?")
+    ((Passage(document='a.md', chunk='1', text='It is so.'),), 'Use this.\nWhy is it so?')
     """
     found: list[tuple[str, str, list[str]]] = []
     rest: list[str] = []

@@ -17,7 +17,8 @@ UNDERSTOOD = (
 )
 """The instructions, as they may be written in a prompt."""
 MOST_SENTENCES = 3
-_NUMBERS = {word: number for number, word in enumerate("zero one two three four five six seven eight nine ten".split())}
+_COUNTED = "zero one two three four five six seven eight nine ten"
+_NUMBERS = {word: number for number, word in enumerate(_COUNTED.split())}
 _NUMBER = rf"(\d+|{'|'.join(_NUMBERS)})"
 _TOLD = r"(?:(?:please\s+)?(?:answer|reply|respond)\s+)?"
 _LIMIT = r"(?:at most|no more than|not more than|up to|maximum(?: of)?|within|in|with|under|use|using)"

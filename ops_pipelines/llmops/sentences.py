@@ -14,13 +14,14 @@ _FENCE = re.compile(r"\s*(?:```|~~~)")
 _END = re.compile(r"(?<=[.!?])(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\betc\.)(?<!\bvs\.)[\"')\]”]*\s+(?=[A-Z0-9`\"'(\[“])")
 _WORD = re.compile(r"[^\W_]+(?:[._-][^\W_]+)*")
 _PART = re.compile(r"[._-]")
-STOP_WORDS = frozenset(
-    "a about after all also am an and any are as at be because been before being both but by can could did do does doing done "
-    "for from get had has have having he her here him his how i if in into is it its just may me might more most must my no "
-    "nor not now of on one only or other our out over please shall she should so some such tell than that the their them then "
-    "there these they this those through to under until up us was we were what when where which while who whom whose why will "
-    "with would you your".split()
-)
+_STOP_WORDS = """
+    a about after all also am an and any are as at be because been before being both but by can could did do
+    does doing done for from get had has have having he her here him his how i if in into is it its just may me
+    might more most must my no nor not now of on one only or other our out over please shall she should so some
+    such tell than that the their them then there these they this those through to under until up us was we were
+    what when where which while who whom whose why will with would you your
+"""
+STOP_WORDS = frozenset(_STOP_WORDS.split())
 """Words that say nothing of what a sentence is about. `not` and `no` are among them: a reader selects, and never judges."""
 
 
@@ -33,9 +34,9 @@ class Sentence:
 
 
 def split_sentences(text: str) -> tuple[Sentence, ...]:
-    """The sentences of a text in their order.
+    r"""The sentences of a text in their order.
 
-    >>> [each.text for each in split_sentences("# Going back\\nRun it. It takes\\na second.\\n- One item")]
+    >>> [each.text for each in split_sentences("# Going back\nRun it. It takes\na second.\n- One item")]
     ['Run it.', 'It takes a second.', 'One item']
     """
     found: list[Sentence] = []
@@ -89,7 +90,8 @@ def _without_stop_words(text: str) -> str:
 
 def _blocks(text: str) -> Iterator[tuple[str, str]]:
     """What stands together, each with the heading above it."""
-    heading, paragraph, in_code = "", [], False
+    heading, in_code = "", False
+    paragraph: list[str] = []
     for line in [*text.splitlines(), ""]:
         titled = None if in_code else _HEADING.match(line)
         fence, alone = _FENCE.match(line), in_code or _ALONE.match(line)
