@@ -1,22 +1,18 @@
 """The prediction log of a home: one SQLite file, to which several processes append and from which assets read windows.
 
 A commit survives the death of its process in any case. With `durable` it is on the disk before `keep` returns, and so
-survives a power cut, too. Connections are kept open, one a thread, since a server writes several times a second; where
-another file lies at the path by now, or none, the next use opens it anew.
+survives a power cut, too.
 """
 
 import json
-import os
-import sqlite3
-import threading
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from math import nan
 from pathlib import Path
 from typing import Any
 
 from ops_pipelines.adapters.sqlite_file import SQLiteFile, all_or_nothing
+from ops_pipelines.adapters.sqlite_kept_open import KeptOpen
 from ops_pipelines.core.clock import Window, utc
 from ops_pipelines.core.errors import DataError
 from ops_pipelines.mlops.prediction_log import Answer
@@ -50,15 +46,13 @@ class SQLitePredictionLog:
 
     def __init__(self, path: Path, *, timeout_seconds: float = 30.0) -> None:
         self.path = path
-        self._file = _File(path, timeout_seconds=timeout_seconds)
-        self._own = threading.local()
+        self._kept = KeptOpen(_File(path, timeout_seconds=timeout_seconds))
 
     def keep(self, answers: Sequence[Answer], *, durable: bool = False) -> None:
         """Append answers, all or none; an id that is there already is left as it is."""
         rows = [_row(answer) for answer in answers]
         insert = f"INSERT OR IGNORE INTO answers ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        self._make_folder()
-        with self._use() as connection:
+        with self._kept.use_to_write() as connection:
             connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             with all_or_nothing(connection):
                 connection.executemany(insert, rows)
@@ -66,7 +60,7 @@ class SQLitePredictionLog:
     def answers(self, system: str, window: Window) -> Iterator[Answer]:
         """The answers of a window, in the order in which they were kept; none where there is no file."""
         if self.path.is_file():
-            with self._use() as connection:
+            with self._kept.use() as connection:
                 query = f"SELECT {_COLUMNS} {_WINDOW} ORDER BY sequence"
                 yield from map(_answer, connection.execute(query, _values(system, window)))
 
@@ -74,7 +68,7 @@ class SQLitePredictionLog:
         """The answer of an id; None where there is none, or no file."""
         if not self.path.is_file():
             return None
-        with self._use() as connection:
+        with self._kept.use() as connection:
             row = connection.execute(f"SELECT {_COLUMNS} FROM answers WHERE id = ?", (id,)).fetchone()
         return _answer(row) if row else None
 
@@ -82,48 +76,8 @@ class SQLitePredictionLog:
         """Remove the answers of some ids; how many were there."""
         if not self.path.is_file():
             return 0
-        with self._use() as connection, all_or_nothing(connection):
+        with self._kept.use() as connection, all_or_nothing(connection):
             return connection.executemany("DELETE FROM answers WHERE id = ?", [(id,) for id in ids]).rowcount  # noqa: A001
-
-    @contextmanager
-    def _use(self) -> Iterator[sqlite3.Connection]:
-        """The connection of this thread; it is opened anew where the file was replaced, and after any complaint."""
-        if getattr(self._own, "connection", None) is None or self._own.file != _identity(self.path):
-            self._close()
-            self._own.connection = self._file.connect()
-            self._own.file = _identity(self.path)
-        try:
-            with self._file.complaints():
-                yield self._own.connection
-        except DataError:
-            self._close()
-            raise
-
-    def _close(self) -> None:
-        connection = getattr(self._own, "connection", None)
-        self._own.file = self._own.connection = None
-        if connection is not None:
-            connection.close()
-
-    def _make_folder(self) -> None:
-        """Makes the log's folder, and no home: one that was moved away would leave an empty one in its place."""
-        try:
-            self.path.parent.mkdir(exist_ok=True)
-        except OSError as error:
-            raise DataError(
-                f"The folder of the prediction log {self.path} cannot be made: {error}",
-                expected="a home that is there and may be written",
-                action="Bring the home back, or point OPS_HOME at another one",
-                file=str(self.path),
-            ) from error
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _row(answer: Answer) -> tuple[Any, ...]:

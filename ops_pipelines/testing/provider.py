@@ -90,7 +90,14 @@ def main() -> None:
     given = wanted.parse_args()
     script = read_script(given.script.read_bytes()) if given.script else ProviderScript()
     # Connections that are dropped on purpose would be logged as errors, each with its traceback.
-    uvicorn.run(provider_app(script), host=HOST, port=given.port, log_level="critical", access_log=False)
+    uvicorn.run(
+        provider_app(script),
+        host=HOST,
+        port=given.port,
+        log_level="critical",
+        access_log=False,
+        timeout_graceful_shutdown=1,  # some requests hang as their script says
+    )
 
 
 if __name__ == "__main__":
