@@ -65,7 +65,7 @@ class OpenAIChat:
         import openai  # noqa: F401  # its half a second belongs to no provider's latency
 
         self._check(request)
-        began, attempt = time.perf_counter(), 0
+        began, attempt, free = time.perf_counter(), 0, True
         while True:
             attempt += 1
             spent = time.perf_counter() - began
@@ -73,7 +73,8 @@ class OpenAIChat:
                 answer = await self._attempt(request, min(self.endpoint.attempt_seconds, self.budget.seconds - spent))
             except ChatError as error:
                 wait = self._wait_after(error, attempt, time.perf_counter() - began)
-                error.facts["attempts"] = attempt
+                free = free and error.is_free
+                error.facts.update(attempts=attempt, free=free)
                 if wait is None:
                     raise
                 await asyncio.sleep(wait)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import openai
 
 _KINDS = {401: REFUSED, 403: REFUSED, 408: TIMEOUT, 409: UNAVAILABLE, 425: UNAVAILABLE, 429: RATE_LIMITED}
+_NEVER_ASKED = ("ConnectError", "ConnectTimeout")
 _CUT = ("RemoteProtocolError", "ReadError")
 
 
@@ -64,12 +65,15 @@ def _of_status(error: "openai.APIStatusError", provider: str) -> ChatError:
         kind,
         provider,
         status=status,
+        free=True,
         retry_after_seconds=seconds_asked(error.response.headers),
     )
 
 
 def _of_connection(error: "openai.APIConnectionError", provider: str) -> ChatError:
     cause = error.__cause__
+    if type(cause).__name__ in _NEVER_ASKED:
+        return answer_error(f"cannot be reached: {cause}", UNAVAILABLE, provider, free=True)
     if type(cause).__name__ in _CUT:
         return answer_error(f"cut its answer short: {cause}", CUT, provider)
     return answer_error(f"cannot be reached: {cause or error}", UNAVAILABLE, provider)

@@ -104,7 +104,7 @@ class MeteredChat:
     def _failed(self, id: str, request: ChatRequest, began: datetime, error: BaseException) -> Call:
         kind = error.kind if isinstance(error, ChatError) else ABANDONED
         waited = (self.ledger.now() - began) / timedelta(milliseconds=1)
-        usd = Decimal(0) if _asked_nothing(error) else None
+        usd = Decimal(0) if isinstance(error, ChatError) and error.is_free else None
         return self._call(id, request, began, outcome=kind, answered_by="", usage=None, usd=usd, latency_ms=waited)
 
     def _call(self, id: str, request: ChatRequest, began: datetime, **what: Any) -> Call:
@@ -118,11 +118,6 @@ class MeteredChat:
             facts=self.facts,
             **what,
         )
-
-
-def _asked_nothing(error: BaseException) -> bool:
-    """Whether a provider said no by its status, at the first attempt: then it has counted no tokens."""
-    return isinstance(error, ChatError) and "status" in error.facts and error.facts.get("attempts") == 1
 
 
 def _spent(caller: Caller, verdict: Verdict) -> BudgetSpent:

@@ -68,7 +68,7 @@ class ScriptedChat:
         self.requests.append(request)
         kind = _kind_of(fault) if fault else None
         if kind and kind != kinds.WRONG_MODEL:
-            raise _failure(kind, self.provider)
+            raise _failure(kind, self.provider, free=fault is not None and fault.kind == does.STATUS)
         stage = self.script.stage(number)
         spoken = await speak(request, stage, number)
         usage = Usage(spoken.usage["prompt_tokens"], spoken.usage["completion_tokens"])
@@ -167,12 +167,14 @@ class FailingChatModelConformance:
         with pytest.raises(ChatError) as told:
             asyncio.run(failing(Fault(fault, times=9)).complete(question(self.model)))
         assert told.value.kind == KIND_OF_FAULT[fault]
+        assert not told.value.is_free
 
     @pytest.mark.parametrize("status", [*KIND_OF_STATUS, 500, 503])
     def test_a_status_is_a_failure_of_its_kind(self, failing: Callable[[Fault], ChatModel], status: int) -> None:
         with pytest.raises(ChatError) as told:
             asyncio.run(failing(Fault(does.STATUS, status=status, times=9)).complete(question(self.model)))
         assert told.value.kind == KIND_OF_STATUS.get(status, kinds.UNAVAILABLE)
+        assert told.value.is_free
 
     def test_tokens_that_nobody_counted_are_an_estimate(self, failing: Callable[[Fault], ChatModel]) -> None:
         answer = asyncio.run(failing(Fault(does.NO_USAGE, times=9)).complete(question(self.model)))
@@ -185,11 +187,12 @@ def _kind_of(fault: Fault) -> str | None:
     return KIND_OF_FAULT.get(fault.kind)
 
 
-def _failure(kind: str, provider: str) -> ChatError:
+def _failure(kind: str, provider: str, *, free: bool = False) -> ChatError:
     return ChatError(
         f"The scripted provider fails: {kind}",
         expected="an answer",
         action="Script another",
         kind=kind,
         provider=provider,
+        free=free,
     )
