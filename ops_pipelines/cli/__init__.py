@@ -32,6 +32,7 @@ VERBS = {
     "data": "data",
     "drift": "drift",
     "clock": "clock",
+    "cost": "cost",
     "principal": "principal",
     "audit": "audit",
     "drill": "drill",

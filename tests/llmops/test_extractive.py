@@ -136,8 +136,7 @@ names = st.text(st.characters(blacklist_categories=("Cs", "Cc", "Zl", "Zp")), mi
 @given(st.lists(st.tuples(names, names, texts), max_size=4), texts)
 def test_rendered_passages_are_read_back_as_they_are_whatever_they_say(found, question):
     passages = [Passage(*one) for one in found]
-    read, _ = read_passages(f"{render_passages(passages)}
-Question: {question}")
+    read, _ = read_passages(f"{render_passages(passages)}\nQuestion: {question}")
     assert [(one.document, one.chunk) for one in read[: len(passages)]] == [
         (one.document, one.chunk) for one in passages
     ]

@@ -6,11 +6,13 @@ added to `DRILLS`. What is heavy is imported inside the variants.
 
 from ops_pipelines.apps.drills import (
     constant_run_key,
+    cut_stream,
     doubled_rows,
     drift_noise,
     expired_features,
     flipped_labels,
     killed_writer,
+    moved_alias,
     other_libraries,
     quiet_inputs,
 )
@@ -25,6 +27,8 @@ DRILLS: tuple[Drill, ...] = (
     drift_noise.DRILL,
     constant_run_key.DRILL,
     killed_writer.DRILL,
+    moved_alias.DRILL,
+    cut_stream.DRILL,
 )
 """All drills, in the order of their numbers."""
 
