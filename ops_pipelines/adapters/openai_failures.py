@@ -58,8 +58,8 @@ def _seconds_until(date: str) -> float | None:
 def _of_status(error: "openai.APIStatusError", provider: str) -> ChatError:
     status = error.status_code
     kind = _KINDS.get(status, UNAVAILABLE if status >= 500 else INVALID)
-    if getattr(error, "code", None) == "insufficient_quota":  # a 429 that no waiting ends
-        kind = REFUSED
+    if getattr(error, "code", None) == "insufficient_quota":  # a 429 that says what a 503 does: not here, not now
+        kind = UNAVAILABLE
     return answer_error(
         f"answered {status}: {error.message}",
         kind,

@@ -64,7 +64,7 @@ class SQLiteBudgetStore:
         """Book what a reserved call cost; False where there is no such reservation, or it was settled before."""
         if not self.path.is_file():
             return False
-        with self._kept.use() as connection, all_or_nothing(connection):
+        with self._kept.use_to_write() as connection, all_or_nothing(connection):
             done = connection.execute(
                 "UPDATE reservations SET settled = 1 WHERE id = ? AND settled = 0 RETURNING account, window, amount",
                 (id,),

@@ -20,6 +20,7 @@ class KeptOpen:
 
     def __init__(self, file: SQLiteFile) -> None:
         self._file, self._own = file, threading.local()
+        self._writing = threading.Lock()
 
     @contextmanager
     def use(self) -> Iterator[sqlite3.Connection]:
@@ -38,7 +39,10 @@ class KeptOpen:
 
     @contextmanager
     def use_to_write(self) -> Iterator[sqlite3.Connection]:
-        """The connection of this thread to a file that is made where it is not there yet."""
+        """The connection of this thread to a file that is made where it is not there yet, for one writer at a time.
+
+        Threads wait for each other here: SQLite would have each look again after a sleep, of milliseconds and more.
+        """
         try:
             self._file.path.parent.mkdir(exist_ok=True)
         except OSError as error:
@@ -48,7 +52,7 @@ class KeptOpen:
                 action="Bring the home back, or point OPS_HOME at another one",
                 file=str(self._file.path),
             ) from error
-        with self.use() as connection:
+        with self._writing, self.use() as connection:
             yield connection
 
     def _close(self) -> None:

@@ -32,12 +32,13 @@ class ScriptedProvider:
     """A script with what was asked of it so far."""
 
     def __init__(self, script: ProviderScript) -> None:
+        self.under_way = 0
         self.begin(script)
 
     def begin(self, script: ProviderScript) -> None:
         """Forget what was asked, and do as another script says."""
         self.script, self.faults = script, list(script.faults)
-        self.count = self.under_way = self.most_at_once = 0
+        self.count, self.most_at_once = 0, self.under_way
         self.calls: deque[dict[str, Any]] = deque(maxlen=1000)
 
     async def complete(self, http: Request) -> Response:

@@ -72,6 +72,10 @@ class ProviderScript(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     models: tuple[str, ...] = ()
     api_key: str = ""
 
+    def __post_init__(self) -> None:
+        if not self.stages or self.stages[0].after != 0:
+            raise ValueError("the first stage begins with the first request: its `after` is 0")
+
     def stage(self, number: int) -> Stage:
         """How the request of this number (from 0) is answered: as the last stage that has begun says."""
         return [stage for stage in self.stages if stage.after <= number][-1]
