@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 from ops_pipelines.core.clock import utc
-from ops_pipelines.core.errors import NotAllowed, check_settings
+from ops_pipelines.core.errors import ConfigError, NotAllowed, check_settings
 from ops_pipelines.core.verdict import Blocked, Passed, Verdict
 from ops_pipelines.llmops.cost import from_nanos, nanos
 
@@ -79,6 +79,31 @@ class Budget:
         limit = nanos(self.limit_usd)
         window = (utc(at) - _EPOCH) // self.window
         return Account(f"{self.name}[{apart}]" if apart else self.name, window, limit, int(limit * self.alert_share))
+
+    def to_json(self) -> dict[str, Any]:
+        """The budget as plain JSON, its dollars as a text, since they are exact."""
+        return {
+            "name": self.name,
+            "limit_usd": f"{self.limit_usd:f}",
+            "window_seconds": self.window.total_seconds(),
+            "of": dict(self.of),
+            "per": list(self.per),
+            "alert_share": self.alert_share,
+        }
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> "Budget":
+        """The budget in a record of `to_json`, or in a release; ConfigError for what is none."""
+        given = dict(record)
+        try:
+            limit, seconds = Decimal(str(given.pop("limit_usd"))), float(given.pop("window_seconds", 86_400))
+            return cls(limit_usd=limit, window=timedelta(seconds=seconds), per=tuple(given.pop("per", ())), **given)
+        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+            raise ConfigError(
+                f"A budget cannot be read from {dict(record)!r}: {error!r}",
+                expected="name and limit_usd, and where wanted window_seconds, of, per and alert_share",
+                action="Correct it where the release's budgets stand",
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)

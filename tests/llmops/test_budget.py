@@ -70,3 +70,15 @@ def test_whatever_is_asked_for_no_more_is_granted_than_the_limit(amounts, limit)
 @given(st.decimals(0, 1000, allow_nan=False, places=9))
 def test_a_billionth_of_a_dollar_is_kept_exactly(usd):
     assert from_nanos(nanos(usd)) == usd
+
+
+def test_a_budget_comes_back_from_its_json_unchanged():
+    budget = Budget("daily", Decimal("0.1"), timedelta(hours=1), {"release": "r1"}, ("tenant",), 0.5)
+    assert Budget.from_json(budget.to_json()) == budget
+    assert Budget.from_json({"name": "daily", "limit_usd": 5}) == Budget("daily", Decimal(5))
+
+
+@pytest.mark.parametrize("record", [{}, {"name": "a", "limit_usd": "much"}, {"name": "a", "limit_usd": 1, "limits": 2}])
+def test_what_is_no_budget_is_refused(record):
+    with pytest.raises(ConfigError, match="cannot be read"):
+        Budget.from_json(record)
