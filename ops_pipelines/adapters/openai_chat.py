@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -51,6 +52,7 @@ class OpenAIChat:
         self.pin, self.endpoint, self.budget = pin, endpoint, budget or RetryBudget()
         self._chance = chance
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
+        self._lock = Lock()
 
     @property
     def provider(self) -> str:
@@ -118,12 +120,15 @@ class OpenAIChat:
     async def _client(self) -> "openai.AsyncOpenAI":
         """The client of the running loop, made at its first use; those of loops that ended are forgotten."""
         loop = asyncio.get_running_loop()
-        if loop not in self._clients:
-            for ended in [other for other in self._clients if other.is_closed()]:
-                del self._clients[ended]
+        found = self._clients.get(loop)
+        if found is None:
             lifetime = _lifetime(self.endpoint)
-            self._clients[loop] = (await anext(lifetime), lifetime)
-        client: openai.AsyncOpenAI = self._clients[loop][0]
+            found = (await anext(lifetime), lifetime)
+            with self._lock:  # other threads run loops of their own
+                for ended in [other for other in self._clients if other.is_closed()]:
+                    del self._clients[ended]
+                self._clients[loop] = found
+        client: openai.AsyncOpenAI = found[0]
         return client
 
 
