@@ -7,9 +7,10 @@ capitals: OPENAI_BASE_URL and OPENAI_API_KEY for `openai`, which without a base 
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from ops_pipelines.adapters.openai_chat import Endpoint, OpenAIChat
+from ops_pipelines.adapters.retrying_chat import RetryingChat
 from ops_pipelines.core.errors import ConfigError
 from ops_pipelines.llmops import extractive
 from ops_pipelines.llmops.chat_model import ChatModel, ChatRequest, Completion
@@ -45,12 +46,16 @@ def chat_model_of(
     budget: RetryBudget | None = None,
     attempt_seconds: float = 60.0,
     stream: bool = False,
+    paid: Callable[[ChatModel], ChatModel] = lambda chat: chat,
 ) -> ChatModel:
-    """The ChatModel that answers as a pin says; ConfigError where the environment does not say where it is."""
+    """The ChatModel that answers as a pin says; ConfigError where the environment does not say where it is.
+
+    `paid` wraps what makes one attempt, for instance in a MeteredChat, so that each attempt is reserved and written down.
+    """
     if pin.provider == extractive.PROVIDER:
-        return PinnedReader(pin)
+        return paid(PinnedReader(pin))
     url, key = _found(pin.provider, os.environ if environ is None else environ)
-    return OpenAIChat(pin, Endpoint(url, key, attempt_seconds, stream), budget=budget)
+    return RetryingChat(paid(OpenAIChat(pin, Endpoint(url, key, attempt_seconds, stream))), budget)
 
 
 def default_pin(environ: Mapping[str, str] | None = None) -> ProviderPin:

@@ -1,14 +1,13 @@
 """The ChatModel of any endpoint that speaks OpenAI's chat completions: OpenAI, Azure, vLLM, Ollama, or a proxy.
 
-The SDK sends; when to ask again, how long to wait, and whether what came back is an answer are decided here, so that its
-own retries are off. Connections are kept open for as long as the event loop of the caller runs: `asyncio.run` ends
-asynchronous generators, and one holds the client.
+The SDK sends; whether what came back is an answer is decided here. Its own retries are off: `RetryingChat` asks again,
+where each attempt can be paid for. Connections are kept open for as long as the event loop of the caller runs:
+`asyncio.run` ends asynchronous generators, and one holds the client.
 """
 
 import asyncio
-import random
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from threading import Lock
@@ -17,9 +16,8 @@ from weakref import WeakKeyDictionary
 
 from ops_pipelines.adapters.openai_answers import answer_error, finished, read_answer, usage_of
 from ops_pipelines.adapters.openai_failures import as_chat_errors
-from ops_pipelines.llmops.chat_model import EMPTY, INVALID, ChatError, ChatRequest, Completion
+from ops_pipelines.llmops.chat_model import EMPTY, INVALID, ChatRequest, Completion
 from ops_pipelines.llmops.provider_pin import ProviderPin, check_answer
-from ops_pipelines.llmops.retry_budget import RetryBudget
 
 if TYPE_CHECKING:
     import openai
@@ -39,18 +37,10 @@ class Endpoint:
 
 
 class OpenAIChat:
-    """A pinned model behind an endpoint. `chance` draws a number from 0 to 1 for each wait."""
+    """A pinned model behind an endpoint. One request is one attempt: `RetryingChat` asks again."""
 
-    def __init__(
-        self,
-        pin: ProviderPin,
-        endpoint: Endpoint,
-        *,
-        budget: RetryBudget | None = None,
-        chance: Callable[[], float] = random.random,
-    ) -> None:
-        self.pin, self.endpoint, self.budget = pin, endpoint, budget or RetryBudget()
-        self._chance = chance
+    def __init__(self, pin: ProviderPin, endpoint: Endpoint) -> None:
+        self.pin, self.endpoint = pin, endpoint
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
         self._lock = Lock()
 
@@ -60,28 +50,16 @@ class OpenAIChat:
         return self.pin.provider
 
     async def complete(self, request: ChatRequest) -> Completion:
-        """The answer, after as many attempts as the budget allows; the last attempt's ChatError where none was answered.
-
-        Its facts name the `attempts`.
-        """
+        """The answer; ChatError where there is none, or it came from another model than was pinned."""
         import openai  # noqa: F401  # its half a second belongs to no provider's latency
 
         self._check(request)
-        began, attempt, free = time.perf_counter(), 0, True
-        while True:
-            attempt += 1
-            spent = time.perf_counter() - began
-            try:
-                answer = await self._attempt(request, min(self.endpoint.attempt_seconds, self.budget.seconds - spent))
-            except ChatError as error:
-                wait = self._wait_after(error, attempt, time.perf_counter() - began)
-                free = free and error.is_free
-                error.facts.update(attempts=attempt, free=free)
-                if wait is None:
-                    raise
-                await asyncio.sleep(wait)
-            else:
-                return check_answer(self.pin, replace(answer, latency_ms=(time.perf_counter() - began) * 1000))
+        began = time.perf_counter()
+        with as_chat_errors(self.provider):
+            async with asyncio.timeout(self.endpoint.attempt_seconds):
+                client = await self._client()
+                answer = await (self._streamed if self.endpoint.stream else self._whole)(client, request)
+        return check_answer(self.pin, replace(answer, latency_ms=(time.perf_counter() - began) * 1000))
 
     def _check(self, request: ChatRequest) -> None:
         if request.model != self.pin.model:
@@ -91,19 +69,6 @@ class OpenAIChat:
         taken = _OURS & request.parameters.keys()
         if taken:
             raise answer_error(f"is asked with the parameters {', '.join(sorted(taken))}", INVALID, self.provider)
-
-    def _wait_after(self, error: ChatError, attempt: int, spent: float) -> float | None:
-        asked = error.facts.get("retry_after_seconds")
-        if not error.is_passing:
-            return None
-        floor = asked if isinstance(asked, float) else None
-        return self.budget.wait_after(attempt, spent_seconds=spent, chance=self._chance(), asked_seconds=floor)
-
-    async def _attempt(self, request: ChatRequest, seconds: float) -> Completion:
-        with as_chat_errors(self.provider):
-            async with asyncio.timeout(seconds):
-                client = await self._client()
-                return await (self._streamed if self.endpoint.stream else self._whole)(client, request)
 
     async def _whole(self, client: "openai.AsyncOpenAI", request: ChatRequest) -> Completion:
         raw = await client.chat.completions.with_raw_response.create(**_words(request))

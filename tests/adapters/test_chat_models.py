@@ -5,6 +5,7 @@ import pytest
 
 from ops_pipelines.adapters.chat_models import chat_model_of, default_pin
 from ops_pipelines.adapters.openai_chat import Endpoint, OpenAIChat
+from ops_pipelines.adapters.retrying_chat import RetryingChat
 from ops_pipelines.core.errors import ConfigError
 from ops_pipelines.llmops import chat_model as kinds
 from ops_pipelines.llmops.chat_model import ChatError, ChatModel, Completion
@@ -45,8 +46,8 @@ def stream(request) -> bool:
 
 def asked(
     provider: Provider, budget: RetryBudget = QUICK, *, stream: bool = False, pin: ProviderPin = DESK
-) -> OpenAIChat:
-    return OpenAIChat(pin, Endpoint(provider.base_url, stream=stream, attempt_seconds=0.5), budget=budget)
+) -> ChatModel:
+    return RetryingChat(OpenAIChat(pin, Endpoint(provider.base_url, stream=stream, attempt_seconds=0.5)), budget)
 
 
 def answer_of(chat: ChatModel, **parameters: object) -> Completion:
@@ -86,13 +87,13 @@ class TestOpenAIChat(ChatModelConformance, FailingChatModelConformance):
 
     @pytest.fixture
     def chat(self, provider: Provider, stream: bool) -> ChatModel:
-        return OpenAIChat(DESK, Endpoint(provider.base_url, stream=stream), budget=QUICK)
+        return RetryingChat(OpenAIChat(DESK, Endpoint(provider.base_url, stream=stream)), QUICK)
 
     @pytest.fixture
     def failing(self, provider: Provider) -> Callable[[Fault], ChatModel]:
         def made(fault: Fault) -> ChatModel:
             provider.begin(ProviderScript(faults=(fault,)))
-            return asked(provider, ONCE)
+            return OpenAIChat(DESK, Endpoint(provider.base_url, attempt_seconds=0.5))
 
         return made
 
@@ -181,6 +182,13 @@ def test_a_parameter_that_would_say_otherwise_than_the_request_is_invalid(provid
         answer_of(asked(provider), n=2, stream=True)
 
 
+def test_all_attempts_together_take_no_longer_than_the_budget(provider):
+    provider.begin(ProviderScript(faults=(Fault(does.HANG, times=9),)))
+    with pytest.raises(ChatError, match=r"within 0\.7 s") as told:
+        answer_of(asked(provider, RetryBudget(attempts=9, seconds=0.7, first_wait_seconds=0)))
+    assert (told.value.kind, told.value.facts["attempts"]) == (kinds.TIMEOUT, 2)
+
+
 def test_a_key_is_sent_and_a_wrong_one_refused(provider):
     provider.begin(ProviderScript(api_key="right"))
     environ = {"OPENAI_BASE_URL": provider.base_url, "OPENAI_API_KEY": "right"}
@@ -191,7 +199,7 @@ def test_a_key_is_sent_and_a_wrong_one_refused(provider):
 
 
 def test_a_provider_that_is_not_there_is_unavailable():
-    chat = OpenAIChat(DESK, Endpoint("http://127.0.0.1:9/v1"), budget=QUICK)
+    chat = RetryingChat(OpenAIChat(DESK, Endpoint("http://127.0.0.1:9/v1")), QUICK)
     with pytest.raises(ChatError, match="cannot be reached") as told:
         answer_of(chat)
     assert (told.value.kind, told.value.facts["attempts"]) == (kinds.UNAVAILABLE, 3)

@@ -1,6 +1,7 @@
 """One variable takes a project to a provider: the whole way over real HTTP, paid from a budget on the disk."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
@@ -14,6 +15,7 @@ from ops_pipelines.adapters.sqlite_calls import SQLiteCallLog
 from ops_pipelines.core.clock import Window
 from ops_pipelines.llmops.budget import Budget, BudgetSpent, Caller
 from ops_pipelines.llmops.call_log import ANSWERED
+from ops_pipelines.llmops.chat_model import ChatModel
 from ops_pipelines.llmops.circuit_breaker import CircuitBreaker
 from ops_pipelines.llmops.cost import DeclaredPrices, Price, most_usage
 from ops_pipelines.llmops.extractive import MODEL
@@ -23,8 +25,9 @@ from ops_pipelines.llmops.provider_pin import ProviderPin
 from ops_pipelines.llmops.retry_budget import RetryBudget
 from ops_pipelines.testing.chat_model import question
 from ops_pipelines.testing.provider import Provider, provider_running
-from ops_pipelines.testing.provider_script import STATUS, Fault, ProviderScript, Stage
+from ops_pipelines.testing.provider_script import CUT, STATUS, Fault, ProviderScript, Stage
 
+ACME = Caller("answers", "r1", "console", "acme")
 NOON = datetime(2026, 3, 5, 12, tzinfo=UTC)
 DAY = Window(NOON, NOON + timedelta(days=1))
 PRICES = DeclaredPrices({("openai", "desk-1"): Price(Decimal(1), Decimal(4))})
@@ -45,10 +48,12 @@ def book_of(folder: Path, *budgets: Budget) -> Ledger:
     return Ledger(PRICES, *stores, lambda: NOON, lambda: f"call-{next(ids)}", budgets)
 
 
-def paid(provider: Provider, book: Ledger) -> MeteredChat:
+def paid(provider: Provider, book: Ledger, attempts: int = 1) -> ChatModel:
     environ = {"OPENAI_BASE_URL": provider.base_url, "OPENAI_MODEL": "desk-1"}
-    chat = chat_model_of(default_pin(environ), environ=environ, budget=RetryBudget(attempts=1))
-    return MeteredChat(chat, book, Caller("answers", "r1", "console", "acme"))
+    budget = RetryBudget(attempts, first_wait_seconds=0)
+    return chat_model_of(
+        default_pin(environ), environ=environ, budget=budget, paid=lambda chat: MeteredChat(chat, book, ACME)
+    )
 
 
 def test_fifty_callers_over_http_never_take_a_tenant_past_its_budget(provider, tmp_path):
@@ -70,7 +75,7 @@ def test_a_provider_that_is_down_is_left_alone_and_the_reader_answers(provider, 
     provider.begin(ProviderScript(faults=(Fault(STATUS, status=503, times=99),)))
     book = book_of(tmp_path, WEEKLY)
     first = paid(provider, book)
-    reader = MeteredChat(chat_model_of(ProviderPin("extractive", MODEL)), book, first.caller)
+    reader = MeteredChat(chat_model_of(ProviderPin("extractive", MODEL)), book, ACME)
     chat = FallbackChat(
         [Choice(first, "desk-1", CircuitBreaker()), Choice(reader, MODEL, CircuitBreaker())], lambda: NOON
     )
@@ -81,3 +86,12 @@ def test_a_provider_that_is_down_is_left_alone_and_the_reader_answers(provider, 
     outcomes = [(call.provider, call.outcome) for call in book.log.calls(DAY)]
     assert outcomes.count(("openai", "unavailable")) == 5
     assert outcomes.count(("extractive", ANSWERED)) == 8
+
+
+def test_each_attempt_is_reserved_and_one_that_was_cut_counts_as_all_that_was_reserved(provider, tmp_path):
+    provider.begin(ProviderScript(faults=(Fault(CUT, times=99),)))
+    book = book_of(tmp_path, replace(WEEKLY, limit_usd=MOST * 2))
+    with pytest.raises(BudgetSpent):
+        asyncio.run(paid(provider, book, attempts=9).complete(REQUEST))
+    assert provider.count() == 2
+    assert [(call.outcome, call.usd) for call in book.log.calls(DAY)] == [("cut", None)] * 2

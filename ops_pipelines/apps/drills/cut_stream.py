@@ -96,8 +96,9 @@ async def _retried(provider: Provider, fault: str, stream: bool) -> tuple[str, i
 async def _asked(provider: Provider, fault: str, stream: bool, budget: RetryBudget) -> tuple[str, int]:
     """The answer, and how often it was asked for."""
     from ops_pipelines.adapters.openai_chat import Endpoint, OpenAIChat
+    from ops_pipelines.adapters.retrying_chat import RetryingChat
 
     provider.begin(ProviderScript(stages=STAGES, faults=(Fault(fault),)))
-    chat = OpenAIChat(ProviderPin("openai", ASKED.model), Endpoint(provider.base_url, stream=stream), budget=budget)
-    answer = await chat.complete(ASKED)
+    chat = OpenAIChat(ProviderPin("openai", ASKED.model), Endpoint(provider.base_url, stream=stream))
+    answer = await RetryingChat(chat, budget).complete(ASKED)
     return answer.text, provider.count()

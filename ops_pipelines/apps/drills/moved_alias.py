@@ -10,7 +10,6 @@ from pathlib import Path
 from ops_pipelines.apps.drills.drill import Drill, Outcome
 from ops_pipelines.llmops.chat_model import ChatError, ChatRequest, Message
 from ops_pipelines.llmops.provider_pin import REPORT, ProviderPin, judge_answer
-from ops_pipelines.llmops.retry_budget import RetryBudget
 from ops_pipelines.testing.provider import Provider, provider_running
 from ops_pipelines.testing.provider_script import ProviderScript, Reply, Stage
 
@@ -83,7 +82,7 @@ async def _pinned(provider: Provider) -> tuple[list[str], list[str]]:
     from ops_pipelines.adapters.openai_chat import Endpoint, OpenAIChat
 
     pin = ProviderPin("openai", ASKED.model, answers_as=BEFORE)
-    chat = OpenAIChat(pin, Endpoint(provider.base_url), budget=RetryBudget(attempts=1))
+    chat = OpenAIChat(pin, Endpoint(provider.base_url))
     kept, refused = [], []
     for _ in range(CALLS):
         try:
