@@ -51,13 +51,11 @@ class OpenAIChat:
 
     async def complete(self, request: ChatRequest) -> Completion:
         """The answer; ChatError where there is none, or it came from another model than was pinned."""
-        import openai  # noqa: F401  # its half a second belongs to no provider's latency
-
         self._check(request)
+        client = await self._client()  # a second of imports at its first use, which belong to no provider's latency
         began = time.perf_counter()
         with as_chat_errors(self.provider):
             async with asyncio.timeout(self.endpoint.attempt_seconds):
-                client = await self._client()
                 answer = await (self._streamed if self.endpoint.stream else self._whole)(client, request)
         return check_answer(self.pin, replace(answer, latency_ms=(time.perf_counter() - began) * 1000))
 
@@ -136,6 +134,7 @@ async def _lifetime(endpoint: Endpoint) -> AsyncGenerator["openai.AsyncOpenAI", 
     async with openai.AsyncOpenAI(
         api_key=key, base_url=endpoint.base_url, max_retries=0, timeout=endpoint.attempt_seconds
     ) as client:
+        _ = client.chat.completions.with_raw_response  # the SDK imports it only now
         yield client
 
 

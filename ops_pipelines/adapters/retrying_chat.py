@@ -27,7 +27,7 @@ class RetryingChat:
         return self.chat.provider
 
     async def complete(self, request: ChatRequest) -> Completion:
-        """The answer, its latency over all attempts; for none the last attempt's ChatError, whose facts count the `attempts`."""
+        """The answer, its latency over all attempts; for none the last attempt's ChatError, which counts the `attempts`."""
         began, attempt, free = time.perf_counter(), 0, True
         while True:
             attempt += 1
