@@ -20,6 +20,8 @@ from ops_pipelines.adapters.objects import ObjectStore
 from ops_pipelines.adapters.preflight import judge_coming_back, judge_going_live
 from ops_pipelines.adapters.project import Project, find_project
 from ops_pipelines.adapters.sqlite_audit import SQLiteAuditLog
+from ops_pipelines.adapters.sqlite_budget import SQLiteBudgetStore
+from ops_pipelines.adapters.sqlite_calls import SQLiteCallLog
 from ops_pipelines.adapters.sqlite_canaries import SQLiteCanaryStore
 from ops_pipelines.adapters.sqlite_predictions import SQLitePredictionLog
 from ops_pipelines.adapters.sqlite_principals import SQLitePrincipalStore
@@ -35,6 +37,8 @@ from ops_pipelines.core.pointer import PRODUCTION, Decision, live_move, promote,
 from ops_pipelines.core.principal import PrincipalStore
 from ops_pipelines.core.release import IndexedReleaseStore, Move, Release, find_release
 from ops_pipelines.core.verdict import Verdict
+from ops_pipelines.llmops.budget import BudgetStore
+from ops_pipelines.llmops.call_log import CallLog
 from ops_pipelines.mlops.admission import Ruling
 from ops_pipelines.mlops.canary import CanaryStore
 from ops_pipelines.mlops.prediction_log import PredictionLog
@@ -72,6 +76,8 @@ class Platform:
     registry: MLflowRegistry
     principals: PrincipalStore
     audit: SQLiteAuditLog
+    calls: CallLog
+    budgets: BudgetStore
 
     @classmethod
     def embedded(cls, project: Project | None = None) -> "Platform":
@@ -90,6 +96,8 @@ class Platform:
             registry=MLflowRegistry(here.home),
             principals=SQLitePrincipalStore(here.home / "control.db"),
             audit=SQLiteAuditLog(here.home / "control.db"),
+            calls=SQLiteCallLog(here.home / "log" / "calls.db"),
+            budgets=SQLiteBudgetStore(here.home / "log" / "budgets.db"),
         )
 
     def origin(self, run_id: str, code: str) -> Origin:

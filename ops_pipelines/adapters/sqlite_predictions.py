@@ -5,11 +5,7 @@ transaction with how far its file was read, so that nothing is taken in twice or
 """
 
 import json
-import os
-import sqlite3
-import threading
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from math import nan
 from pathlib import Path
@@ -17,8 +13,8 @@ from typing import Any
 
 from ops_pipelines.adapters.answer_spool import AnswerSpool
 from ops_pipelines.adapters.sqlite_file import SQLiteFile, all_or_nothing
+from ops_pipelines.adapters.sqlite_kept_open import KeptOpen
 from ops_pipelines.core.clock import Window, utc
-from ops_pipelines.core.errors import DataError
 from ops_pipelines.mlops.prediction_log import Answer
 
 _COLUMNS = "id, system, release, arm, entity, asked_at, served_at, score, vector, keys"
@@ -52,9 +48,8 @@ class SQLitePredictionLog:
 
     def __init__(self, path: Path, *, timeout_seconds: float = 30.0) -> None:
         self.path = path
-        self._file = _File(path, timeout_seconds=timeout_seconds)
+        self._kept = KeptOpen(_File(path, timeout_seconds=timeout_seconds))
         self._spool = AnswerSpool(path.parent / "spool")
-        self._own = threading.local()
 
     def keep(self, answers: Sequence[Answer], *, durable: bool = False) -> None:
         """Append answers, all or none; an id that is there already is left as it is."""
@@ -64,7 +59,7 @@ class SQLitePredictionLog:
     def answers(self, system: str, window: Window) -> Iterator[Answer]:
         """The answers of a window, in the order in which they were kept; none where nothing was ever kept."""
         if self._take_in():
-            with self._use() as connection:
+            with self._kept.use() as connection:
                 query = f"SELECT {_COLUMNS} {_WINDOW} ORDER BY sequence"
                 yield from map(_answer, connection.execute(query, _values(system, window)))
 
@@ -72,7 +67,7 @@ class SQLitePredictionLog:
         """The answer of an id; None where there is none."""
         if not self._take_in():
             return None
-        with self._use() as connection:
+        with self._kept.use() as connection:
             row = connection.execute(f"SELECT {_COLUMNS} FROM answers WHERE id = ?", (id,)).fetchone()
         return _answer(row) if row else None
 
@@ -80,13 +75,13 @@ class SQLitePredictionLog:
         """Remove the answers of some ids; how many were there."""
         if not self._take_in():
             return 0
-        with self._use() as connection, all_or_nothing(connection):
+        with self._kept.use() as connection, all_or_nothing(connection):
             return connection.executemany("DELETE FROM answers WHERE id = ?", [(id,) for id in ids]).rowcount  # noqa: A001
 
     def _take_in(self) -> bool:
         """Brings the index up to what the spool holds; whether there is an index at all."""
         for name in self._spool.files():
-            with self._use() as connection, all_or_nothing(connection):
+            with self._kept.use() as connection, all_or_nothing(connection):
                 known = connection.execute("SELECT read FROM spooled WHERE name = ?", (name,)).fetchone()
                 frames = self._spool.read(name, known[0] if known else 0)
                 connection.executemany(_INSERT, map(_row, frames.answers))
@@ -97,34 +92,6 @@ class SQLitePredictionLog:
             if frames.is_over:
                 self._spool.remove(name)
         return self.path.is_file()
-
-    @contextmanager
-    def _use(self) -> Iterator[sqlite3.Connection]:
-        """The connection of this thread; it is opened anew where the file was replaced, and after any complaint."""
-        if getattr(self._own, "connection", None) is None or self._own.file != _identity(self.path):
-            self._close()
-            self._own.connection = self._file.connect()
-            self._own.file = _identity(self.path)
-        try:
-            with self._file.complaints():
-                yield self._own.connection
-        except DataError:
-            self._close()
-            raise
-
-    def _close(self) -> None:
-        connection = getattr(self._own, "connection", None)
-        self._own.file = self._own.connection = None
-        if connection is not None:
-            connection.close()
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _row(answer: Answer) -> tuple[Any, ...]:

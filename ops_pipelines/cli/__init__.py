@@ -33,6 +33,7 @@ VERBS = {
     "drift": "drift",
     "prompt": "prompt",
     "clock": "clock",
+    "cost": "cost",
     "principal": "principal",
     "audit": "audit",
     "drill": "drill",

@@ -32,6 +32,11 @@ class ChatError(OpsError):
         """Whether the same request may be answered when it is asked again."""
         return self.kind in PASSING
 
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing was counted: no attempt got further than a connection, or a status that said no."""
+        return bool(self.facts.get("free", False))
+
 
 @dataclass(frozen=True, slots=True)
 class Message:

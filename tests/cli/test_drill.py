@@ -39,8 +39,8 @@ def test_a_drill_is_found_however_it_is_written_and_runs_once(ops):
 
 
 def test_an_unknown_drill_is_wrong_usage_and_runs_nothing(ops):
-    said = ops("drill", "run", "D2", "D22")
+    said = ops("drill", "run", "D2", "D222")
     assert said.code == 2
-    assert "There is no drill 'D22'" in said.err
-    assert "Did you mean 'D2'?" in said.err
+    assert "There is no drill 'D222'" in said.err
+    assert "Did you mean 'D22'?" in said.err
     assert said.out == ""

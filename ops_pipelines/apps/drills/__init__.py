@@ -6,12 +6,14 @@ added to `DRILLS`. What is heavy is imported inside the variants.
 
 from ops_pipelines.apps.drills import (
     constant_run_key,
+    cut_stream,
     doubled_rows,
     drift_noise,
     expired_features,
     flipped_labels,
     hostile_model,
     killed_writer,
+    moved_alias,
     other_libraries,
     quiet_inputs,
     template_injection,
@@ -27,6 +29,8 @@ DRILLS: tuple[Drill, ...] = (
     drift_noise.DRILL,
     constant_run_key.DRILL,
     killed_writer.DRILL,
+    moved_alias.DRILL,
+    cut_stream.DRILL,
     hostile_model.DRILL,
     template_injection.DRILL,
 )
