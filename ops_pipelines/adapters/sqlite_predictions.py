@@ -43,7 +43,7 @@ class _File(SQLiteFile):
 class SQLitePredictionLog:
     """The PredictionLog of a folder that is made when the first answer is kept; the home around it has to be there.
 
-    `path` is its index. DataError where that, or the spool beside it, cannot be used, and for what could not come back.
+    `path` is its index. DataError where that, or the spool beside it, cannot be used.
     """
 
     def __init__(self, path: Path, *, timeout_seconds: float = 30.0) -> None:
@@ -52,7 +52,10 @@ class SQLitePredictionLog:
         self._spool = AnswerSpool(path.parent / "spool")
 
     def keep(self, answers: Sequence[Answer], *, durable: bool = False) -> None:
-        """Append answers, all or none; an id that is there already is left as it is."""
+        """Append answers, all or none, an id that is there already being left as it is.
+
+        SchemaMismatch where one of them could not be read back.
+        """
         if answers:
             self._spool.append(answers, durable=durable)
 
@@ -83,14 +86,14 @@ class SQLitePredictionLog:
         for name in self._spool.files():
             with self._kept.use() as connection, all_or_nothing(connection):
                 known = connection.execute("SELECT read FROM spooled WHERE name = ?", (name,)).fetchone()
-                frames = self._spool.read(name, known[0] if known else 0)
-                connection.executemany(_INSERT, map(_row, frames.answers))
-                done = (name, frames.end)
+                spooled = self._spool.read(name, known[0] if known else 0)
+                connection.executemany(_INSERT, map(_row, spooled.frames.answers))
+                done = (name, spooled.frames.end)
                 connection.execute(
                     "INSERT INTO spooled VALUES (?, ?) ON CONFLICT DO UPDATE SET read = excluded.read", done
                 )
-            if frames.is_over:
-                self._spool.remove(name)
+            if spooled.is_over:
+                self._spool.let_go(spooled)
         return self.path.is_file()
 
 

@@ -8,12 +8,15 @@ and once `keep` has returned with `durable`, the answers survive the death of th
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol, TypeAlias
 
 from ops_pipelines.core.clock import Window
 
 LIVE, CANARY, PINNED = "live", "canary", "pinned"
 """By which way a request came to its release: the pointer's, a canary's share, or by its digest."""
+
+Value: TypeAlias = str | int | float | bool | None
+"""What a feature or a join key may be in the log; an instant is a text in ISO 8601 there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +38,18 @@ class Answer:
     asked_at: datetime
     served_at: datetime
     score: float
-    vector: Mapping[str, Any]
-    keys: Mapping[str, Any] = field(default_factory=dict)
+    vector: Mapping[str, Value]
+    keys: Mapping[str, Value] = field(default_factory=dict)
 
 
 class PredictionLog(Protocol):
     """Where answers are kept from the request to their compaction."""
 
     def keep(self, answers: Sequence[Answer], *, durable: bool = False) -> None:
-        """Append answers, all or none. With `durable` they are on the disk when this returns."""
+        """Append answers, all or none. With `durable` they are on the disk when this returns.
+
+        SchemaMismatch where one of them can be kept in no log, DataError where this one cannot be written now.
+        """
 
     def answers(self, system: str, window: Window) -> Iterator[Answer]:
         """The answers of a system whose `asked_at` lies in a window, in the order in which they were kept."""

@@ -8,19 +8,19 @@ A team that writes a log of its own subclasses the suite and gives it a fixture 
             return OurLog(tmp_path)
 """
 
-import json
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from math import isnan, nan
 from threading import Lock
+from typing import Any
 
 import pytest
 
 from ops_pipelines.core.clock import Window, utc
-from ops_pipelines.core.errors import ConfigError, DataError
+from ops_pipelines.core.errors import ConfigError, DataError, SchemaMismatch
 from ops_pipelines.mlops.prediction_log import LIVE, Answer, PredictionLog
 
 MONDAY = datetime(2013, 3, 4, tzinfo=UTC)
@@ -88,6 +88,17 @@ def answer_of(id: str, *, system: str = "flight_delay", asked_at: datetime = MON
     )
 
 
+UNKEEPABLE: Sequence[Mapping[str, Any]] = (
+    {"vector": {"distance": object()}},
+    {"vector": {"departed": MONDAY}},
+    {"keys": {"flight": 10**30}},
+    {"entity": 1545},
+    {"entity": "half of a pair: \ud800"},
+    {"asked_at": MONDAY.replace(tzinfo=None)},
+)
+"""What may not stand in an answer: no log could give it back unchanged."""
+
+
 class PredictionLogConformance:
     """What every PredictionLog guarantees, as tests of the fixture `log`."""
 
@@ -131,8 +142,8 @@ class PredictionLogConformance:
         assert (list(log.answers("nobody", WEEK)), log.find("x"), log.forget(["x"])) == ([], None, 0)
 
     def test_an_answer_that_cannot_be_kept_is_refused_with_all_that_came_with_it(self, log: PredictionLog) -> None:
-        for wrong in ({"vector": {"distance": object()}}, {"asked_at": MONDAY.replace(tzinfo=None)}):
-            with pytest.raises(DataError, match="cannot be kept"):
+        for wrong in UNKEEPABLE:
+            with pytest.raises(SchemaMismatch, match="cannot be kept"):
                 log.keep([answer_of("a"), replace(answer_of("wrong"), **wrong)], durable=True)
         assert log.find("a") is None
 
@@ -162,15 +173,27 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def _as_kept(answer: Answer) -> Answer:
-    """The answer as JSON would give it back; DataError for what JSON cannot hold."""
+    """The answer as a log gives it back; SchemaMismatch for what none could."""
+    values = (*answer.vector.values(), *answer.keys.values())
+    texts = (answer.id, answer.system, answer.release, answer.arm, answer.entity or "", *filter(_is_text, values))
     try:
-        json.dumps([dict(answer.vector), dict(answer.keys)])
+        "".join(texts).encode()
         instants = {"asked_at": utc(answer.asked_at), "served_at": utc(answer.served_at)}
-    except (TypeError, ValueError, ConfigError) as error:
-        raise DataError(
+        if not all(map(_is_value, values)):
+            raise TypeError("a value is no number, text, boolean or None")
+    except (TypeError, UnicodeEncodeError, ConfigError) as error:
+        raise SchemaMismatch(
             f"The answer {answer.id!r} cannot be kept: {error}", expected="plain values", action="Keep text instead"
         ) from error
     return replace(answer, vector=dict(answer.vector), keys=dict(answer.keys), **instants)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_value(value: Any) -> bool:
+    return isinstance(value, str | float | None) or (isinstance(value, int) and -(2**63) <= value < 2**64)
 
 
 def _is_of(answer: Answer, system: str, window: Window) -> bool:
