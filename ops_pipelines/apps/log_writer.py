@@ -4,6 +4,9 @@ A request never waits for a disk. What is queued may be lost when the process is
 many answers wait, and by how long the oldest of them has waited. Beyond either bound an answer is not taken, and whoever
 offered it knows that. One that has to survive anything is waited for until it is on the disk; several of them share one
 commit.
+
+A log that cannot be written is tried again until it can. An answer that no log could keep is left out and counted: it is
+found by writing half as many at once, until it is alone, so that it takes no other with it.
 """
 
 import asyncio
@@ -14,11 +17,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ops_pipelines.core.errors import DataError
+from ops_pipelines.core.errors import DataError, SchemaMismatch
 from ops_pipelines.mlops.prediction_log import Answer, PredictionLog
 
 RETRY_SECONDS = 0.2
 """How long a failing log is left alone before the next try."""
+_MOST_AT_ONCE = 4_096
+"""The most requests whose answers are written in one commit."""
 
 
 class Batch(Protocol):
@@ -31,13 +36,18 @@ class Batch(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LogState:
-    """How a writer fares: answers that wait, the age of the oldest, how many were written and not taken, and what fails."""
+    """How a writer fares: answers that wait, the age of the oldest, how many were written and not taken, and what fails.
+
+    `left_out` were taken and can be kept in no log; `fault` is what was wrong with the last of them.
+    """
 
     pending: int
     oldest_seconds: float
     written: int
     refused: int
     failing: str | None
+    left_out: int = 0
+    fault: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +77,10 @@ class LogWriter:
         self._wake = threading.Event()
         self._queue: deque[_Entry] = deque()
         self._writing: Sequence[_Entry] = ()
-        self._pending = self._written = self._refused = 0
+        self._pending = self._written = self._refused = self._left_out = 0
         self._failing: str | None = None
+        self._fault: str | None = None
+        self._at_once = _MOST_AT_ONCE
         self._ending = False
         self._for_room: list[asyncio.Future[None]] = []
         self._thread = threading.Thread(target=self._run, name="prediction log", daemon=True)
@@ -133,7 +145,8 @@ class LogWriter:
         with self._lock:
             oldest = self._oldest()
             age = 0.0 if oldest is None else time.monotonic() - oldest
-            return LogState(self._pending, age, self._written, self._refused, self._failing)
+            counts = (self._written, self._refused, self._failing, self._left_out, self._fault)
+            return LogState(self._pending, age, *counts)
 
     def _has_room(self, rows: int, now: float) -> bool:
         oldest = self._oldest()
@@ -147,11 +160,11 @@ class LogWriter:
 
     def _run(self) -> None:
         while True:
-            self._wake.wait(0 if self._ending else self._flush_every)
+            self._wake.wait(0 if self._ending or self._is_looking() else self._flush_every)
             self._wake.clear()
             with self._lock:
-                taken = self._writing = tuple(self._queue)
-                self._queue.clear()
+                many = min(self._at_once, len(self._queue))
+                taken = self._writing = tuple(self._queue.popleft() for _ in range(many))
                 if self._ending and not taken:
                     return
             if taken:
@@ -159,34 +172,63 @@ class LogWriter:
             if self._failing:
                 time.sleep(RETRY_SECONDS)
 
+    def _is_looking(self) -> bool:
+        """Whether it is being found out which of the waiting answers cannot be kept."""
+        return self._at_once < _MOST_AT_ONCE and bool(self._queue)
+
     def _write(self, taken: Sequence[_Entry]) -> None:
-        """Writes some entries in one commit, and puts back those that nobody waits for where that fails."""
-        waiters = [entry.waiter for entry in taken if entry.waiter]
+        """Writes some entries in one commit; where that fails, it is the log's fault or that of one of them."""
         try:
             answers = [answer for entry in taken for answer in entry.batch.answers()]
-            self._log.keep(answers, durable=bool(waiters))
-        except Exception as error:  # whatever a log raises, this thread has to go on and say so
+            self._log.keep(answers, durable=any(entry.waiter for entry in taken))
+        except Exception as error:  # whatever an answer or a log raises, this thread has to go on and say so
             why = str(error) or type(error).__name__
-            self._put_back([entry for entry in taken if entry.waiter is None], why)
-            _settle(waiters, _not_kept(why))
+            if isinstance(error, DataError) and not isinstance(error, SchemaMismatch):
+                self._wait_for_log(taken, why)
+            elif len(taken) > 1:
+                self._take_fewer(taken)
+            else:
+                self._leave_out(taken[0], why)
         else:
-            self._put_away(sum(len(entry.batch) for entry in taken if entry.waiter is None), len(answers))
-            _settle(waiters, None)
+            self._at_once = min(2 * self._at_once, _MOST_AT_ONCE)
+            self._put_away(taken, written=len(answers))
+            _settle(_waiters(taken), None)
 
-    def _put_away(self, freed: int, written: int) -> None:
+    def _wait_for_log(self, taken: Sequence[_Entry], why: str) -> None:
+        """Puts back what may wait; who waits for the disk is told now."""
+        self._put_back([entry for entry in taken if entry.waiter is None], failing=why)
+        _settle(_waiters(taken), _not_kept(why))
+
+    def _take_fewer(self, taken: Sequence[_Entry]) -> None:
+        """Puts all back, to find out whose fault it was."""
+        self._at_once = len(taken) // 2
+        self._put_back(taken, failing=None)
+
+    def _leave_out(self, entry: _Entry, why: str) -> None:
+        with self._lock:
+            self._left_out += len(entry.batch) if entry.waiter is None else 0
+            self._fault = why
+        self._put_away([entry], written=0)
+        _settle(_waiters([entry]), _cannot_be_kept(why))
+
+    def _put_away(self, entries: Sequence[_Entry], *, written: int) -> None:
         with self._lock:
             self._writing, self._failing = (), None
-            self._pending -= freed
+            self._pending -= sum(len(entry.batch) for entry in entries if entry.waiter is None)
             self._written += written
             waiting, self._for_room = self._for_room, []
         _settle(waiting, None)
 
-    def _put_back(self, entries: Sequence[_Entry], why: str) -> None:
+    def _put_back(self, entries: Sequence[_Entry], *, failing: str | None) -> None:
         with self._lock:
             self._queue.extendleft(reversed(entries))
-            self._writing, self._failing = (), why
+            self._writing, self._failing = (), failing
             waiting, self._for_room = self._for_room, []
         _settle(waiting, None)
+
+
+def _waiters(entries: Sequence[_Entry]) -> "list[asyncio.Future[None]]":
+    return [entry.waiter for entry in entries if entry.waiter]
 
 
 def _settle(waiters: "Sequence[asyncio.Future[None]]", error: Exception | None) -> None:
@@ -213,4 +255,12 @@ def _not_kept(why: str) -> DataError:
         expected="a prediction log that can be written",
         action="Ask again; nothing was kept of this answer",
         unavailable=True,
+    )
+
+
+def _cannot_be_kept(why: str) -> SchemaMismatch:
+    return SchemaMismatch(
+        f"The answer can be kept in no log: {why}",
+        expected="an answer of numbers, texts, booleans and nulls",
+        action="Correct the request; nothing was kept of this answer",
     )

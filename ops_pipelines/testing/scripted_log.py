@@ -15,6 +15,8 @@ class ScriptedState:
     written: int
     refused: int
     failing: str | None
+    left_out: int = 0
+    fault: str | None = None
 
 
 @dataclass(slots=True)

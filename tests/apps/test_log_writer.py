@@ -1,13 +1,13 @@
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ops_pipelines.apps.log_writer import LogWriter
-from ops_pipelines.core.errors import DataError
+from ops_pipelines.core.errors import DataError, SchemaMismatch
 from ops_pipelines.mlops.prediction_log import Answer
 from ops_pipelines.testing.prediction_log import WEEK, BreakablePredictionLog, MemoryPredictionLog, answer_of
 
@@ -93,6 +93,56 @@ def test_a_log_that_fails_says_why_and_loses_nothing_once_it_is_mended(log, writ
     until(lambda: writer.state().failing is None)
     assert writer.offer(Answers(("b",)))
     until(lambda: ids_in(log) == ["a", "b"])
+
+
+@dataclass(frozen=True)
+class Unmakeable(Answers):
+    """Answers whose rows cannot even be made."""
+
+    def answers(self) -> list[Answer]:
+        raise ZeroDivisionError("a bug in what makes them")
+
+
+@dataclass(frozen=True)
+class Unkeepable(Answers):
+    """Answers that no log keeps."""
+
+    def answers(self) -> list[Answer]:
+        return [replace(answer_of(name), keys={"flight": 10**30}) for name in self.ids]
+
+
+@pytest.mark.parametrize("wrong", [Unmakeable(("x", "y")), Unkeepable(("x", "y"))], ids=["unmakeable", "unkeepable"])
+@pytest.mark.parametrize("place", range(5))
+def test_answers_that_can_be_kept_in_no_log_keep_no_others_from_it(log, wrong, place):
+    writer = LogWriter(log, most_pending=10)
+    batches = [Answers((name,)) for name in "abcd"]
+    batches.insert(place, wrong)
+    assert all(map(writer.offer, batches))
+    writer.start()
+    assert writer.stop(timeout_seconds=10) == 0
+    state = writer.state()
+    assert (ids_in(log), state.written, state.left_out, state.failing) == (list("abcd"), 4, 2, None)
+    assert state.fault
+
+
+def test_an_answer_that_can_be_kept_in_no_log_is_refused_to_who_waits_for_it_and_to_nobody_else(log, writer):
+    async def ask() -> list[BaseException | None]:
+        asked = (Answers(("a",)), Unkeepable(("b",)), Answers(("c",)))
+        return await asyncio.gather(*map(writer.durably, asked), return_exceptions=True)
+
+    before, wrong, after = asyncio.run(ask())
+    assert (before, type(wrong), after) == (None, SchemaMismatch, None)
+    assert (ids_in(log), writer.state().left_out) == (["a", "c"], 0)
+
+
+def test_a_log_that_breaks_while_it_is_found_out_whose_fault_it_was_loses_nothing(log, writer):
+    log.broken = "the disk is full"
+    assert all(map(writer.offer, (Answers(("a",)), Unkeepable(("b",)), Answers(("c",)))))
+    until(lambda: writer.state().failing)
+    log.broken = None
+    until(lambda: ids_in(log) == ["a", "c"])
+    until(lambda: writer.state().pending == 0)
+    assert (writer.state().left_out, writer.state().failing) == (1, None)
 
 
 def test_a_durable_answer_is_in_the_log_when_it_returns(log, writer):

@@ -88,6 +88,8 @@ class Health:
                 "written": state.written,
                 "refused": state.refused,
                 "failing": state.failing,
+                "left_out": state.left_out,
+                "fault": state.fault,
             },
         }
 
@@ -100,6 +102,7 @@ class Health:
         metrics.log_up.set(state.failing is None)
         metrics.log_pending.set(state.pending)
         metrics.log_oldest.set(state.oldest_seconds)
+        metrics.log_left_out.set(state.left_out)
         for slot in self._board.slots.values():
             self._tell_live(slot)
 

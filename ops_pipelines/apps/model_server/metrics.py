@@ -32,6 +32,7 @@ class Metrics:
     log_up: "Gauge"
     log_pending: "Gauge"
     log_oldest: "Gauge"
+    log_left_out: "Gauge"
     _requests: dict[tuple[str, str, int], Any]
     _seconds: dict[tuple[str, str], Any]
     _answered: dict[tuple[str, str, str], Any]
@@ -84,6 +85,7 @@ def make_metrics() -> Metrics:
         log_up=Gauge("ops_log_up", "1 where every worker's log takes answers", **lowest),
         log_pending=Gauge("ops_log_pending", "Answers that are not yet in the log, over all workers", **added),
         log_oldest=Gauge("ops_log_oldest_seconds", "The age of the oldest of them", **highest),
+        log_left_out=Gauge("ops_log_left_out", "Answers that can be kept in no log, over all live workers", **added),
         _requests={},
         _seconds={},
         _answered={},
