@@ -3,7 +3,6 @@
 One home serves all parts. Everything listens on loopback, and what was started is ended.
 """
 
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,8 +15,7 @@ from benchmarks.serving_lookup import lookup_rows
 from benchmarks.serving_rates import rate_rows
 from benchmarks.serving_swaps import swap_rows
 from ops_pipelines.testing.servers import Server, free_port, running
-
-_COMMAND = "from ops_pipelines.cli import main; main()"
+from ops_pipelines.testing.serving import serve_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +52,6 @@ def _measure(size: Size) -> Iterator[Row]:
 def serving(served: Served, *, workers: int) -> Iterator[Server]:
     """`ops serve` on a home, once it answers."""
     port = free_port()
-    words = [sys.executable, "-c", _COMMAND, "serve", SYSTEM, "--port", str(port), "--workers", str(workers)]
+    words = serve_words(SYSTEM, "--port", str(port), "--workers", str(workers))
     with running(words, port, "/v2/health/ready", OPS_HOME=str(served.home)) as ours:
         yield ours

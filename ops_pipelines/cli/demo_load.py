@@ -1,11 +1,9 @@
 """The demo's rollback under live load: a server with two workers, callers that never stop, and what they were answered."""
 
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -45,10 +43,10 @@ def under_load(platform: "Platform", system: str, week: str, move: Callable[[], 
     """
     from ops_pipelines.testing.callers import calling
     from ops_pipelines.testing.servers import free_port, running
+    from ops_pipelines.testing.serving import serve_words
 
     port, before = free_port(), len(platform.releases.history(system, "production"))
-    words = [str(Path(sys.executable).with_name("ops")), "serve", system, "--port", str(port)]
-    words += ["--workers", str(WORKERS), "--no-features"]
+    words = serve_words(system, "--port", str(port), "--workers", str(WORKERS), "--no-features")
     requests = _requests(platform, system, week)
     with (
         running(words, port, "/v2/health/ready"),

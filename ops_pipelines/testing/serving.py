@@ -70,8 +70,15 @@ def worker_processes(server: Server) -> "list[psutil.Process]":
     import psutil
 
     own = psutil.Process(server.pid)
-    children = [child for child in own.children() if "spawn_main" in " ".join(child.cmdline())]
-    return children or [own]
+    living = [child for child in own.children() if not is_gone(child)]
+    return [child for child in living if "spawn_main" in " ".join(child.cmdline())] or [own]
+
+
+def is_gone(process: "psutil.Process") -> bool:
+    """Whether a process has ended, its parent having taken note of that or not."""
+    import psutil
+
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
 def kill_all(server: Server) -> float:

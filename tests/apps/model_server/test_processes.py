@@ -4,22 +4,19 @@ import os
 import shutil
 import signal
 import sqlite3
-import sys
 import time
-from contextlib import contextmanager
 
 import psutil
 import pytest
-from msgspec import json
 
 from ops_pipelines.testing.callers import calling, reply_of
 from ops_pipelines.testing.load import post, said
 from ops_pipelines.testing.served import SYSTEM, ServedHome, infer_body, score_of_row
-from ops_pipelines.testing.servers import ask, free_port, running
+from ops_pipelines.testing.servers import ask
+from ops_pipelines.testing.serving import health, is_gone, serving, wait_until, worker_processes, workers_answering
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
-OPS = "from ops_pipelines.cli import main; main()"
 REQUEST = post(f"/v2/models/{SYSTEM}/infer", infer_body(keys=["t1"]))
 CALLERS, FLIPS, LIMIT_SECONDS = 50, 20, 1.0
 
@@ -27,38 +24,6 @@ CALLERS, FLIPS, LIMIT_SECONDS = 50, 20, 1.0
 @pytest.fixture
 def home(tmp_path):
     return ServedHome.at(tmp_path)
-
-
-@contextmanager
-def serving(tmp_path, *, workers=2):
-    port = free_port()
-    words = [sys.executable, "-c", OPS, "serve", SYSTEM, "--no-features"]
-    words += ["--port", str(port), "--workers", str(workers)]
-    with running(words, port, "/v2/health/ready", OPS_HOME=str(tmp_path)) as server:
-        wait_until(lambda: workers_live(port) == workers, seconds=60)
-        yield server
-
-
-def wait_until(true, *, seconds):
-    give_up = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < give_up, "it did not come true in time"
-        time.sleep(0.02)
-
-
-def workers_live(port):
-    """How many workers answer, by their shared numbers."""
-    lines = ask(port, "/metrics")[1].decode().splitlines()
-    return sum(float(line.split()[-1]) for line in lines if line.startswith("ops_live_release{"))
-
-
-def worker_processes(server):
-    children = [child for child in psutil.Process(server.pid).children() if not is_gone(child)]
-    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
-
-
-def health(port):
-    return json.decode(ask(port, "/health")[1])
 
 
 def scored(port):
@@ -82,7 +47,7 @@ def test_twenty_flips_under_load_reach_all_workers_within_a_second_and_mix_and_f
     for release in releases:
         home.make_live(release)
     moved = []
-    with serving(tmp_path) as server, calling(server.port, [REQUEST], callers=CALLERS, seconds=120) as calls:
+    with serving(tmp_path, workers=2) as server, calling(server.port, [REQUEST], callers=CALLERS, seconds=120) as calls:
         for flip in range(FLIPS):
             time.sleep(1.5 * LIMIT_SECONDS)
             moved.append((time.monotonic(), releases[flip % 2]))
@@ -104,7 +69,7 @@ def test_twenty_flips_under_load_reach_all_workers_within_a_second_and_mix_and_f
 def test_while_a_model_of_500_mb_is_loaded_the_old_one_answers_and_its_swap_takes_no_longer(home, tmp_path):
     old = home.publish_linear(0.0)
     home.make_live(old)
-    with serving(tmp_path) as server, calling(server.port, [REQUEST], callers=4, seconds=120) as calls:
+    with serving(tmp_path, workers=2) as server, calling(server.port, [REQUEST], callers=4, seconds=120) as calls:
         heavy = home.publish_heavy(100.0, megabytes=500)
         home.make_live(heavy)
         wait_until(lambda: answered_by(calls, heavy), seconds=90)
@@ -140,7 +105,7 @@ CONTROL = ("control.db", "control.db-wal", "control.db-shm")
 def test_without_control_db_answers_go_on_and_a_move_made_meanwhile_follows_at_its_return(home, tmp_path):
     first, second = home.publish_linear(0.0), home.publish_linear(100.0)
     home.make_live(first)
-    with serving(tmp_path) as server, calling(server.port, [REQUEST], callers=4, seconds=120) as calls:
+    with serving(tmp_path, workers=2) as server, calling(server.port, [REQUEST], callers=4, seconds=120) as calls:
         move_aside(tmp_path, *CONTROL)
         wait_until(lambda: "cannot be read" in health(server.port)["release_store"], seconds=5)
         elsewhere = ServedHome.at(tmp_path / "aside")
@@ -199,7 +164,7 @@ def test_garbage_in_the_place_of_control_db_is_left_as_it_is_and_told(home, tmp_
 def test_without_objects_the_live_release_answers_and_the_next_one_follows_at_their_return(home, tmp_path):
     first, second = home.publish_linear(0.0), home.publish_linear(100.0)
     home.make_live(first)
-    with serving(tmp_path) as server, calling(server.port, [REQUEST], callers=4, seconds=120) as calls:
+    with serving(tmp_path, workers=2) as server, calling(server.port, [REQUEST], callers=4, seconds=120) as calls:
         move_aside(tmp_path, "objects")
         home.make_live(second)
         wait_until(lambda: any("is not in" in problem for problem in health(server.port)["problems"]), seconds=5)
@@ -218,13 +183,13 @@ def test_without_objects_the_live_release_answers_and_the_next_one_follows_at_th
 
 def test_where_a_worker_is_killed_the_others_go_on_and_a_new_one_comes(home, tmp_path):
     home.make_live(home.publish_linear(0.0))
-    with serving(tmp_path) as server, calling(server.port, [REQUEST], callers=20, seconds=120) as calls:
+    with serving(tmp_path, workers=2) as server, calling(server.port, [REQUEST], callers=20, seconds=120) as calls:
         time.sleep(0.5)
         killed = worker_processes(server)[0]
         killed.kill()
         died = time.monotonic()
         wait_until(lambda: killed.pid not in {one.pid for one in worker_processes(server)}, seconds=10)
-        wait_until(lambda: len(worker_processes(server)) == 2 and workers_live(server.port) == 2, seconds=60)
+        wait_until(lambda: len(worker_processes(server)) == 2 and workers_answering(server.port) == 2, seconds=60)
         time.sleep(0.5)
     assert len(calls.lost) <= 20
     assert all(died - 0.1 <= at <= died + 1 for at in calls.lost)
@@ -235,7 +200,7 @@ def test_where_a_worker_is_killed_the_others_go_on_and_a_new_one_comes(home, tmp
 
 def test_workers_whose_parent_was_killed_end_and_leave_their_port(home, tmp_path):
     home.make_live(home.publish_linear(0.0))
-    with serving(tmp_path) as server:
+    with serving(tmp_path, workers=2) as server:
         workers = worker_processes(server)
         os.kill(server.pid, signal.SIGKILL)
         wait_until(lambda: all(is_gone(worker) for worker in workers), seconds=10)
@@ -262,7 +227,3 @@ def test_a_server_that_is_ended_answers_what_it_has_accepted_and_leaves_nothing_
     assert {answer.status for answer in calls.answers} == {200}
     assert all(at >= ended for at in calls.lost)
     assert list((tmp_path / "tmp").glob("ops-serve-*")) == []
-
-
-def is_gone(process):
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
