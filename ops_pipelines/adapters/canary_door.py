@@ -9,7 +9,7 @@ Neither moves the pointer.
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.core import principal
 from ops_pipelines.core.errors import ReleaseError
-from ops_pipelines.core.pointer import PRODUCTION, live_move
+from ops_pipelines.core.pointer import PRODUCTION
 from ops_pipelines.core.release import find_release
 from ops_pipelines.core.verdict import NotEvaluated, Verdict
 from ops_pipelines.mlops import canary_start
@@ -36,7 +36,7 @@ def plan_canary(
     canary = canary_start.plan_canary(
         find_release(platform.releases, system, digest),
         platform.decision(principal.CANARY, system, actor, reason, environment),
-        live=_live(platform, system, environment),
+        live=platform.live(environment, system),
         share=share,
         resolves=platform.resolves,
         preflight=platform.works_here,
@@ -86,7 +86,7 @@ def end_canary(platform: Platform, canary: Canary, *, actor: str, reason: str, v
 def running_canary(platform: Platform, system: str, environment: str = PRODUCTION) -> Canary | None:
     """The canary that runs beside the live release; None for one whose champion is live no more."""
     canary = platform.canaries.running(system, environment)
-    return canary if canary and still_runs(canary, _live(platform, system, environment)) else None
+    return canary if canary and still_runs(canary, platform.live(environment, system)) else None
 
 
 def the_running_canary(platform: Platform, system: str, environment: str = PRODUCTION) -> Canary:
@@ -100,8 +100,3 @@ def the_running_canary(platform: Platform, system: str, environment: str = PRODU
             system=system,
         )
     return canary
-
-
-def _live(platform: Platform, system: str, environment: str) -> str | None:
-    move = live_move(platform.releases.history(system, environment))
-    return move.release if move else None

@@ -9,8 +9,9 @@ from ops_pipelines.core.rebuild import Rebuilt, rebuild
 from ops_pipelines.core.release import Manifest, ReleaseStore, find_release
 from ops_pipelines.core.walk import Room
 from ops_pipelines.mlops.provenance import Sources, room_of
+from ops_pipelines.mlops.served import ID, SERVED
 
-_SERVED = ("score", "release", "arm", "asked_at", "served_at")
+_SAID = ("score", "release", "arm", "asked_at", "served_at")
 
 
 def rooms_of(platform: Platform) -> tuple[Room, ...]:
@@ -42,8 +43,8 @@ def rebuild_release(platform: Platform, system: str, digest: str) -> Rebuilt:
     """A release made again from the bytes that the object store holds now; ReleaseError where there is no such release."""
 
     def known(name: str, wanted: str) -> Manifest | None:
-        listed = platform.releases.releases(name)
-        return next((found.manifest for found in listed if found.digest == wanted), None)
+        found = platform.release(name, wanted)
+        return found.manifest if found else None
 
     release = find_release(platform.releases, system, digest)
     return rebuild(release.digest, release.manifest, platform.objects.read, known)
@@ -59,8 +60,8 @@ class _ReadOnce:
 
 def _served(platform: Platform, id: str) -> tuple[str, Mapping[str, Any]] | None:
     """The row of a prediction that a server made, in the weeks that the log was compacted into, the newest first."""
-    key = f"{id.partition('/')[0]}/served"
+    key = f"{id.partition('/')[0]}/{SERVED}"
     for week in reversed(platform.lake.partitions(key)):
-        if row := platform.lake.row(key, week, column="prediction_id", value=id, take=_SERVED):
+        if row := platform.lake.row(key, week, column=ID, value=id, take=_SAID):
             return f"{key}@{week}", row
     return None

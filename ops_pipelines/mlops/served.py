@@ -19,6 +19,8 @@ from ops_pipelines.mlops.prediction_log import Answer
 if TYPE_CHECKING:
     import pyarrow as pa
 
+SERVED = "served"
+"""The asset of a system that holds its online answers by week."""
 ID, ARM, SERVED_AT = "prediction_id", "arm", "served_at"
 _SAID = (ID, "score", "release", ARM, SERVED_AT)
 
