@@ -16,6 +16,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
+from ops_pipelines.adapters.compacted import compacted_ids
 from ops_pipelines.adapters.files import written_aside
 from ops_pipelines.adapters.lake import RECORD
 from ops_pipelines.adapters.platform import Platform
@@ -28,6 +29,7 @@ from ops_pipelines.core.reach import Edge
 from ops_pipelines.core.release import Release
 from ops_pipelines.core.retention import BEING_WRITTEN, Fate, Plan, Rule, Stored, plan_retention
 from ops_pipelines.core.walk import Thing
+from ops_pipelines.mlops.served import SERVED
 
 CONTENT, OBJECT, REPORT, ROWS = "content", "object", "report", "log rows"
 _RECORDS_OF_RELEASES = ("checkpoint", "release")
@@ -114,17 +116,16 @@ def _stored_report(file: Path) -> Stored:
 def _stored_rows(platform: Platform) -> Iterator[Stored]:
     """The log rows of each week of which the lake holds every one; rows that are not compacted are not even looked at."""
     for system in platform.releases.systems():
-        key = f"{system}/served"
+        key = f"{system}/{SERVED}"
         for week in platform.lake.partitions(key):
             if _compacted_rows(platform, system, week):
                 yield Stored((ROWS, f"{system}@{week}"), 0, _written(platform.lake.file(key, week)))
 
 
 def _compacted_rows(platform: Platform, system: str, week: str) -> set[str]:
-    """The ids of a week in the log; none where the lake lacks one of them."""
+    """The ids of a week in the log; none where the lake lacks one of them, or refused what was compacted last."""
     ids = {answer.id for answer in platform.predictions.answers(system, _window(week))}
-    held = set(platform.lake.read(f"{system}/served", week).column("prediction_id").to_pylist()) if ids else set()
-    return ids if ids <= held else set()
+    return ids if ids and ids <= compacted_ids(platform.lake, system, week) else set()
 
 
 def _roots(platform: Platform, made: list[Artefact]) -> Iterator[Thing]:

@@ -9,7 +9,7 @@ from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.predictor import predictor_of
 from ops_pipelines.components.calendar import window_of
 from ops_pipelines.components.model_monitoring import label_addresses
-from ops_pipelines.components.model_served import SERVED, online_answers
+from ops_pipelines.components.model_served import online_answers
 from ops_pipelines.core.lineage import address
 from ops_pipelines.core.release import find_release
 from ops_pipelines.core.verdict import Blocked
@@ -19,7 +19,7 @@ from ops_pipelines.mlops.canary import Canary
 from ops_pipelines.mlops.canary_verdict import Arm
 from ops_pipelines.mlops.dataset_quality import repeated_keys
 from ops_pipelines.mlops.evaluation import compare
-from ops_pipelines.mlops.served import ARM, ID, SERVED_AT
+from ops_pipelines.mlops.served import ARM, ID, SERVED, SERVED_AT
 
 if TYPE_CHECKING:
     import pandas as pd

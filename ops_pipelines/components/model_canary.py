@@ -10,13 +10,13 @@ from ops_pipelines.adapters.canary_door import MOVED, end_canary, running_canary
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.components.canary_answers import answered_since, paired
 from ops_pipelines.components.conditions import sensor_status, tick_seconds
-from ops_pipelines.components.model_served import SERVED
 from ops_pipelines.components.publishing import Product, shown_table, table_of, unmade
 from ops_pipelines.core.fingerprint import digest_json, short
 from ops_pipelines.core.pointer import PRODUCTION
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, Verdict, verdict_to_json
 from ops_pipelines.mlops.canary import CANARY, Canary
 from ops_pipelines.mlops.canary_verdict import judge_canary
+from ops_pipelines.mlops.served import SERVED
 
 if TYPE_CHECKING:
     from ops_pipelines.components.model import Model

@@ -9,7 +9,6 @@ import dagster as dg
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.predictor import changed_environment, judge_as_gated, predictor_of
 from ops_pipelines.components.calendar import window_of
-from ops_pipelines.components.model_served import SERVED
 from ops_pipelines.components.model_training_set import gather
 from ops_pipelines.components.publishing import Product, why_command
 from ops_pipelines.core.fingerprint import digest_json, digest_table, short
@@ -19,7 +18,7 @@ from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, Verdict, n
 from ops_pipelines.mlops.admission import Admission, admit
 from ops_pipelines.mlops.feature_set import FeatureService
 from ops_pipelines.mlops.scoring import judge_predictions, release_for, score
-from ops_pipelines.mlops.served import ID, Blended, blend
+from ops_pipelines.mlops.served import ID, SERVED, Blended, blend
 
 if TYPE_CHECKING:
     import pyarrow as pa

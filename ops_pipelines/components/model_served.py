@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from ops_pipelines.adapters.compacted import compacted_ids
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.predictor import golden_of
 from ops_pipelines.components.calendar import window_of
@@ -17,15 +18,13 @@ from ops_pipelines.components.publishing import Product, shown_table
 from ops_pipelines.core.errors import ReleaseError
 from ops_pipelines.core.fingerprint import digest_json, digest_table, short
 from ops_pipelines.core.release import find_release
-from ops_pipelines.core.verdict import Passed
-from ops_pipelines.mlops.served import ARM, ID, Types, judge_served, table_of_answers, unite
+from ops_pipelines.mlops.served import ARM, ID, SERVED, Types, judge_served, table_of_answers, unite
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from ops_pipelines.components.model import Model
 
-SERVED = "served"
 GRACE = timedelta(weeks=1)
 """How long after its end a week stays in the log: what comes late is compacted with the week after it."""
 
@@ -79,7 +78,7 @@ def was_asked_online(model: "Model", platform: Platform, week: str) -> bool:
 
 def uncompacted(model: "Model", platform: Platform, weeks: Sequence[str]) -> list[str]:
     """Those of some weeks of which the log has an answer that the lake has not."""
-    return [week for week in weeks if _waiting(model, platform, week) - _compacted(model, platform, week)]
+    return [week for week in weeks if _waiting(model, platform, week) - compacted_ids(platform.lake, model.name, week)]
 
 
 def _forget_compacted(model: "Model", platform: Platform, made: str) -> list[str]:
@@ -90,7 +89,7 @@ def _forget_compacted(model: "Model", platform: Platform, made: str) -> list[str
         if week == made or window.end + GRACE > now:
             continue
         waiting = _waiting(model, platform, week)
-        if waiting and waiting <= _compacted(model, platform, week):
+        if waiting and waiting <= compacted_ids(platform.lake, model.name, week):
             platform.predictions.forget(waiting)
             forgotten.append(week)
     return forgotten
@@ -99,14 +98,6 @@ def _forget_compacted(model: "Model", platform: Platform, made: str) -> list[str
 def _waiting(model: "Model", platform: Platform, week: str) -> set[str]:
     """The ids of a week that are in the log."""
     return {answer.id for answer in platform.predictions.answers(model.name, window_of(model.weeks(), week))}
-
-
-def _compacted(model: "Model", platform: Platform, week: str) -> set[str]:
-    """The ids of a week that are in the lake; none where what was compacted last was refused."""
-    latest = platform.lake.latest(f"{model.name}/{SERVED}", week)
-    if latest is None or not isinstance(latest.verdict, Passed):
-        return set()
-    return set(platform.lake.read(latest.key, week).column(ID).to_pylist())
 
 
 def _types_of(platform: Platform, system: str, digest: str) -> Types:

@@ -16,11 +16,12 @@ from ops_pipelines.components.arrivals import BUSY
 from ops_pipelines.components.calendar import window_of
 from ops_pipelines.components.conditions import sensor_status, tick_seconds
 from ops_pipelines.components.model_monitoring import label_addresses
-from ops_pipelines.components.model_served import SERVED, uncompacted, was_asked_online
+from ops_pipelines.components.model_served import uncompacted, was_asked_online
 from ops_pipelines.core.lineage import address
 from ops_pipelines.core.pointer import PRODUCTION, live_move
 from ops_pipelines.core.verdict import NotEvaluated, Passed, Verdict
 from ops_pipelines.mlops.admission import admit
+from ops_pipelines.mlops.served import SERVED
 
 if TYPE_CHECKING:
     from ops_pipelines.components.model import Model

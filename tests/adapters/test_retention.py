@@ -196,6 +196,15 @@ def test_a_row_that_came_after_its_week_was_compacted_keeps_the_rows_of_that_wee
     assert len(list(home.platform.predictions.answers("delay", RECENT_WEEK))) == 2
 
 
+def test_a_week_whose_last_compaction_was_refused_keeps_its_log_rows(home):
+    home.platform.predictions.keep(answered(f"delay/served/{RECENT}"))
+    home.publish("delay/served", RECENT, "served")
+    home.publish("delay/served", RECENT, "other", verdict=Blocked(("the log says otherwise",)))
+    home.age()
+    home.retain()
+    assert len(list(home.platform.predictions.answers("delay", RECENT_WEEK))) == 1
+
+
 def test_what_goes_is_told_in_the_audit_with_the_digest_of_the_plan(home):
     home.retain()
     assert read_entry(home.platform.audit.rows()[-1]).action == "retain"
