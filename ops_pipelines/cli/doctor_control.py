@@ -14,7 +14,7 @@ def releases(platform: "Platform") -> Iterator[Finding]:
     """The chain of each pointer, whether every part of what is live can be found and is unchanged, and what is forced."""
     from ops_pipelines.core.pointer import PRODUCTION, check_chain
 
-    for system in platform.systems():
+    for system in _systems(platform):
         for environment in platform.project.environments:
             about = system if environment == PRODUCTION else f"{system} in {environment}"
             history = platform.releases.history(system, environment)
@@ -61,13 +61,23 @@ def _has_control(platform: "Platform") -> bool:
     return (platform.project.home / "control.db").is_file()
 
 
+def _systems(platform: "Platform") -> list[str]:
+    """Those that were trained, and those that have a release: a composite is never trained."""
+    released = platform.releases.systems() if _has_control(platform) else ()
+    return sorted({*platform.systems(), *released})
+
+
 def _live(platform: "Platform", about: str, history: Sequence["Move"]) -> Finding:
+    """That every part of what is live is there, and of each release that it uses; the error of the first that is not."""
+    from ops_pipelines.core.composite import all_used
     from ops_pipelines.core.fingerprint import short
     from ops_pipelines.core.release import find_release
 
     live = find_release(platform.releases, history[-1].system, history[-1].release)
-    for digest in live.manifest.behaviour.values():
-        platform.objects.get(digest)
+    below = [find_release(platform.releases, *used) for used in all_used(live, platform.release)]
+    for release in (live, *below):
+        for digest in release.manifest.behaviour.values():
+            platform.objects.get(digest)
     return Finding(about, GOOD, f"{short(live.digest)} is live, all its parts verified")
 
 

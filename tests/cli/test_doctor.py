@@ -1,6 +1,8 @@
 import pytest
 
+from ops_pipelines.core.composite import compose
 from ops_pipelines.core.verdict import Blocked
+from ops_pipelines.testing.release_store import evidence_against
 
 
 def found(said, about):
@@ -27,6 +29,28 @@ def test_a_tampered_model_is_bad(ops, home):
     said = ops("doctor", "--json")
     assert said.code == 1
     assert "was changed" in found(said, "releases")["what"]
+
+
+def forced_desk(home, ops) -> str:
+    """A composite that uses a model of which it is all made, live without its gate; its digest."""
+    desk = compose("desk", {}, uses={"flight_delay": home.release("first")})
+    home.platform.releases.save(desk, evidence_against(None, verdict=Blocked(("worse",))))
+    assert ops("promote", "desk", desk.digest, "--force", "--reason", "the gate is down").code == 0
+    return desk.digest
+
+
+def test_a_composite_that_was_forced_is_as_red_as_a_model(ops, home):
+    digest = forced_desk(home, ops)
+    about_it = [row["what"] for row in ops("doctor", "--json").json() if row["about"] == "desk"]
+    assert about_it[0] == f"{digest[:12]} is live, all its parts verified"
+    assert about_it[1].startswith("forced by ")
+
+
+def test_a_model_that_only_a_composite_uses_is_verified_with_it(ops, home):
+    forced_desk(home, ops)
+    (model,) = home.platform.objects.root.glob("*/*")
+    model.write_bytes(b"another model")
+    assert "was changed" in found(ops("doctor", "--json"), "releases")["what"]
 
 
 def test_what_cannot_be_looked_at_is_bad_and_the_rest_is_looked_at(ops, home):
