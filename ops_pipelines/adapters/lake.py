@@ -16,9 +16,10 @@ began is kept in the file, and is compared while the partition's folder is locke
 import contextlib
 import json
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -252,8 +253,16 @@ def _keep_record(folder: Path, digest: str) -> None:
 
 
 def _record(file: Path) -> Artefact | None:
-    if not file.is_file():
+    """The record in a file, from memory where this very file was read before: it is replaced and never written to."""
+    try:
+        found = file.stat()
+    except OSError:
         return None
+    return _record_of(file, (found.st_ino, found.st_mtime_ns, found.st_size)) if stat.S_ISREG(found.st_mode) else None
+
+
+@lru_cache(maxsize=4_096)
+def _record_of(file: Path, _version: tuple[int, int, int]) -> Artefact:
     record = _metadata(file).get(_RECORD)
     if record is None:
         raise DataError(

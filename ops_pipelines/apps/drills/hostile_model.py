@@ -100,7 +100,7 @@ class TrustingFlavour:
 
     def predict(self, model: Any, features: Any) -> Any:
         """Nothing: no such model ever answers."""
-        raise NotImplementedError(f"{len(model)} bytes score none of {len(features)} rows")
+        raise ValueError(f"{len(model)} bytes score none of {len(features)} rows")
 
     def features(self, model: Any) -> tuple[str, ...]:  # noqa: ARG002  (as every flavour's)
         """The one feature."""
