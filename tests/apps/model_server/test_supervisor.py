@@ -24,6 +24,7 @@ def test_a_worker_that_is_killed_while_its_parent_asks_it_is_replaced_soon(tmp_p
         asked.suspend()  # it answers its parent as little as its callers, who are by now waiting for it
         time.sleep(3 * ASKED_EACH_SECONDS)
         asked.kill()
-        wait_until(lambda: asked.pid not in {one.pid for one in worker_processes(server)}, seconds=SOON_SECONDS)
-        wait_until(lambda: len(worker_processes(server)) == 2 and workers_answering(server.port) == 2, seconds=60)
+        wait_until(lambda: len(worker_processes(server)) == 1, seconds=SOON_SECONDS)
+        wait_until(lambda: len(worker_processes(server)) == 2, seconds=SOON_SECONDS)
+        wait_until(lambda: workers_answering(server.port) == 2, seconds=60)
     assert len(calls.lost) <= 4
