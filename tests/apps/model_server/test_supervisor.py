@@ -1,4 +1,4 @@
-"""A worker dies while its parent asks whether it lives: that is heard at once, and not when the time for hung ones is over."""
+"""A worker dies while its parent asks whether it lives: that is heard at once, not when the time for hung ones is over."""
 
 import time
 
