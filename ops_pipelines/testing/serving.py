@@ -70,20 +70,11 @@ def worker_processes(server: Server) -> "list[psutil.Process]":
     import psutil
 
     own = psutil.Process(server.pid)
-    return [child for child in own.children() if _is_worker(child)] or [own]
+    children = [child for child in own.children() if "spawn_main" in " ".join(child.cmdline())]
+    return children or [own]
 
 
 def kill_all(server: Server) -> float:
     """Kills every process of a server at once, as a machine that runs out of memory may; the monotonic instant."""
     os.killpg(server.pid, signal.SIGKILL)
     return time.monotonic()
-
-
-def _is_worker(process: "psutil.Process") -> bool:
-    """Whether a child of a server answers requests; one that has died, and that nobody has waited for, does not."""
-    import psutil
-
-    try:
-        return "spawn_main" in " ".join(process.cmdline())
-    except psutil.NoSuchProcess:
-        return False
