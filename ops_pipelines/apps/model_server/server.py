@@ -21,9 +21,9 @@ _BACKLOG = 2_048
 def serve(settings: Settings) -> None:
     """Serves until it is interrupted: SIGTERM and SIGINT end it after the requests that are under way."""
     import uvicorn
-    from uvicorn.supervisors import Multiprocess
 
     from ops_pipelines.apps.model_server.connections import LingeringConnection
+    from ops_pipelines.apps.model_server.supervisor import Supervisor
 
     listening, counted = _listen(settings), tempfile.mkdtemp(prefix="ops-serve-")
     os.environ.update({VARIABLE: settings.to_environment(), FOLDER: counted})
@@ -49,7 +49,7 @@ def serve(settings: Settings) -> None:
         if settings.workers == 1:
             uvicorn.Server(config).run(sockets=[listening])
         else:
-            Multiprocess(config, sockets=[listening]).run()
+            Supervisor(config, sockets=[listening]).run()
     finally:
         listening.close()
         shutil.rmtree(counted, ignore_errors=True)
