@@ -31,6 +31,7 @@ VERBS = {
     "retention": "retention",
     "data": "data",
     "drift": "drift",
+    "corpus": "corpus",
     "clock": "clock",
     "principal": "principal",
     "audit": "audit",

@@ -1,4 +1,4 @@
-"""`ops new`: a project, or a dataset, a feature set, a model, a release or alarms in one, written to be filled in.
+"""`ops new`: a project, or a dataset, a feature set, a model, a corpus, a release or alarms in one, written to be filled in.
 
 What goes into a project's defs is written by the scaffolders that `dg scaffold defs` uses.
 """
@@ -16,7 +16,14 @@ from ops_pipelines.core.errors import ConfigError, near_miss
 if TYPE_CHECKING:
     from ops_pipelines.cli.dg_project import DgProject
 
-ROOMS = {"Dataset": "mlops", "FeatureSet": "mlops", "Model": "mlops", "Release": "mlops", "Alarms": "agentops"}
+ROOMS = {
+    "Dataset": "mlops",
+    "FeatureSet": "mlops",
+    "Model": "mlops",
+    "Corpus": "llmops",
+    "Release": "mlops",
+    "Alarms": "agentops",
+}
 """The folder of defs that a component goes into, where a project has it."""
 
 
@@ -30,12 +37,15 @@ class _Kinds(TyperGroup):
 app = typer.Typer()
 new = typer.Typer(
     cls=_Kinds,
-    help="write a project, or a dataset, a feature set, a model, a release or alarms to fill in.",
+    help="write a project, or a dataset, a feature set, a model, a corpus, a release or alarms to fill in.",
     no_args_is_help=True,
 )
 app.add_typer(new, name="new")
 Name = Annotated[
-    str, typer.Argument(help="Its name, for instance late_bags; it goes into mlops/ (alarms: agentops/) where that is.")
+    str,
+    typer.Argument(
+        help="Its name, for instance late_bags; it goes into mlops/ (corpora: llmops/, alarms: agentops/) where that is."
+    ),
 ]
 
 
@@ -110,6 +120,12 @@ def write_alarms(name: Name, dry_run: DryRun = False, as_json: AsJson = False) -
     _scaffold("Alarms", name, {}, dry_run=dry_run, as_json=as_json)
 
 
+@new.command("corpus")
+def write_corpus(name: Name, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+    """Write a corpus over a folder of documents, with a first one."""
+    _scaffold("Corpus", name, {}, dry_run=dry_run, as_json=as_json)
+
+
 @new.command("release")
 def write_release(name: Name, dry_run: DryRun = False, as_json: AsJson = False) -> None:
     """Write a composite that pins the project's models."""
@@ -120,6 +136,7 @@ FILL_IN = {
     "Dataset": "load() in loader.py, and the columns in defs.yaml",
     "FeatureSet": "the service in defs.yaml is one of feature_repo/, and the datasets are those that its views read",
     "Model": "train() in training.py; look over the rows, labels and features in defs.yaml",
+    "Corpus": "the sources in defs.yaml, and documents in evals/corpora/",
     "Release": "the systems that it uses and operates in defs.yaml",
     "Alarms": "the systems to watch in defs.yaml",
 }
@@ -127,6 +144,7 @@ FIRST = {
     "Dataset": "{name} --partition {week}",
     "FeatureSet": "{name}/definitions",
     "Model": "{name}/training_set --partition {later}",
+    "Corpus": "{name}/snapshot",
     "Release": "{name}/composition",
     "Alarms": "{name} --partition {later}",
 }

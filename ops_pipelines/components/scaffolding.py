@@ -20,8 +20,10 @@ from ops_pipelines.components.feature_text import feature_text
 from ops_pipelines.components.model_over import in_one_line, model_over
 from ops_pipelines.components.scaffold_texts import (
     ALARMS,
+    CORPUS,
     DATASET,
     FEATURE_SET,
+    FIRST_DOCUMENT,
     HEALTH,
     LOADER,
     MODEL,
@@ -195,6 +197,24 @@ class AlarmsScaffolder(OpsScaffolder):
         """Every model that is declared."""
         models = sorted(place.declared.kinds.get("Model", {})) or ["my_model"]
         return place.filled(ALARMS, systems=", ".join(models))
+
+
+class CorpusScaffolder(OpsScaffolder):
+    """A corpus over a folder of documents in evals/corpora/, with a first one."""
+
+    def attributes(self, place: Place, params: Any) -> str:  # noqa: ARG002
+        """The folder, the default embedder, and how old a snapshot may be."""
+        return place.filled(CORPUS, documents=self._documents(place).as_posix())
+
+    def code(self, place: Place, params: Any) -> Mapping[Path, str]:  # noqa: ARG002
+        """A document to fill in, where the folder has none yet."""
+        folder = find_project(place.root).root / self._documents(place)
+        return {} if folder.is_dir() else {folder / "first.md": place.filled(FIRST_DOCUMENT)}
+
+    def _documents(self, place: Place) -> Path:
+        """The folder of its documents, from the project's root."""
+        project = find_project(place.root)
+        return project.evals.relative_to(project.root) / "corpora" / place.name
 
 
 class ReleaseScaffolder(OpsScaffolder):

@@ -187,7 +187,7 @@ def check_sound(indexed: IndexedSnapshot) -> None:
         f"The index of corpus {indexed.snapshot.corpus!r} at {short(indexed.snapshot.digest)} holds "
         f"{len(held.keys() - wanted)} chunks that are not in it, of {stray[:3]}, and lacks {len(wanted - held.keys())}",
         expected="exactly the chunks of the snapshot",
-        action="Snapshot the corpus again with --re-embed",
+        action="Delete its folder under OPS_HOME/corpora and take the snapshot again",
         documents=stray,
     )
 
@@ -216,7 +216,7 @@ def _starts_anew(corpus: str, before: Snapshot | None, pin: EmbeddingPin, *, re_
         raise EmbeddingPinMismatch(
             f"Corpus {corpus!r} was cut by {before.pin.chunker}, and this snapshot would cut it by {pin.chunker}",
             expected=f"the chunker {before.pin.chunker}",
-            action="Set the chunker back, or snapshot the corpus again with --re-embed",
+            action=f"Set it back, or let everything be embedded again: `re_embed: {short(before.pin.digest)}` in its defs.yaml",
             corpus=corpus,
         )
     return False

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ops_pipelines.core.errors import DataError
-from ops_pipelines.core.fingerprint import digest_json
+from ops_pipelines.core.fingerprint import digest_json, short
 
 if TYPE_CHECKING:
     import numpy as np
@@ -108,7 +108,11 @@ def check_pin(corpus: str, index: EmbeddingPin, embedder: EmbeddingPin, *, asks:
     ]
     if not differs:
         return
-    remedy = "or snapshot it again with --re-embed" if asks == "snapshot" else "or snapshot the corpus again with it"
+    remedy = (
+        f"or let everything be embedded again: `re_embed: {short(index.digest)}` in its defs.yaml"
+        if asks == "snapshot"
+        else "or re-snapshot the corpus with the other one"
+    )
     raise EmbeddingPinMismatch(
         f"Embedding pin mismatch for corpus {corpus!r}: the index was built with {index}, the {asks} embedder is "
         f"{embedder}; they differ in {', '.join(differs)}",

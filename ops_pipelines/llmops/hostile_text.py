@@ -33,14 +33,14 @@ _INSTRUCTIONS = tuple(
         rf"\b{_DROPS}\s+(?:\w+\s+){{0,3}}?{_BEFORE}\s+(?:\w+\s+){{0,2}}?{_RULES}\b",
         r"\b(?:ignore|disregard|forget)\s+(?:everything|all|anything)\s+(?:\w+\s+){0,3}?(?:above|before|said|told|so far)\b",
         r"\byou are (?:now|no longer)\s+(?:an?\b|in\b|the\b|bound\b|restricted\b)",
-        r"\b(?:new|updated|real|hidden|secret)\s+(?:system\s+)?(?:instructions?|prompt)\s*:",
+        r"(?m:^)[ \t>*#-]{0,9}(?:new|updated|real|hidden|secret)\s+(?:system\s+)?(?:instructions?|prompt)\s*:",
         r"\b(?:do not|don't|never)\s+(?:tell|mention|reveal|inform|show|disclose)\b[^.\n]{0,40}\b(?:the\s+)?user\b",
         rf"\b{_ASKED}\b[^.\n]{{0,40}}\b(?:your|the user'?s|their)\s+(?:\w+\s+){{0,2}}?{_SECRET}\b",
         rf"\b(?:dear|attention|note to|message (?:to|for)|if you are)\s+(?:all\s+|any\s+|an?\s+|the\s+)?{_MODEL}\b",
         rf"\b{_MODEL}\s*[:,]\s+(?:please\s+)?{_ACTS}\b",
         rf"\bwhen(?:ever)? (?:you )?{_READS} {_THIS}\b[^.\n]{{0,60}}\b(?:must|always|also|instead)\b",
         r"<\|(?:im_start|im_end|system|endoftext|eot_id|start_header_id)\|>|\[/?INST\]|<</?SYS>>",
-        r"(?m:^)[ \t]*#{0,4}[ \t]*(?:system|assistant)[ \t]*:[ \t]*\S",
+        r"(?m:^)[ \t]{0,9}#{0,4}[ \t]{0,9}(?:system|assistant)[ \t]{0,9}:[ \t]{0,9}\S",
         r"</?(?:system|assistant|tool_call|function_call)\s*>",
     )
 )
@@ -54,7 +54,7 @@ _LOADED = (
     re.compile(r"<img\b[^>]{0,300}?\bsrc\s?=\s?[\"'](?P<url>(?:https?:)?//[^\s\"']{0,2000})", re.IGNORECASE),
     re.compile(rf"(?<!!){_LINK}"),
 )
-"""Where an address stands that is opened: by itself for a picture, by a click for a link. Bounded, so that no text is slow."""
+"""Where an address stands that is opened, by itself or by a click. Each is bounded, so that no text is slow."""
 _FILLED_IN = re.compile(rf"[?&#/][^\s]*{_HOLE}|[?&][\w.-]+=(?:$|&)")
 """An address with a hole that somebody is to fill in, or a parameter without a value."""
 _SENDS = re.compile(

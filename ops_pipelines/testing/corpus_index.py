@@ -236,7 +236,7 @@ class CorpusIndexConformance:
     @pytest.mark.parametrize("other", [{"dims": 16}, {"seed": 1}], ids=["another size", "same size, another space"])
     def test_another_embedder_is_refused_and_the_old_snapshot_is_intact(self, index: CorpusIndex, other: dict) -> None:  # type: ignore[type-arg]
         first = snapshot_of(index, TEXTS)
-        with pytest.raises(EmbeddingPinMismatch, match="re-embed"):
+        with pytest.raises(EmbeddingPinMismatch, match="re_embed: "):
             snapshot_of(index, TEXTS, embedder=WordEmbedder(**other))
         assert list(index.taken()) == [first.digest]
         assert answer(index, first, "roll back")[0] == "how to roll back"

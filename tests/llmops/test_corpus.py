@@ -104,7 +104,7 @@ def test_what_comes_back_loses_its_tombstone():
 def test_another_chunker_is_refused_unless_everything_is_embedded_again():
     documents = [Document("a", "folder", "one")]
     first = plan(documents).snapshot
-    with pytest.raises(EmbeddingPinMismatch, match="--re-embed"):
+    with pytest.raises(EmbeddingPinMismatch, match="re_embed: "):
         plan(documents, first, chunker=Chunker(500))
     assert plan(documents, first, chunker=Chunker(500), re_embed=True).starts_anew
 

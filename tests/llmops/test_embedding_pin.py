@@ -50,7 +50,7 @@ def test_the_message_says_what_was_built_with_what_and_what_to_do():
     said = str(caught.value)
     assert "the index was built with minilm@53aa (384 dims" in said
     assert "the query embedder is tfidf@9c1e (384 dims" in said
-    assert "Pin the query embedder to minilm@53aa, or snapshot the corpus again with it." in said
+    assert "Pin the query embedder to minilm@53aa, or re-snapshot the corpus with the other one." in said
 
 
 def test_a_chunker_is_no_part_of_an_embedder():

@@ -1,1 +1,1 @@
-"""Models one does not own. Empty until prompts and corpora arrive."""
+"""Models one does not own: corpora to retrieve from."""
