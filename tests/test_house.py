@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 LOCATIONS = sorted(file.stem for file in (ROOT / "ops_pipelines" / "locations").glob("[!_]*.py"))
-LIBRARIES = ("mlflow", "feast", "evidently", "lightgbm", "sklearn")
+LIBRARIES = ("mlflow", "feast", "evidently", "lightgbm", "sklearn", "lancedb", "bm25s")
 VENDORS = ("dagster", *LIBRARIES, "sqlite3", "typer")
 LOADED = "import sys; print([name for name in {names} if name in sys.modules])"
 INDEXES = ("pypi", "index-url", "find-links")
@@ -52,7 +52,7 @@ def test_a_location_loads_without_the_heavy_libraries_and_without_a_warning(loca
     assert not (tmp_path / "home").exists()
 
 
-@pytest.mark.parametrize("room", ["core", "mlops", "agentops"])
+@pytest.mark.parametrize("room", ["core", "mlops", "llmops", "agentops"])
 def test_the_domain_knows_no_orchestrator_and_no_vendor(room):
     imports = "; ".join(f"import {module}" for module in modules(room))
     done = python("-c", f"{imports}; {LOADED.format(names=VENDORS)}")
@@ -60,7 +60,9 @@ def test_the_domain_knows_no_orchestrator_and_no_vendor(room):
 
 
 def test_the_tests_of_the_domain_import_no_dagster():
-    collect = "import pytest, sys; code = pytest.main(['--collect-only', '-q', 'tests/core', 'tests/mlops'])"
+    collect = (
+        "import pytest, sys; code = pytest.main(['--collect-only', '-q', 'tests/core', 'tests/mlops', 'tests/llmops'])"
+    )
     done = python("-c", f"{collect}; {LOADED.format(names=['dagster'])}; sys.exit(code)")
     assert done.returncode == 0, done.stdout[-2000:]
     assert done.stdout.splitlines()[-1] == "[]"

@@ -12,8 +12,8 @@ from ops_pipelines.adapters.project import automation_is_on, find_project
 from ops_pipelines.components.code import code_version
 from ops_pipelines.components.component import OpsComponent
 from ops_pipelines.components.conditions import first_or_changed
-from ops_pipelines.components.corpus_snapshot import FINDINGS, FRESH, RECONCILED, judge_fresh, make_snapshot
-from ops_pipelines.components.publishing import finding_result, finding_spec, gate_spec, publish
+from ops_pipelines.components.corpus_snapshot import FINDINGS, RECONCILED, make_snapshot
+from ops_pipelines.components.publishing import finding_spec, gate_spec, publish
 from ops_pipelines.components.scaffolding import CorpusScaffolder
 from ops_pipelines.llmops.chunking import Chunker
 from ops_pipelines.llmops.corpus import ReconcileRule
@@ -83,11 +83,9 @@ class Corpus(OpsComponent):
     owners: list[str] = Field(default_factory=list)
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
-        """The snapshot with its checks, one check that can be run alone as time passes, and the schedule."""
+        """The snapshot with its checks, and the schedule."""
         spec, key = self.spec(), dg.AssetKey([self.name, "snapshot"])
-        return dg.Definitions(
-            assets=[self._snapshot(spec, key)], asset_checks=[self._fresh(spec, key)], schedules=self._schedules(key)
-        )
+        return dg.Definitions(assets=[self._snapshot(spec, key)], schedules=self._schedules(key))
 
     def spec(self) -> CorpusSpec:
         """What adapters and commands know of it."""
@@ -118,14 +116,6 @@ class Corpus(OpsComponent):
             return publish(context, platform, made, check=RECONCILED)
 
         return snapshot
-
-    def _fresh(self, spec: CorpusSpec, key: dg.AssetKey) -> dg.AssetChecksDefinition:
-        @dg.asset_check(asset=key, name=FRESH, description="How old the latest snapshot, and each review, is by now.")
-        def fresh(platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:
-            verdict = judge_fresh(spec, Corpora(platform.project.home), platform.clock.as_of())
-            return finding_result(FRESH, verdict)
-
-        return fresh
 
     def _schedules(self, key: dg.AssetKey) -> list[dg.ScheduleDefinition]:
         if not self.schedule:

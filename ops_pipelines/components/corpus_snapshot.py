@@ -3,8 +3,9 @@
 What is refused is never embedded, and the latest snapshot goes on answering.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -15,38 +16,41 @@ from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.components.publishing import Product, shown_table, table_of
 from ops_pipelines.core.errors import DataError
 from ops_pipelines.core.fingerprint import canonical_json, digest_json, short
-from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, Verdict
-from ops_pipelines.llmops.corpus import Changes, Snapshot, judge_changes
+from ops_pipelines.core.verdict import Blocked, Passed, Verdict
+from ops_pipelines.llmops.corpus import Changes, Document, Snapshot, judge_changes
 from ops_pipelines.llmops.corpus_collection import Collection, judge_collection, judge_whole
 from ops_pipelines.llmops.corpus_freshness import judge_freshness, judge_reviews, judge_snapshot_age
 from ops_pipelines.llmops.corpus_index import IndexedSnapshot, Planned, check_sound, latest_of, take_snapshot
 from ops_pipelines.llmops.hostile_text import Finding, judge_hostile, scan_documents
 
 RECONCILED, HOSTILE, WHOLE, FRESH = "is_reconciled", "hostile_text", "is_whole", "is_fresh"
-FINDINGS = (HOSTILE, WHOLE)
+FINDINGS = (HOSTILE, WHOLE, FRESH)
 _SHOWN = 50
 
 
 def make_snapshot(spec: CorpusSpec, platform: Platform, corpora: Corpora) -> Product:
     """The next snapshot, or why there is none: unreadable documents, too many gone, another embedder, hostile text."""
-    collection = collect_all(spec.sources)
+    as_of, collection = platform.clock.as_of(), collect_all(spec.sources)
     hostile = scan_documents(collection.documents)
     findings = {HOSTILE: judge_hostile(hostile), WHOLE: judge_whole(collection)}
+    fresh = partial(judge_fresh, spec, corpora, collection.documents, as_of)
+    rows = _findings_as_rows(hostile)
     try:
-        planned = corpora.plan(spec, collection.documents, platform.clock.as_of())
+        planned = corpora.plan(spec, collection.documents, as_of)
+        verdict = _gate(spec, collection, planned.changes, findings[HOSTILE])
     except DataError as error:  # two documents of one id, another embedder: the sources or the YAML are to be mended
-        return _refused(Blocked((str(error),)), findings, hostile)
-    verdict = _gate(spec, collection, planned.changes, findings[HOSTILE])
+        return _refused(Blocked((str(error),)), findings | {FRESH: fresh()}, rows)
     if not isinstance(verdict, Passed):
-        return _refused(verdict, findings, hostile)
-    return _kept(spec, platform, corpora, planned, verdict, findings, hostile)
+        return _refused(verdict, findings | {FRESH: fresh()}, rows)
+    indexed = _keep(spec, platform, corpora, planned)
+    return _made(indexed, planned, verdict, findings | {FRESH: fresh()}, rows)
 
 
-def judge_fresh(spec: CorpusSpec, corpora: Corpora, as_of: datetime) -> Verdict:
-    """How old the latest snapshot and the reviews of what the sources hold are at an instant."""
+def judge_fresh(spec: CorpusSpec, corpora: Corpora, documents: Sequence[Document], as_of: datetime) -> Verdict:
+    """How old the latest snapshot and the reviews of documents are: where a new one was refused, that of the one before."""
     latest = latest_of(corpora.index(spec.name))
     age = judge_snapshot_age(latest.as_of if latest else None, as_of, spec.freshness)
-    return judge_freshness(age, judge_reviews(collect_all(spec.sources).documents, as_of, spec.freshness))
+    return judge_freshness(age, judge_reviews(documents, as_of, spec.freshness))
 
 
 def _gate(spec: CorpusSpec, collection: Collection, changes: Changes, hostile: Verdict) -> Verdict:
@@ -58,35 +62,36 @@ def _gate(spec: CorpusSpec, collection: Collection, changes: Changes, hostile: V
     return next((verdict for verdict in asked if not isinstance(verdict, Passed)), Passed(evidence))
 
 
-def _refused(
-    verdict: Blocked | NotEvaluated, findings: Mapping[str, Verdict], hostile: Mapping[str, tuple[Finding, ...]]
-) -> Product:
-    facts = {"hostile": _findings_as_rows(hostile)}
-    return Product(table_of([]), digest_json(None), verdict, {}, facts=facts, findings=findings)
+def _refused(verdict: Verdict, findings: Mapping[str, Verdict], hostile: list[dict[str, Any]]) -> Product:
+    return Product(table_of([]), digest_json(None), verdict, {}, facts={"hostile": hostile}, findings=findings)
 
 
-def _kept(
-    spec: CorpusSpec,
-    platform: Platform,
-    corpora: Corpora,
-    planned: Planned,
-    verdict: Verdict,
-    findings: Mapping[str, Verdict],
-    hostile: Mapping[str, tuple[Finding, ...]],
-) -> Product:
+def _keep(spec: CorpusSpec, platform: Platform, corpora: Corpora, planned: Planned) -> IndexedSnapshot:
+    """The snapshot, embedded, kept and looked at again; its content and its pin are objects that a manifest can name."""
     index = corpora.index(spec.name)
     snapshot = take_snapshot(index, planned, corpora.embedder(spec))
     indexed = index.at(snapshot.digest)
     check_sound(indexed)
     for part in (snapshot.content, canonical_json(snapshot.pin.to_json())):
         platform.objects.put(part)
+    return indexed
+
+
+def _made(
+    indexed: IndexedSnapshot,
+    planned: Planned,
+    verdict: Verdict,
+    findings: Mapping[str, Verdict],
+    hostile: list[dict[str, Any]],
+) -> Product:
+    snapshot = indexed.snapshot
     facts = {
         "changes": planned.changes.counts(),
         "embedded": len(planned.update_chunks),
         "pin": snapshot.pin.digest,
-        "hostile": _findings_as_rows(hostile),
+        "hostile": hostile,
     }
-    shown = _shown(snapshot, planned, facts["hostile"])
+    shown = _shown(snapshot, planned, hostile)
     return Product(_chunk_rows(indexed), snapshot.digest, verdict, {}, facts=facts, shown=shown, findings=findings)
 
 

@@ -216,7 +216,7 @@ def _starts_anew(corpus: str, before: Snapshot | None, pin: EmbeddingPin, *, re_
         raise EmbeddingPinMismatch(
             f"Corpus {corpus!r} was cut by {before.pin.chunker}, and this snapshot would cut it by {pin.chunker}",
             expected=f"the chunker {before.pin.chunker}",
-            action=f"Set it back, or let everything be embedded again: `re_embed: {short(before.pin.digest)}` in its defs.yaml",
+            action=f"Set it back, or embed everything again: `re_embed: {short(before.pin.digest)}` in its defs.yaml",
             corpus=corpus,
         )
     return False

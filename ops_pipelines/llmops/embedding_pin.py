@@ -109,7 +109,7 @@ def check_pin(corpus: str, index: EmbeddingPin, embedder: EmbeddingPin, *, asks:
     if not differs:
         return
     remedy = (
-        f"or let everything be embedded again: `re_embed: {short(index.digest)}` in its defs.yaml"
+        f"or embed everything again: `re_embed: {short(index.digest)}` in its defs.yaml"
         if asks == "snapshot"
         else "or re-snapshot the corpus with the other one"
     )

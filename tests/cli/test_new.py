@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 def project(tmp_path, monkeypatch, home):
     """A project with the settings of this one, and nothing in its defs but two rooms."""
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    for room in ("mlops", "agentops"):
+    for room in ("mlops", "llmops", "agentops"):
         (tmp_path / "ops_pipelines" / "defs" / room).mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -26,6 +26,7 @@ def project(tmp_path, monkeypatch, home):
         ("dataset", "mlops", ["__init__.py", "defs.yaml", "loader.py"], "bags"),
         ("feature-set", "mlops", ["defs.yaml"], "bags/definitions"),
         ("model", "mlops", ["__init__.py", "defs.yaml", "training.py"], "bags/training_set"),
+        ("corpus", "llmops", ["defs.yaml"], "bags/snapshot"),
         ("alarms", "agentops", ["defs.yaml"], "bags"),
     ],
 )

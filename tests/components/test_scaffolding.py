@@ -15,6 +15,7 @@ BY_DG = {
     "FeatureSet": "bag_features",
     "Model": "rooms/late-bag",
     "Alarms": "bag_alarms",
+    "Corpus": "bag_notes",
     "Release": "bag_desk",
 }
 
@@ -40,7 +41,15 @@ def test_what_was_scaffolded_loads_as_the_assets_of_its_names(project, run):
     assert done.returncode == 0, done.stderr
     made = {asset["asset_key"] for asset in json.loads(done.stdout)["assets"] if asset["is_executable"]}
     models = [f"{name}/{part}" for name in ("late_bag", "late_flight") for part in ("checkpoint", "release")]
-    assert made >= {"bags", "bag_features/online", "bag_alarms", "bag_desk/composition", "bag_desk/release", *models}
+    assert made >= {
+        "bags",
+        "bag_features/online",
+        "bag_alarms",
+        "bag_notes/snapshot",
+        "bag_desk/composition",
+        "bag_desk/release",
+        *models,
+    }
 
 
 def test_a_scaffolded_dataset_materializes_as_it_is(project, run):

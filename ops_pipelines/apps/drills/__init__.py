@@ -6,12 +6,16 @@ added to `DRILLS`. What is heavy is imported inside the variants.
 
 from ops_pipelines.apps.drills import (
     constant_run_key,
+    deleted_documents,
     doubled_rows,
     drift_noise,
+    dropped_table,
     expired_features,
     flipped_labels,
     killed_writer,
+    other_embedder,
     other_libraries,
+    poisoned_document,
     quiet_inputs,
 )
 from ops_pipelines.apps.drills.drill import Drill, Outcome, Result, run_drill
@@ -25,6 +29,10 @@ DRILLS: tuple[Drill, ...] = (
     drift_noise.DRILL,
     constant_run_key.DRILL,
     killed_writer.DRILL,
+    other_embedder.DRILL,
+    dropped_table.DRILL,
+    deleted_documents.DRILL,
+    poisoned_document.DRILL,
 )
 """All drills, in the order of their numbers."""
 
