@@ -32,6 +32,7 @@ VERBS = {
     "data": "data",
     "drift": "drift",
     "prompt": "prompt",
+    "corpus": "corpus",
     "clock": "clock",
     "cost": "cost",
     "principal": "principal",

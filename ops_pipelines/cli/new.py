@@ -1,4 +1,4 @@
-"""`ops new`: a project, or a dataset, a feature set, a model, a prompt, a release or alarms in one, written to be filled in.
+"""`ops new`: a project, or a dataset, a model, a prompt, a corpus and so on in one, written to be filled in.
 
 What goes into a project's defs is written by the scaffolders that `dg scaffold defs` uses.
 """
@@ -21,6 +21,7 @@ ROOMS = {
     "FeatureSet": "mlops",
     "Model": "mlops",
     "Prompt": "llmops",
+    "Corpus": "llmops",
     "Release": "mlops",
     "Alarms": "agentops",
 }
@@ -37,14 +38,14 @@ class _Kinds(TyperGroup):
 app = typer.Typer()
 new = typer.Typer(
     cls=_Kinds,
-    help="write a project, or a dataset, a feature set, a model, a prompt, a release or alarms to fill in.",
+    help="write a project, or a dataset, a feature set, a model, a prompt, a corpus, a release or alarms to fill in.",
     no_args_is_help=True,
 )
 app.add_typer(new, name="new")
 Name = Annotated[
     str,
     typer.Argument(
-        help="Its name, for instance late_bags; it goes into mlops/ (prompts: llmops/, alarms: agentops/) where that is."
+        help="Its name, for instance late_bags; it goes into mlops/ (prompts and corpora: llmops/, alarms: agentops/) where that is."
     ),
 ]
 
@@ -126,6 +127,12 @@ def write_prompt(name: Name, dry_run: DryRun = False, as_json: AsJson = False) -
     _scaffold("Prompt", name, {}, dry_run=dry_run, as_json=as_json)
 
 
+@new.command("corpus")
+def write_corpus(name: Name, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+    """Write a corpus over a folder of documents, with a first one."""
+    _scaffold("Corpus", name, {}, dry_run=dry_run, as_json=as_json)
+
+
 @new.command("release")
 def write_release(name: Name, dry_run: DryRun = False, as_json: AsJson = False) -> None:
     """Write a composite that pins the project's models."""
@@ -137,6 +144,7 @@ FILL_IN = {
     "FeatureSet": "the service in defs.yaml is one of feature_repo/, and the datasets are those that its views read",
     "Model": "train() in training.py; look over the rows, labels and features in defs.yaml",
     "Prompt": "the messages and variables in evals/prompts/{name}/prompt.yaml; then `ops prompt lint {name}`",
+    "Corpus": "the sources in defs.yaml, and documents in evals/corpora/",
     "Release": "the systems that it uses and operates in defs.yaml",
     "Alarms": "the systems to watch in defs.yaml",
 }
@@ -145,6 +153,7 @@ FIRST = {
     "FeatureSet": "{name}/definitions",
     "Model": "{name}/training_set --partition {later}",
     "Prompt": "{name}/prompt",
+    "Corpus": "{name}/snapshot",
     "Release": "{name}/composition",
     "Alarms": "{name} --partition {later}",
 }

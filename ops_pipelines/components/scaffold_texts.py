@@ -83,6 +83,19 @@ PROMPT_FILE = """\
 
           Question: {{{{ question }}}}
     """
+CORPUS = """\
+    name: {name}
+    sources: # folders from the project's root, and the documentation of installed packages
+      - {{folder: {documents}, match: ["*.md", "*.html", "*.txt"]}}
+    embedder: hashing # or sentence-transformer, or your own: your_package.embedders:make
+    freshness: {{snapshot_days: 7}}
+    hostile: warn # or block: what becomes of text that is meant for a model
+"""
+FIRST_DOCUMENT = """\
+    # {name}
+
+    Write here what is to be found, a document a file.
+    """
 RELEASE = """\
     name: {name}
     uses: {{{uses}}} # `live` is pinned when it is composed; or the first digits of a release

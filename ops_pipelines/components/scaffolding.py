@@ -21,8 +21,10 @@ from ops_pipelines.components.feature_text import feature_text
 from ops_pipelines.components.model_over import in_one_line, model_over
 from ops_pipelines.components.scaffold_texts import (
     ALARMS,
+    CORPUS,
     DATASET,
     FEATURE_SET,
+    FIRST_DOCUMENT,
     HEALTH,
     LOADER,
     MODEL,
@@ -212,6 +214,24 @@ class PromptScaffolder(OpsScaffolder):
         """The prompt; nothing where it is there already."""
         file = prompt_path(find_project(place.root), place.name)
         return {} if file.exists() else {file: place.filled(PROMPT_FILE)}
+
+
+class CorpusScaffolder(OpsScaffolder):
+    """A corpus over a folder of documents in evals/corpora/, with a first one."""
+
+    def attributes(self, place: Place, params: Any) -> str:  # noqa: ARG002
+        """The folder, the default embedder, and how old a snapshot may be."""
+        return place.filled(CORPUS, documents=self._documents(place).as_posix())
+
+    def code(self, place: Place, params: Any) -> Mapping[Path, str]:  # noqa: ARG002
+        """A document to fill in, where the folder has none yet."""
+        folder = find_project(place.root).root / self._documents(place)
+        return {} if folder.is_dir() else {folder / "first.md": place.filled(FIRST_DOCUMENT)}
+
+    def _documents(self, place: Place) -> Path:
+        """The folder of its documents, from the project's root."""
+        project = find_project(place.root)
+        return project.evals.relative_to(project.root) / "corpora" / place.name
 
 
 class ReleaseScaffolder(OpsScaffolder):

@@ -26,6 +26,7 @@ def project(tmp_path, monkeypatch, home):
         ("dataset", "mlops", ["__init__.py", "defs.yaml", "loader.py"], "bags"),
         ("feature-set", "mlops", ["defs.yaml"], "bags/definitions"),
         ("model", "mlops", ["__init__.py", "defs.yaml", "training.py"], "bags/training_set"),
+        ("corpus", "llmops", ["defs.yaml"], "bags/snapshot"),
         ("alarms", "agentops", ["defs.yaml"], "bags"),
     ],
 )

@@ -16,6 +16,7 @@ BY_DG = {
     "Model": "rooms/late-bag",
     "Alarms": "bag_alarms",
     "Prompt": "bag_answers",
+    "Corpus": "bag_notes",
     "Release": "bag_desk",
 }
 
@@ -46,6 +47,7 @@ def test_what_was_scaffolded_loads_as_the_assets_of_its_names(project, run):
         "bag_features/online",
         "bag_alarms",
         "bag_answers/prompt",
+        "bag_notes/snapshot",
         "bag_desk/composition",
         "bag_desk/release",
         *models,

@@ -1,0 +1,47 @@
+"""Retrieval by words: BM25 over the chunks of a snapshot, with the library bm25s."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ops_pipelines.llmops.corpus_index import IndexedSnapshot
+from ops_pipelines.llmops.retrieval import Retrieved, ranked
+
+
+class BM25Retriever:
+    """Finds the chunks that share words with a query; its index is made in memory when the first question comes."""
+
+    def __init__(self, indexed: IndexedSnapshot) -> None:
+        self._indexed = indexed
+        self._chunks = tuple(indexed.chunks())
+        self._ranker: Any = None
+
+    def retrieve(self, query: str, k: int) -> Sequence[Retrieved]:
+        """The `k` chunks of the highest score; none that shares no word with the query."""
+        words = _words([query])
+        if not self._chunks or k < 1 or not words.vocab:
+            return ()
+        scores = self._scores(words)
+        if scores is None:
+            return ()
+        return ranked(
+            [(chunk, float(score)) for chunk, score in zip(self._chunks, scores, strict=True) if score > 0], k
+        )
+
+    def _scores(self, words: Any) -> Any:
+        """The score of every chunk; None where the chunks hold no word at all."""
+        import bm25s
+
+        if self._ranker is None:
+            tokens = _words([chunk.text for chunk in self._chunks])
+            if not tokens.vocab:
+                return None
+            self._ranker = bm25s.BM25()
+            self._ranker.index(tokens, show_progress=False)
+        asked = [word for word in words.vocab if word in self._ranker.vocab_dict]
+        return self._ranker.get_scores(asked) if asked else None
+
+
+def _words(texts: Sequence[str]) -> Any:
+    import bm25s
+
+    return bm25s.tokenize(list(texts), stopwords="en", show_progress=False)
