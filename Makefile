@@ -37,7 +37,7 @@ bench: install ## What is claimed of its speed, measured against peers: minutes,
 
 lock: ## The lock file anew, hash-pinned, for every supported Python
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --no-emit-find-links --no-header --extra xgboost --extra dev --quiet pyproject.toml --output-file requirements.lock
+	  --no-emit-find-links --no-header --all-extras --quiet pyproject.toml --output-file requirements.lock
 
 clean: ## The demo's state, and every cache
 	rm -rf .ops .ops.previous-* .mypy_cache .pytest_cache .ruff_cache .hypothesis
