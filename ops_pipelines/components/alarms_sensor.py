@@ -10,6 +10,7 @@ import dagster as dg
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.agentops.alarms import ALSO_WATCHED, OF_FEATURES, OF_MODELS
 from ops_pipelines.components.conditions import sensor_status, tick_seconds
+from ops_pipelines.components.written import written_since
 from ops_pipelines.core.lineage import Artefact
 from ops_pipelines.core.verdict import Passed
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 RETRY = timedelta(hours=1)
 """How long a week that was asked for and has no inbox that everybody was told of waits before it is asked for again."""
-_LIMIT = 100
 
 
 def parts_of(alarms: "Alarms") -> dict[str, tuple[str, ...]]:
@@ -77,18 +77,9 @@ def _walk(
     alarms: "Alarms", instance: dg.DagsterInstance, read: Mapping[str, int]
 ) -> tuple[set[tuple[str, str]], dict[str, int]]:
     """The systems and weeks of every new materialization, and how far each key has been read then."""
-    touched, now_read = set(), dict(read)
-    for system, part in watched(alarms):
-        key = f"{system}/{part}"
-        records = instance.fetch_materializations(
-            dg.AssetRecordsFilter(dg.AssetKey([system, part]), after_storage_id=read.get(key)),
-            limit=_LIMIT,
-            ascending=True,
-        ).records
-        touched |= {(system, str(record.partition_key)) for record in records}
-        if records:
-            now_read[key] = records[-1].storage_id
-    return touched, now_read
+    places = {f"{system}/{part}": dg.AssetKey([system, part]) for system, part in watched(alarms)}
+    written, now_read = written_since(instance, places, read)
+    return {(name.partition("/")[0], week) for name, week in written}, now_read
 
 
 def _sorted_out(alarms: "Alarms", platform: Platform, touched: set[tuple[str, str]]) -> tuple[list[str], list[str]]:

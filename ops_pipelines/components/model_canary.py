@@ -11,6 +11,7 @@ from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.components.canary_answers import answered_since, paired
 from ops_pipelines.components.conditions import sensor_status, tick_seconds
 from ops_pipelines.components.publishing import Product, shown_table, table_of, unmade
+from ops_pipelines.components.written import written_since
 from ops_pipelines.core.fingerprint import digest_json, short
 from ops_pipelines.core.pointer import PRODUCTION
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, Verdict, verdict_to_json
@@ -54,16 +55,11 @@ def canary_sensor(model: "Model", job: Any) -> dg.SensorDefinition:
         name=f"canary_{model.name}", job=job, minimum_interval_seconds=tick_seconds(), default_status=sensor_status()
     )
     def sensor(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]) -> dg.SensorResult:
-        cursor: dict[str, int] = json.loads(context.cursor or "{}")
-        touched: set[str] = set()
-        for name, key in watched.items():
-            records = context.instance.fetch_materializations(
-                dg.AssetRecordsFilter(asset_key=key, after_storage_id=cursor.get(name)), limit=100, ascending=True
-            ).records
-            touched |= {str(record.partition_key) for record in records}
-            cursor |= {name: records[-1].storage_id} if records else {}
+        written, cursor = written_since(context.instance, watched, json.loads(context.cursor or "{}"))
         told = json.dumps(cursor, sort_keys=True)
-        weeks = touched & set(model.weeks().get_partition_keys(current_time=platform.clock.as_of()))
+        weeks = {partition for _, partition in written} & set(
+            model.weeks().get_partition_keys(current_time=platform.clock.as_of())
+        )
         if not weeks or not _is_due(model, platform, max(weeks)):
             return dg.SensorResult(skip_reason="no canary runs" if weeks else "nothing new was answered", cursor=told)
         return dg.SensorResult(

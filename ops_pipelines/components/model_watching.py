@@ -17,6 +17,7 @@ from ops_pipelines.components.calendar import window_of
 from ops_pipelines.components.conditions import sensor_status, tick_seconds
 from ops_pipelines.components.model_monitoring import label_addresses
 from ops_pipelines.components.model_served import uncompacted, was_asked_online
+from ops_pipelines.components.written import written_since
 from ops_pipelines.core.lineage import address
 from ops_pipelines.core.pointer import PRODUCTION, live_move
 from ops_pipelines.core.verdict import NotEvaluated, Passed, Verdict
@@ -75,15 +76,8 @@ def watching_sensor(model: "Model", job: Any) -> dg.SensorDefinition:
         name=f"watch_{model.name}", job=job, minimum_interval_seconds=tick_seconds(), default_status=sensor_status()
     )
     def sensor(context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]) -> dg.SensorResult:
-        cursor: dict[str, int] = json.loads(context.cursor or "{}")
-        touched: set[str] = set()
-        for name, key in watched.items():
-            records = context.instance.fetch_materializations(
-                dg.AssetRecordsFilter(asset_key=key, after_storage_id=cursor.get(name)), limit=100, ascending=True
-            ).records
-            touched |= {week for record in records for week in _touched(model, name, str(record.partition_key))}
-            cursor |= {name: records[-1].storage_id} if records else {}
-        weeks = sorted(touched)
+        written, cursor = written_since(context.instance, watched, json.loads(context.cursor or "{}"))
+        weeks = sorted({week for part, partition in written for week in _touched(model, part, partition)})
         if weeks and _is_busy(context.instance, model):
             return dg.SensorResult(skip_reason="a week is being scored or judged", cursor=context.cursor)
         due = {week: parts for week in weeks if (parts := stale(model, platform, week))}
