@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from ops_pipelines.core.errors import ConfigError
-from ops_pipelines.core.pointer import OVERRIDE, Decision, append_move, came_in, check_chain
+from ops_pipelines.core.pointer import OVERRIDE, Decision, append_move, check_chain, is_live_by_its_gate
 from ops_pipelines.core.preflight import check_parts, check_past, check_works_here
 from ops_pipelines.core.release import Move, Release, ReleaseStore, find_release
 from ops_pipelines.core.verdict import Verdict
@@ -37,7 +37,7 @@ def override(
     release = find_release(store, release.manifest.system, release.digest)
     history = store.history(release.manifest.system, decision.environment)
     check_chain(history)
-    if history and history[-1].release == release.digest and came_in(history).action != OVERRIDE:
+    if is_live_by_its_gate(history, release):
         return None
     check_parts(release, resolves)
     check_past(release, release.latest, decision.as_of)

@@ -82,6 +82,11 @@ def came_in(history: Sequence[Move]) -> Move:
     return history[_came_in_at(history)]
 
 
+def is_live_by_its_gate(history: Sequence[Move], release: Release) -> bool:
+    """Whether a release is live and was not forced, so that no move could make it more so."""
+    return bool(history) and history[-1].release == release.digest and came_in(history).action != OVERRIDE
+
+
 def taken_back(history: Sequence[Move], release: str) -> Move | None:
     """The rollback that last took a release out of force; None where something else did, or nothing."""
     after = [later for move, later in pairwise(history) if move.release == release]
@@ -114,7 +119,7 @@ def promote(
     release = find_release(store, release.manifest.system, release.digest)
     history = store.history(release.manifest.system, decision.environment)
     check_chain(history)
-    if history and history[-1].release == release.digest and came_in(history).action != OVERRIDE:
+    if is_live_by_its_gate(history, release):
         return None
     check_parts(release, resolves)
     if through:

@@ -10,13 +10,17 @@ from ops_pipelines.core.release import Evidence, Release
 from ops_pipelines.core.verdict import Verdict, name_of, reasons_of
 
 
+def absent_parts(release: Release, resolves: Callable[[str, str], bool]) -> list[str]:
+    """Each part of a release that cannot be found, in words; empty where all are there."""
+    behaviour = release.manifest.behaviour.items()
+    return [f"its {part} {short(digest)} cannot be found" for part, digest in behaviour if not resolves(part, digest)]
+
+
 def check_parts(
     release: Release, resolves: Callable[[str, str], bool], *, action: str = "Train or publish it again"
 ) -> None:
     """Raises NotPromotable with the parts of a release that cannot be found."""
-    behaviour = release.manifest.behaviour.items()
-    absent = [f"its {part} {short(digest)} cannot be found" for part, digest in behaviour if not resolves(part, digest)]
-    if absent:
+    if absent := absent_parts(release, resolves):
         raise not_promotable(release, absent, action)
 
 

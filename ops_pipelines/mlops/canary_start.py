@@ -10,6 +10,7 @@ from ops_pipelines.core.clock import utc
 from ops_pipelines.core.errors import NotPromotable, ReleaseError
 from ops_pipelines.core.fingerprint import digest_json, short
 from ops_pipelines.core.pointer import Decision, gate_of
+from ops_pipelines.core.preflight import absent_parts
 from ops_pipelines.core.release import Release
 from ops_pipelines.core.verdict import Blocked, Verdict, name_of, reasons_of
 from ops_pipelines.mlops.canary import Canary
@@ -29,18 +30,10 @@ def plan_canary(
     Raises ReleaseError where nothing is live or the release is itself, NotPromotable with the reasons where it may not
     meet callers, and ConfigError for a share that is none.
     """
-    system = release.manifest.system
     if live is None or live == release.digest:
-        raise ReleaseError(
-            f"Release {short(release.digest)} of {system!r} is live itself"
-            if live
-            else f"Nothing of {system!r} is live",
-            expected="another release that is live, beside which this one answers a share",
-            action=f"`ops releases {system}` lists them",
-            system=system,
-        )
+        raise _nothing_beside(release, live)
     canary = Canary(
-        system=system,
+        system=release.manifest.system,
         environment=decision.environment,
         candidate=release.digest,
         champion=live,
@@ -69,14 +62,21 @@ def _check_gate(release: Release, live: str) -> None:
 
 def _check_present(release: Release, decision: Decision, resolves: Callable[[str, str], bool]) -> None:
     """Raises NotPromotable where a part cannot be found, or where it knows more than anybody could know."""
-    behaviour = release.manifest.behaviour.items()
-    reasons = [
-        f"its {part} {short(digest)} cannot be found" for part, digest in behaviour if not resolves(part, digest)
-    ]
+    reasons = absent_parts(release, resolves)
     if utc(decision.as_of) < utc(release.latest.cut_off):
         reasons.append(f"it knows everything up to {release.latest.cut_off}, which lies after {decision.as_of}")
     if reasons:
         raise _refused(release, reasons, release.latest.verdict, "Train or publish it again")
+
+
+def _nothing_beside(release: Release, live: str | None) -> ReleaseError:
+    system = release.manifest.system
+    return ReleaseError(
+        f"Release {short(release.digest)} of {system!r} is live itself" if live else f"Nothing of {system!r} is live",
+        expected="another release that is live, beside which this one answers a share",
+        action=f"`ops releases {system}` lists them",
+        system=system,
+    )
 
 
 def _refused(release: Release, reasons: list[str], verdict: Verdict, action: str) -> NotPromotable:
