@@ -314,9 +314,7 @@ class Board:
         began = time.monotonic()
         try:
             served = self._stores.load(_found(slot, digest))
-        except (
-            BaseException
-        ) as error:  # a model's library may raise anything and even ask to exit; what is live answers on
+        except BaseException as error:  # a model's library may raise anything, and even ask to exit
             now = time.monotonic()
             return Failure(str(error) or type(error).__name__, now, now - began)
         took = round(time.monotonic() - began, 3)
