@@ -107,13 +107,20 @@ class Worker:
 
     def _watch(self) -> None:
         while not self.stopping.is_set():
-            self.clock.follow()
-            self.board.look()
-            if self.callers is not None:
-                self.callers.follow()
-            self.health.update()
+            try:
+                self._look()
+                self.health.watch_problem = None
+            except Exception as error:  # a thread that ended would follow the pointer no more, and nobody would be told
+                self.health.watch_problem = f"the last look failed: {type(error).__name__}: {error}"
             end_without_parent()
             self.board.rest(self.settings.look_seconds)
+
+    def _look(self) -> None:
+        self.clock.follow()
+        self.board.look()
+        if self.callers is not None:
+            self.callers.follow()
+        self.health.update()
 
     def _follow_features(self) -> None:
         assert self.lookup is not None

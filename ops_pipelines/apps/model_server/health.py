@@ -23,6 +23,8 @@ class Health:
         self._board, self._lookup, self._log, self._metrics = board, lookup, log, metrics
         self.looked = False
         """Whether the stores were looked at once, so that an empty board means that nothing is live."""
+        self.watch_problem: str | None = None
+        """Why the last look at the stores came to no end; what is live goes on answering."""
         self._counted_to: dict[str, str] = {}
 
     def live(self) -> tuple[int, Any]:
@@ -69,9 +71,8 @@ class Health:
     def details(self) -> tuple[int, Any]:
         """Everything that a person on call wants to know of this worker; 200 also where something is wrong."""
         state = self._log.state()
-        problems = [
-            problem for problem in (self._board.store_problem, state.failing, self._features_problem()) if problem
-        ]
+        told = (self.watch_problem, self._board.store_problem, state.failing, self._features_problem())
+        problems = [problem for problem in told if problem]
         systems = {name: slot.describe() for name, slot in sorted(self._board.slots.items())}
         problems += [f"{name}: {problem}" for name, slot in systems.items() for problem in slot["problems"]]
         return 200, {
