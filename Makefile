@@ -35,9 +35,9 @@ test-long: install ## The commands of the README, in a copy of the project
 bench: install ## What is claimed of its speed, measured against peers: minutes, on a machine with nothing else to do
 	$(BIN)/python -m benchmarks mlops
 
-lock: ## The lock file anew, hash-pinned, for every supported Python
+lock: ## The lock file anew, hash-pinned, for every supported Python; the extra `embeddings` brings its own torch
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --no-emit-find-links --no-header --all-extras --quiet pyproject.toml --output-file requirements.lock
+	  --no-emit-find-links --no-header --extra dev --extra xgboost --quiet pyproject.toml --output-file requirements.lock
 
 clean: ## The demo's state, and every cache
 	rm -rf .ops .ops.previous-* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -7,6 +7,7 @@ out, with a tombstone. Documents are compared by their content and never by thei
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from ops_pipelines.core.clock import utc
@@ -31,7 +32,8 @@ class Document:
 
     @property
     def digest(self) -> str:
-        return digest_json([self.text, dict(self.metadata)])
+        # The text is not escaped into JSON: of ten thousand documents that would be most of a reconcile's time.
+        return digest_bytes(canonical_json([len(self.text), dict(self.metadata)]) + self.text.encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class Tombstone:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, so that what is made of ten thousand documents is made once
 class Snapshot:
     """All that a corpus holds at one instant. The digest is over documents, chunks and pin, and so over the chunker.
 
@@ -90,11 +92,12 @@ class Snapshot:
         entries = {name: [entry.digest, entry.source, list(entry.chunks)] for name, entry in self.documents.items()}
         return canonical_json({"documents": entries, "pin": self.pin.to_json()})
 
-    @property
+    @cached_property
     def digest(self) -> str:
+        """The sha256 of the content."""
         return digest_bytes(self.content)
 
-    @property
+    @cached_property
     def chunk_ids(self) -> frozenset[str]:
         """The ids of all chunks."""
         return frozenset(name for entry in self.documents.values() for name in entry.chunks)
