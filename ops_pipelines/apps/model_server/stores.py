@@ -49,10 +49,12 @@ class PlatformStores:
         return self.watch.has_changed()
 
     def systems(self) -> Sequence[str]:
-        """The ones that were asked for, else every Model."""
-        return self.settings.systems or [
-            system for system in self.platform.releases.systems() if self._is_model(system)
-        ]
+        """The ones that were asked for, else every Model of which something is live here.
+
+        One that was trained and never went live keeps no other from being ready.
+        """
+        known = self.platform.releases.systems()
+        return self.settings.systems or [system for system in known if self._is_live(system) and self._is_model(system)]
 
     def pinned(self, system: str) -> Sequence[str]:
         """The releases of a system that are used by what is live in this environment."""
@@ -67,6 +69,9 @@ class PlatformStores:
 
     def load(self, release: Release) -> ServedRelease:
         return load_served(self.platform.objects, release)
+
+    def _is_live(self, system: str) -> bool:
+        return bool(self.platform.releases.history(system, self.settings.environment))
 
     def _is_model(self, system: str) -> bool:
         return any(is_servable(release) for release in self.platform.releases.releases(system))

@@ -40,11 +40,20 @@ def make_live(stores, digest, *, system, environment="production"):
     stores.platform.releases.append(move_after(last, digest, system=system, environment=environment))
 
 
-def test_every_model_is_served_and_no_composite(stores):
+def test_every_model_of_which_something_is_live_is_served_and_no_composite(stores):
     used = save(stores, model("late"))
-    save(stores, model("landed"))
-    save(stores, compose("desk", {"prompt": "b" * 64}, uses={"late": used}))
+    make_live(stores, used, system="late")
+    make_live(stores, save(stores, model("landed")), system="landed")
+    desk = save(stores, compose("desk", {"prompt": "b" * 64}, uses={"late": used}))
+    make_live(stores, desk, system="desk")
     assert list(stores.systems()) == ["landed", "late"]
+
+
+def test_a_model_that_was_trained_and_never_went_live_keeps_no_other_from_being_served(stores):
+    make_live(stores, save(stores, model("late")), system="late")
+    make_live(stores, save(stores, model("tried")), system="tried", environment="staging")
+    save(stores, model("refused"))
+    assert list(stores.systems()) == ["late"]
 
 
 def test_systems_that_were_asked_for_are_served_and_no_others(stores):
