@@ -75,7 +75,7 @@ class Steps:
             return ""
         if event == "open" and not arguments[2] & (os.O_WRONLY | os.O_RDWR):
             return ""
-        text = os.fsdecode(path).removeprefix("file:")
+        text = os.fsdecode(path).removeprefix("file:").removeprefix("//")
         return text if text.startswith(self.home) else ""
 
 
@@ -240,10 +240,14 @@ def artefacts(home: Path) -> dict[str, str]:
     """The digest of every artefact in the lake, each read whole with its record; ValueError for any other file there."""
     from ops_pipelines.adapters.files import leftovers
     from ops_pipelines.adapters.lake import Lake
+    from ops_pipelines.core.lineage import Artefact
 
     lake = Lake(home / "lake")
     made, aside = {}, set(leftovers(lake.root))
     for file in sorted({file for file in lake.root.rglob("*") if file.is_file()} - aside):
+        if file.parent.name == "replaced":  # the record of a content that another one took the place of
+            Artefact.from_json(json.loads(file.read_text()))
+            continue
         key, partition = file.parent.parent.relative_to(lake.root).as_posix(), file.parent.name
         artefact = lake.latest(key, partition)
         if file.name != "data.parquet" or artefact is None or (artefact.key, artefact.partition) != (key, partition):
