@@ -34,7 +34,7 @@ def access(platform: "Platform") -> Iterator[Finding]:
     stale = [one.name for one in everybody if one.why_not(now)]
     if not everybody:
         yield Finding(
-            "access", ODD, "open to whoever may write these files", "`ops principal add NAME --role admin` closes it"
+            "access", GOOD, "open to whoever may write these files", "`ops principal add NAME --role admin` closes it"
         )
         return
     gone = f", {len(stale)} more expired or revoked" if stale else ""

@@ -181,9 +181,7 @@ def test_the_team_asks_why_and_puts_the_first_release_back(life):
     (moved,) = life.asked("rollback", MODEL, "--reason", "complaints since Tuesday")
     assert first.startswith(moved["live"])
     assert [row["live"] for row in life.releases()] == ["live", ""]
-    doctor = {row["about"]: row["state"] for row in life.asked("doctor")}
-    assert doctor.pop("access") == "look"  # nobody was added, so whoever may write the files may do everything
-    assert set(doctor.values()) == {"good"}
+    assert {row["state"] for row in life.asked("doctor")} == {"good"}
 
 
 @pytest.mark.long
