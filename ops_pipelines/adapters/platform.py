@@ -19,6 +19,7 @@ from ops_pipelines.adapters.mlflow_registry import MLflowRegistry, RegistryError
 from ops_pipelines.adapters.objects import ObjectStore
 from ops_pipelines.adapters.preflight import judge_coming_back, judge_going_live
 from ops_pipelines.adapters.project import Project, find_project
+from ops_pipelines.adapters.sqlite_answers import SQLiteAnswerLog
 from ops_pipelines.adapters.sqlite_audit import SQLiteAuditLog
 from ops_pipelines.adapters.sqlite_budget import SQLiteBudgetStore
 from ops_pipelines.adapters.sqlite_calls import SQLiteCallLog
@@ -37,6 +38,7 @@ from ops_pipelines.core.pointer import PRODUCTION, Decision, live_move, promote,
 from ops_pipelines.core.principal import PrincipalStore
 from ops_pipelines.core.release import IndexedReleaseStore, Move, Release, find_release
 from ops_pipelines.core.verdict import Verdict
+from ops_pipelines.llmops.answer_log import AnswerLog
 from ops_pipelines.llmops.budget import BudgetStore
 from ops_pipelines.llmops.call_log import CallLog
 from ops_pipelines.mlops.admission import Ruling
@@ -77,6 +79,7 @@ class Platform:
     principals: PrincipalStore
     audit: SQLiteAuditLog
     calls: CallLog
+    answers: AnswerLog
     budgets: BudgetStore
 
     @classmethod
@@ -97,6 +100,7 @@ class Platform:
             principals=SQLitePrincipalStore(here.home / "control.db"),
             audit=SQLiteAuditLog(here.home / "control.db"),
             calls=SQLiteCallLog(here.home / "log" / "calls.db"),
+            answers=SQLiteAnswerLog(here.home / "log" / "calls.db"),
             budgets=SQLiteBudgetStore(here.home / "log" / "budgets.db"),
         )
 

@@ -6,17 +6,16 @@ between. A commit survives the death of its process; a power cut may take the la
 
 import sqlite3
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from ops_pipelines.adapters.sqlite_file import SQLiteFile, all_or_nothing, has_row
+from ops_pipelines.adapters.sqlite_instants import micros
 from ops_pipelines.adapters.sqlite_kept_open import KeptOpen
-from ops_pipelines.core.clock import utc
 from ops_pipelines.core.errors import DataError
 from ops_pipelines.core.verdict import Passed, Verdict
 from ops_pipelines.llmops.budget import Account, Spent, judge_reservation
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _KEPT = timedelta(days=7)
 """How long after it expired a settled reservation is kept, by which settling twice is noticed."""
 
@@ -55,7 +54,7 @@ class SQLiteBudgetStore:
                     raise _used_before(id)
                 found = judge_reservation(accounts, [_held(connection, one, at) for one in accounts], amount)
                 if isinstance(found, Passed):
-                    rows = [(id, one.key, one.window, amount, _micros(until)) for one in accounts]
+                    rows = [(id, one.key, one.window, amount, micros(until)) for one in accounts]
                     insert = "INSERT INTO reservations (id, account, window, amount, until) VALUES (?, ?, ?, ?, ?)"
                     connection.executemany(insert, rows)
         return found
@@ -73,7 +72,7 @@ class SQLiteBudgetStore:
                 "INSERT INTO totals VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET amount = amount + excluded.amount",
                 [(account, window, reserved if amount is None else amount) for account, window, reserved in done],
             )
-            connection.execute("DELETE FROM reservations WHERE settled = 1 AND until < ?", (_micros(at - _KEPT),))
+            connection.execute("DELETE FROM reservations WHERE settled = 1 AND until < ?", (micros(at - _KEPT),))
         return bool(done)
 
     def spent(self, account: Account, at: datetime) -> Spent:
@@ -88,7 +87,7 @@ def _held(connection: sqlite3.Connection, account: Account, at: datetime) -> Spe
     total = "SELECT coalesce(sum(amount), 0) FROM totals WHERE account = ? AND window = ?"
     held = "SELECT coalesce(sum(amount), 0) FROM reservations WHERE account = ? AND window = ? AND until > ? AND settled = 0"
     (settled,) = connection.execute(total, (account.key, account.window)).fetchone()
-    (reserved,) = connection.execute(held, (account.key, account.window, _micros(at))).fetchone()
+    (reserved,) = connection.execute(held, (account.key, account.window, micros(at))).fetchone()
     return Spent(settled, reserved)
 
 
@@ -99,7 +98,3 @@ def _used_before(id: str) -> DataError:
         action="Make one for this call",
         id=id,
     )
-
-
-def _micros(instant: datetime) -> int:
-    return (utc(instant) - _EPOCH) // timedelta(microseconds=1)

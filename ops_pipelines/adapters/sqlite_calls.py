@@ -5,13 +5,14 @@ A commit survives the death of its process; a power cut may take the last ones b
 
 import json
 from collections.abc import Collection, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ops_pipelines.adapters.sqlite_file import SQLiteFile, all_or_nothing
+from ops_pipelines.adapters.calls_file import CallsFile
+from ops_pipelines.adapters.sqlite_file import all_or_nothing
+from ops_pipelines.adapters.sqlite_instants import instant_of, micros
 from ops_pipelines.adapters.sqlite_kept_open import KeptOpen
-from ops_pipelines.core.clock import Window, utc
+from ops_pipelines.core.clock import Window
 from ops_pipelines.core.errors import DataError
 from ops_pipelines.llmops.budget import Caller
 from ops_pipelines.llmops.call_log import Call
@@ -23,25 +24,6 @@ _COLUMNS = (
     "output_tokens, is_estimate, nanos, latency_ms, finish, text, facts"
 )
 _INSERT = f"INSERT OR IGNORE INTO calls ({_COLUMNS}) VALUES ({', '.join('?' * (_COLUMNS.count(',') + 1))})"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
-
-class _File(SQLiteFile):
-    kind = "call log"
-    application_id = 0x6F707363
-    migrations = (
-        """
-        CREATE TABLE calls (
-            sequence INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, system TEXT NOT NULL, release TEXT NOT NULL,
-            feature TEXT NOT NULL, tenant TEXT NOT NULL, provider TEXT NOT NULL, model TEXT NOT NULL,
-            answered_by TEXT NOT NULL, request TEXT NOT NULL, called_at INTEGER NOT NULL, outcome TEXT NOT NULL,
-            input_tokens INTEGER, output_tokens INTEGER, is_estimate INTEGER, nanos INTEGER, latency_ms REAL NOT NULL,
-            finish TEXT NOT NULL, text TEXT NOT NULL, facts TEXT NOT NULL
-        ) STRICT;
-        CREATE INDEX calls_by_instant ON calls (called_at);
-        """,
-    )
 
 
 class SQLiteCallLog:
@@ -52,7 +34,7 @@ class SQLiteCallLog:
 
     def __init__(self, path: Path, *, timeout_seconds: float = 30.0) -> None:
         self.path = path
-        self._kept = KeptOpen(_File(path, timeout_seconds=timeout_seconds))
+        self._kept = KeptOpen(CallsFile(path, timeout_seconds=timeout_seconds))
 
     def keep(self, calls: Sequence[Call]) -> None:
         """Append calls, all or none; an id that is there already is left as it is."""
@@ -66,7 +48,7 @@ class SQLiteCallLog:
         """The calls of a window, in the order in which they were kept; none where there is no file."""
         if self.path.is_file():
             named = "" if system is None else "AND system = ?"
-            values = (_micros(window.start), _micros(window.end), *([] if system is None else [system]))
+            values = (micros(window.start), micros(window.end), *([] if system is None else [system]))
             with self._kept.use() as connection:
                 query = f"SELECT {_COLUMNS} FROM calls WHERE called_at >= ? AND called_at < ? {named} ORDER BY sequence"
                 yield from map(_call, connection.execute(query, values))
@@ -101,7 +83,7 @@ def _row(call: Call) -> tuple[Any, ...]:
     who = (call.id, caller.system, caller.release, caller.feature, caller.tenant, call.provider, call.model)
     tokens = (usage.input_tokens, usage.output_tokens, int(usage.is_estimate)) if usage else (None, None, None)
     cost = None if call.usd is None else nanos(call.usd)
-    when = (call.answered_by, call.request, _micros(call.called_at), call.outcome)
+    when = (call.answered_by, call.request, micros(call.called_at), call.outcome)
     return (*who, *when, *tokens, cost, call.latency_ms, call.finish, call.text, facts)
 
 
@@ -115,7 +97,7 @@ def _call(row: tuple[Any, ...]) -> Call:
         model=model,
         answered_by=answered_by,
         request=request,
-        called_at=_EPOCH + called_at * _MICROSECOND,
+        called_at=instant_of(called_at),
         outcome=outcome,
         usage=None if read is None else Usage(read, written, bool(is_estimate)),
         usd=None if cost is None else from_nanos(cost),
@@ -124,7 +106,3 @@ def _call(row: tuple[Any, ...]) -> Call:
         text=text,
         facts=json.loads(facts),
     )
-
-
-def _micros(instant: datetime) -> int:
-    return (utc(instant) - _EPOCH) // _MICROSECOND

@@ -6,22 +6,20 @@ transaction with how far its file was read, so that nothing is taken in twice or
 
 import json
 from collections.abc import Collection, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
 from math import nan
 from pathlib import Path
 from typing import Any
 
 from ops_pipelines.adapters.answer_spool import AnswerSpool
 from ops_pipelines.adapters.sqlite_file import SQLiteFile, all_or_nothing
+from ops_pipelines.adapters.sqlite_instants import instant_of, micros
 from ops_pipelines.adapters.sqlite_kept_open import KeptOpen
-from ops_pipelines.core.clock import Window, utc
+from ops_pipelines.core.clock import Window
 from ops_pipelines.mlops.prediction_log import Answer
 
 _COLUMNS = "id, system, release, arm, entity, asked_at, served_at, score, vector, keys"
 _WINDOW = "FROM answers WHERE system = ? AND asked_at >= ? AND asked_at < ?"
 _INSERT = f"INSERT OR IGNORE INTO answers ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class _File(SQLiteFile):
@@ -101,19 +99,15 @@ def _row(answer: Answer) -> tuple[Any, ...]:
     vector, keys = json.dumps(answer.vector), json.dumps(answer.keys)  # which knows NaN, and reads it back
     named = (answer.id, answer.system, answer.release, answer.arm, answer.entity)
     # SQLite makes NULL of a score that is NaN, which is read back as one.
-    return (*named, _micros(answer.asked_at), _micros(answer.served_at), answer.score, vector, keys)
+    return (*named, micros(answer.asked_at), micros(answer.served_at), answer.score, vector, keys)
 
 
 def _answer(row: tuple[Any, ...]) -> Answer:
     id, system, release, arm, entity, asked_at, served_at, score, vector, keys = row  # noqa: A001  (the field's word)
-    instants = (_EPOCH + asked_at * _MICROSECOND, _EPOCH + served_at * _MICROSECOND)
+    instants = (instant_of(asked_at), instant_of(served_at))
     number = nan if score is None else score
     return Answer(id, system, release, arm, entity, *instants, number, json.loads(vector), json.loads(keys))
 
 
-def _micros(instant: datetime) -> int:
-    return (utc(instant) - _EPOCH) // _MICROSECOND
-
-
 def _values(system: str, window: Window) -> tuple[str, int, int]:
-    return system, _micros(window.start), _micros(window.end)
+    return system, micros(window.start), micros(window.end)
