@@ -1,0 +1,190 @@
+"""What a sentence states that is right or wrong by a single token: its numbers, dates and names, and what it denies.
+
+Numbers are compared by their value (`1,000` is `1000`, `three` is `3`) and by their unit where both sides have one. A date is
+its year, its month and its day, however it is written. A name is a capitalised word inside a sentence, or a token that only a
+name has: `flight_delay`, `p95`, `ops.toml`.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from ops_pipelines.llmops.sentences import STOP_WORDS, stem
+
+NUMBER, DATE, NAME = "number", "date", "name"
+
+_TOKEN = re.compile(r"[^\W_]+(?:[._,:/'-][^\W_]+|_+[^\W_]+)*")
+_PLAIN_NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?")
+_WITH_UNIT = re.compile(r"(\d+(?:[.,]\d+)*)-?([a-z]+)")
+_ISO_DATE = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})")
+_CLOCK = re.compile(r"\d{1,2}:\d{2}(?::\d{2})?")
+_ONES = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+_NUMBER_WORDS = {
+    **{word: number for number, word in enumerate(f"{_ONES} seventeen eighteen nineteen twenty".split()) if word != "one"},
+    **{word: number for number, word in zip(range(30, 100, 10), "thirty forty fifty sixty seventy eighty ninety".split(), strict=True)},
+    **{word: number for number, word in enumerate("third fourth fifth sixth seventh eighth ninth tenth".split(), 3)},
+}
+"""`one` is mostly a pronoun, `first` and `second` mostly no numbers."""
+_MONTHS = "january february march april may june july august september october november december".split()
+_DAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
+_CALENDAR = {
+    **{name: f"month {number}" for number, name in enumerate(_MONTHS, 1)},
+    **{name[:3]: f"month {number}" for number, name in enumerate(_MONTHS, 1)},
+    **{name: name for name in _DAYS},
+}
+_UNSURE = frozenset({"may", "march", "mar", "jan", "dec", "sun", "jun", "sep"})
+"""Words that are a date only with a capital, or beside a number."""
+_UNITS = {
+    spelling: unit
+    for unit, spellings in {
+        "ms": "ms millisecond milliseconds", "s": "s sec secs second seconds", "min": "min mins minute minutes",
+        "h": "h hr hrs hour hours", "day": "d day days", "week": "w week weeks", "month": "month months",
+        "year": "yr yrs year years", "%": "% percent", "kb": "kb kib kilobyte kilobytes", "mb": "mb mib megabyte megabytes",
+        "gb": "gb gib gigabyte gigabytes", "tb": "tb tib terabyte terabytes", "k": "thousand", "m": "million",
+        "bn": "billion", "tn": "trillion", "hundred": "hundred", "dozen": "dozen", "usd": "usd dollar dollars",
+        "eur": "eur euro euros", "gbp": "gbp pounds", "m_": "metre metres meter meters", "km": "km kilometre kilometres kilometer kilometers",
+        "mile": "mile miles", "kg": "kg kilogram kilograms", "row": "row rows", "token": "token tokens",
+    }.items()
+    for spelling in spellings.split()
+}  # fmt: skip
+_SIGNS = {"$": "usd", "€": "eur", "£": "gbp"}
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A word of a text: as it stands, in lower case, where it begins, and whether a sentence begins with it."""
+
+    text: str
+    word: str
+    at: int
+    leads: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A number, a part of a date, or a name. `value` is what is compared, `shown` how it is written."""
+
+    kind: str
+    value: str
+    shown: str
+    unit: str = ""
+    place: int = 0
+
+    def agrees_with(self, other: "Fact") -> bool:
+        """Whether both state the same; two units are compared only where both are there."""
+        same = (self.kind, self.value) == (other.kind, other.value)
+        return same and not (self.unit and other.unit and self.unit != other.unit)
+
+
+def tokens(text: str) -> tuple[Token, ...]:
+    """The tokens of a text in their order."""
+    found, end = [], 0
+    for match in _TOKEN.finditer(text):
+        between = text[end : match.start()]
+        leads = end == 0 or any(mark in between for mark in ".!?:\n\"“|")
+        found.append(Token(match[0], _without_possessive(match[0].lower()), match.start(), leads))
+        end = match.end()
+    return tuple(found)
+
+
+def facts_of(text: str) -> tuple[Fact, ...]:
+    """The facts of a text in the order of their tokens; `place` counts tokens."""
+    found = tokens(text)
+    shouted = sum(token.text.isupper() and len(token.text) > 1 for token in found) * 2 > len(found)
+    return tuple(fact for place in range(len(found)) for fact in _facts_at(text, found, place, names=not shouted))
+
+
+def _facts_at(text: str, found: Sequence[Token], place: int, *, names: bool) -> Iterator[Fact]:
+    token = found[place]
+    numbers = tuple(_numbers(token))
+    if numbers:
+        for kind, value, unit in numbers:
+            beside = unit or _unit_beside(text, found, place)
+            yield Fact(kind, value, token.text, beside if kind == NUMBER else "", place)
+    elif token.word in _CALENDAR and _is_date(found, place):
+        yield Fact(DATE, _CALENDAR[token.word], token.text, place=place)
+    elif names and _is_name(token):
+        yield Fact(NAME, token.word, token.text, place=place)
+
+
+def _numbers(token: Token) -> Iterator[tuple[str, str, str]]:
+    """Kind, value and unit of each number in a token: a date has three, a range has two."""
+    word = token.word
+    iso = _ISO_DATE.fullmatch(word)
+    if iso:
+        yield from _date_parts(*map(int, iso.groups()))
+    elif _CLOCK.fullmatch(word):
+        yield NUMBER, word, ""
+    elif _PLAIN_NUMBER.fullmatch(word):
+        yield NUMBER, _value(word), ""
+    elif (counted := _WITH_UNIT.fullmatch(word)) and (counted[2] in _UNITS or counted[2] in ("s", "st", "nd", "rd", "th")):
+        is_decade = counted[2] == "s" and len(counted[1]) == 4
+        yield NUMBER, _value(counted[1]), "" if is_decade else _UNITS.get(counted[2], "")
+    else:
+        yield from _numbers_in_parts(word)
+
+
+def _numbers_in_parts(word: str) -> Iterator[tuple[str, str, str]]:
+    """The numbers of `ten-minute`, `twenty-five`, `1914-15` and `3/4`; none where a part is something else."""
+    parts = re.split(r"[-/,]", word)
+    values = [str(_NUMBER_WORDS[part]) if part in _NUMBER_WORDS else _value(part) for part in parts]
+    if len(parts) == 2 and values[0] and parts[1] in _UNITS:
+        yield NUMBER, values[0], _UNITS[parts[1]]
+    elif all(values):
+        tens = len(parts) == 2 and all(part in _NUMBER_WORDS for part in parts) and int(values[0]) >= 20 > int(values[1])
+        yield from ((NUMBER, value, "") for value in ([str(int(values[0]) + int(values[1]))] if tens else values))
+
+
+def _date_parts(year: int, month: int, day: int) -> Iterator[tuple[str, str, str]]:
+    try:
+        date(year, month, day)
+    except ValueError:
+        return
+    yield from ((NUMBER, str(year), ""), (DATE, f"month {month}", ""), (NUMBER, str(day), ""))
+
+
+def _value(digits: str) -> str:
+    """A number without separators, leading and trailing noughts; empty for what is none."""
+    if not _PLAIN_NUMBER.fullmatch(digits):
+        return ""
+    whole, point, part = digits.replace(",", "").partition(".")
+    part = part.rstrip("0")
+    return (whole.lstrip("0") or "0") + (point + part if part else "")
+
+
+def _unit_beside(text: str, found: Sequence[Token], place: int) -> str:
+    token = found[place]
+    end = token.at + len(token.text)
+    if text[end : end + 2].lstrip().startswith("%"):
+        return "%"
+    if place + 1 < len(found) and found[place + 1].at - end <= 2 and found[place + 1].word in _UNITS:
+        return _UNITS[found[place + 1].word]
+    return _SIGNS.get(text[token.at - 1 : token.at], "") if token.at else ""
+
+
+def _is_date(found: Sequence[Token], place: int) -> bool:
+    token = found[place]
+    if token.word not in _UNSURE:
+        return len(token.word) > 3 or token.text[0].isupper()
+    beside = (*found[max(place - 1, 0) : place], *found[place + 1 : place + 2])
+    return any(one.text[:1].isdigit() for one in beside) or (token.text.istitle() and not token.leads)
+
+
+def _is_name(token: Token) -> bool:
+    if any(mark in token.text for mark in "_./") or any(one.isdigit() for one in token.text):
+        return any(one.isalpha() for one in token.text)
+    if token.word in STOP_WORDS or len(token.word) < 2 or token.word in _NUMBER_WORDS:
+        return False
+    inner = any(one.isupper() for one in token.text[1:])
+    return inner or (token.text[0].isupper() and not token.leads)
+
+
+def _without_possessive(word: str) -> str:
+    return word.removesuffix("'s").removesuffix("'")
+
+
+def spellings(word: str) -> frozenset[str]:
+    """The forms under which a name may stand in another text: itself, its parts, each without its ending."""
+    parts = [part for part in re.split(r"[._,:/'-]+", word) if part]
+    return frozenset((word, stem(word), *parts, *map(stem, parts)))

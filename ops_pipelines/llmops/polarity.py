@@ -1,0 +1,93 @@
+"""What a sentence denies, and where two sentences say the opposite of each other.
+
+A denial is a word such as `not` or `without` and the first word of weight after it. Two sentences are opposed where one
+denies what the other states, or where one has a word and the other its antonym.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ops_pipelines.llmops.sentences import STOP_WORDS, stem
+
+_DENIES = frozenset(
+    "not never no without cannot neither nor nobody nothing none hardly barely unable fail fails failed refuses".split()
+)
+_COMPARES = frozenset("more fewer less later earlier longer sooner only just".split())
+"""After `no` or `not` these make no denial: `no more than ten`, `not only`."""
+_REACH = 5
+_PREFIX = ("un", "non", "dis", "im", "in", "ir", "il")
+_PAIRS = """
+    increase/decrease increased/decreased increases/decreases increasing/decreasing rise/fall rises/falls rose/fell
+    higher/lower highest/lowest above/below before/after more/less most/least maximum/minimum largest/smallest
+    bigger/smaller longer/shorter faster/slower older/younger earlier/later earliest/latest always/never
+    all/none allow/forbid allows/forbids allowed/forbidden accept/reject accepts/rejects accepted/rejected
+    enable/disable enables/disables enabled/disabled include/exclude includes/excludes included/excluded
+    start/stop starts/stops started/stopped open/close opens/closes opened/closed open/closed pass/fail passes/fails
+    passed/failed true/false win/lose wins/loses won/lost upper/lower north/south northern/southern east/west
+    eastern/western left/right cheap/expensive cheaper/dearer hot/cold early/late begin/end begins/ends began/ended
+    with/without success/failure safe/unsafe required/optional public/private online/offline
+"""
+_OPPOSITES = {
+    word: frozenset(other for pair in _PAIRS.split() for one in [pair.split("/")] if word in one for other in one if other != word)
+    for pair in _PAIRS.split()
+    for word in pair.split("/")
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sayings:
+    """The words that a sentence states and those that it denies, without their endings, and all its words as they are."""
+
+    stated: frozenset[str]
+    denied: frozenset[str]
+    words: frozenset[str]
+
+
+def sayings_of(words: Sequence[str]) -> Sayings:
+    """What is stated and denied by the words of a sentence, given in lower case and in order.
+
+    >>> sorted(sayings_of("parking is not free".split()).denied)
+    ['free']
+    """
+    denied = {place: word for place, word in _denials(words)}
+    stated = frozenset(stem(word) for place, word in enumerate(words) if place not in denied)
+    return Sayings(stated, frozenset(map(stem, denied.values())), frozenset(words))
+
+
+def opposition(said: Sayings, source: Sayings) -> Iterator[str]:
+    """Why a sentence says the opposite of its source; nothing where it does not."""
+    for word in sorted(said.denied & (source.stated - source.denied)):
+        yield f"denies {word!r}, which the passage states"
+    for word in sorted((said.stated - said.denied) & (source.denied - source.stated)):
+        yield f"states {word!r}, which the passage denies"
+    for word in sorted(said.words - source.words):
+        for other in sorted(_opposites(word, source.words) - said.words):
+            yield f"says {word!r} where the passage says {other!r}"
+
+
+def _denials(words: Sequence[str]) -> Iterator[tuple[int, str]]:
+    for place, word in enumerate(words):
+        if not (word in _DENIES or word.endswith("n't")):
+            continue
+        ahead = words[place + 1 : place + 1 + _REACH]
+        if ahead and ahead[0] in _COMPARES:
+            continue
+        for further, other in enumerate(ahead, place + 1):
+            if other not in STOP_WORDS and other not in _DENIES:
+                yield further, other
+                break
+
+
+def _opposites(word: str, among: frozenset[str]) -> frozenset[str]:
+    """The antonyms of a word among others: those of the list, and the word with or without a prefix that denies."""
+    found = set(_OPPOSITES.get(word, ())) & among
+    if len(word) >= 4:
+        found |= {prefix + word for prefix in _PREFIX} & among
+    found |= {word.removeprefix(prefix) for prefix in _PREFIX if word.startswith(prefix) and len(word) >= len(prefix) + 4} & among
+    return frozenset(found)
+
+
+def is_denial(word: str) -> bool:
+    """Whether a word denies what comes after it."""
+    return re.fullmatch(r"\w+n't", word) is not None or word in _DENIES
