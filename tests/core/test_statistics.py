@@ -11,6 +11,7 @@ from ops_pipelines.core.statistics import (
     holm_adjusted,
     homogeneity_p_value,
     prediction_bound,
+    robust_mean,
 )
 
 ROWS = st.lists(st.tuples(st.integers(-1000, 1000), st.sampled_from("abcd")), min_size=1, max_size=12)
@@ -271,3 +272,43 @@ def test_what_has_no_difference_is_refused(values: list[float], days: str) -> No
 def test_what_is_detectable_is_seen_as_often_as_its_power_says() -> None:
     # t of 10 degrees: 1.812461 for .95 and .879058 for .8
     assert ClusteredMean(0.0, 2.0, rows=50, clusters=11).detectable() == pytest.approx(2 * (1.812461 + 0.879058))
+
+
+# Few clusters of unequal size
+
+
+def test_the_robust_mean_by_hand() -> None:
+    # mean 4; shares 1/2, 1/4, 1/4; cluster means 1.5, 3, 10: 1/4 * 6.25 * 2 + 1/16 * 1 * 4/3 + 1/16 * 36 * 4/3
+    found = robust_mean(np.array([1.0, 2.0, 3.0, 10.0]), ["mon", "mon", "tue", "wed"])
+    assert (found.mean, found.rows, found.clusters) == (4.0, 4, 3)
+    assert found.standard_error == pytest.approx(np.sqrt(3.125 + 1 / 12 + 3))
+    assert 1 < found.degrees < 2
+
+
+def test_with_clusters_of_one_size_both_means_agree() -> None:
+    values, names = np.random.default_rng(1).normal(size=12), [day for day in "abcd" for _ in range(3)]
+    plain, robust = clustered_mean(values, names), robust_mean(values, names)
+    assert robust.standard_error == pytest.approx(plain.standard_error)
+    assert robust.interval() == pytest.approx(plain.interval())
+
+
+def test_one_cluster_has_a_robust_mean_and_no_chance() -> None:
+    found = robust_mean(np.array([1.0, 3.0]), ["mon", "mon"])
+    assert (found.mean, found.interval(), found.p_value(), found.power(1.0)) == (2.0, None, None, None)
+
+
+def test_the_chance_and_the_power_are_those_of_the_t_test() -> None:
+    from scipy import stats
+    from statsmodels.stats.power import TTestPower
+
+    values = np.random.default_rng(2).normal(0.3, 1, 30)
+    found = robust_mean(values, range(30))
+    assert found.p_value() == pytest.approx(stats.ttest_1samp(values, 0).pvalue)
+    size = 0.4 / values.std(ddof=1)
+    assert found.power(0.4) == pytest.approx(TTestPower().power(size, 30, 0.05, alternative="larger"))
+
+
+def test_a_mean_that_never_varies_is_certain() -> None:
+    assert robust_mean(np.ones(5), range(5)).p_value() == 0.0
+    assert robust_mean(np.zeros(5), range(5)).p_value() == 1.0
+    assert robust_mean(np.ones(5), range(5)).power(0.1) == 1.0
