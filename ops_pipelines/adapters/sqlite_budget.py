@@ -5,7 +5,7 @@ between. A commit survives the death of its process; a power cut may take the la
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,10 +14,15 @@ from ops_pipelines.adapters.sqlite_instants import micros
 from ops_pipelines.adapters.sqlite_kept_open import KeptOpen
 from ops_pipelines.core.errors import DataError
 from ops_pipelines.core.verdict import Passed, Verdict
-from ops_pipelines.llmops.budget import Account, Spent, judge_reservation
+from ops_pipelines.llmops.budget import Account, Spent, is_of, judge_reservation
 
 _KEPT = timedelta(days=7)
 """How long after it expired a settled reservation is kept, by which settling twice is noticed."""
+
+_ACCOUNTS = """
+    SELECT account, window FROM totals WHERE window BETWEEN ? AND ?
+    UNION SELECT account, window FROM reservations WHERE window BETWEEN ? AND ? ORDER BY window, account
+"""
 
 
 class _File(SQLiteFile):
@@ -52,7 +57,9 @@ class SQLiteBudgetStore:
             with all_or_nothing(connection):
                 if has_row(connection, "reservations WHERE id = ?", (id,)):
                     raise _used_before(id)
-                found = judge_reservation(accounts, [_held(connection, one, at) for one in accounts], amount)
+                found = judge_reservation(
+                    accounts, [_held(connection, one.key, one.window, at) for one in accounts], amount
+                )
                 if isinstance(found, Passed):
                     rows = [(id, one.key, one.window, amount, micros(until)) for one in accounts]
                     insert = "INSERT INTO reservations (id, account, window, amount, until) VALUES (?, ?, ?, ?, ?)"
@@ -80,14 +87,23 @@ class SQLiteBudgetStore:
         if not self.path.is_file():
             return Spent()
         with self._kept.use() as connection:
-            return _held(connection, account, at)
+            return _held(connection, account.key, account.window, at)
+
+    def held(self, budget: str, windows: range, at: datetime) -> Mapping[tuple[str, int], Spent]:
+        """What each account of a budget holds now, by its key and window; none where there is no file."""
+        if not self.path.is_file() or not windows:
+            return {}
+        with self._kept.use() as connection:
+            known = connection.execute(_ACCOUNTS, (windows[0], windows[-1], windows[0], windows[-1])).fetchall()
+            of = [(key, window) for key, window in known if is_of(key, budget)]
+            return {(key, window): _held(connection, key, window, at) for key, window in of}
 
 
-def _held(connection: sqlite3.Connection, account: Account, at: datetime) -> Spent:
+def _held(connection: sqlite3.Connection, account: str, window: int, at: datetime) -> Spent:
     total = "SELECT coalesce(sum(amount), 0) FROM totals WHERE account = ? AND window = ?"
     held = "SELECT coalesce(sum(amount), 0) FROM reservations WHERE account = ? AND window = ? AND until > ? AND settled = 0"
-    (settled,) = connection.execute(total, (account.key, account.window)).fetchone()
-    (reserved,) = connection.execute(held, (account.key, account.window, micros(at))).fetchone()
+    (settled,) = connection.execute(total, (account, window)).fetchone()
+    (reserved,) = connection.execute(held, (account, window, micros(at))).fetchone()
     return Spent(settled, reserved)
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
-from ops_pipelines.core.clock import utc
+from ops_pipelines.core.clock import Window, utc
 from ops_pipelines.core.errors import ConfigError, NotAllowed, check_settings
 from ops_pipelines.core.verdict import Blocked, Passed, Verdict
 from ops_pipelines.llmops.cost import from_nanos, nanos
@@ -76,9 +76,16 @@ class Budget:
         if any(getattr(caller, name) != wanted for name, wanted in self.of.items()):
             return None
         apart = ",".join(f"{name}={getattr(caller, name)}" for name in self.per)
-        limit = nanos(self.limit_usd)
-        window = (utc(at) - _EPOCH) // self.window
-        return Account(f"{self.name}[{apart}]" if apart else self.name, window, limit, int(limit * self.alert_share))
+        limit, key = nanos(self.limit_usd), f"{self.name}[{apart}]" if apart else self.name
+        return Account(key, self.window_at(at), limit, int(limit * self.alert_share))
+
+    def window_at(self, at: datetime) -> int:
+        """Which window an instant lies in, counted from 1970."""
+        return (utc(at) - _EPOCH) // self.window
+
+    def span_of(self, window: int) -> Window:
+        """The span of time of a window."""
+        return Window(_EPOCH + window * self.window, _EPOCH + (window + 1) * self.window)
 
     def to_json(self) -> dict[str, Any]:
         """The budget as plain JSON, its dollars as a text, since they are exact."""
@@ -136,6 +143,18 @@ class BudgetStore(Protocol):
 
     def spent(self, account: Account, at: datetime) -> Spent:
         """What an account holds now."""
+
+    def held(self, budget: str, windows: range, at: datetime) -> Mapping[tuple[str, int], Spent]:
+        """What each account of a budget holds now, by its key and window, of those that ever held anything in `windows`."""
+
+
+def is_of(key: str, budget: str) -> bool:
+    """Whether an account is one of a budget's.
+
+    >>> is_of("daily[tenant=acme]", "daily"), is_of("daily", "daily"), is_of("daily_all", "daily")
+    (True, True, False)
+    """
+    return key == budget or key.startswith(f"{budget}[")
 
 
 def accounts_of(budgets: Sequence[Budget], caller: Caller, at: datetime) -> tuple[Account, ...]:

@@ -11,9 +11,11 @@ from itertools import groupby
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from ops_pipelines.core import compaction
+from ops_pipelines.core.compaction import judge_compaction
 from ops_pipelines.core.errors import ConfigError, SchemaMismatch
 from ops_pipelines.core.fingerprint import short
-from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, Verdict
+from ops_pipelines.core.verdict import Verdict
 from ops_pipelines.mlops.prediction_log import Answer
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 SERVED = "served"
 """The asset of a system that holds its online answers by week."""
 ID, ARM, SERVED_AT = "prediction_id", "arm", "served_at"
-_SAID = (ID, "score", "release", ARM, SERVED_AT)
+_SAID = ("score", "release", ARM, SERVED_AT)
 
 Types = Mapping[str, "pa.DataType"]
 """The type of each feature of a release, by its name."""
@@ -62,27 +64,12 @@ def table_of_answers(answers: Sequence[Answer], *, key: str, asked_at: str, type
 
 def unite(kept: "pa.Table", came: "pa.Table") -> "pa.Table":
     """The rows of both, once by prediction id; those of `kept` stand. Sorted by prediction id."""
-    import pyarrow as pa
-
-    if not kept.num_rows or not came.num_rows:
-        return kept if kept.num_rows else came
-    known = set(kept.column(ID).to_pylist())
-    new = came.filter(pa.array([found not in known for found in came.column(ID).to_pylist()], pa.bool_()))
-    return _sorted(pa.concat_tables([kept, new], promote_options="permissive"))
+    return compaction.unite(kept, came, key=ID)
 
 
 def judge_served(kept: "pa.Table", came: "pa.Table") -> Verdict:
     """Passed where the two agree on every id that both hold; NotEvaluated where neither holds a row."""
-    if not kept.num_rows and not came.num_rows:
-        return NotEvaluated("nobody asked online")
-    before, after = _what_was_said(kept), _what_was_said(came)
-    apart = sorted(found for found in before.keys() & after.keys() if before[found] != after[found])
-    if apart:
-        return Blocked(
-            (f"{len(apart)} answers of the log are not those that were compacted before, the first {apart[0]}",),
-            {"apart": len(apart)},
-        )
-    return Passed({"rows": len(before.keys() | after.keys())})
+    return judge_compaction(kept, came, key=ID, said=_SAID, what="answers", nothing="nobody asked online")
 
 
 def blend(scores: "pa.Table", served: "pa.Table", *, key: str, release: str, told: Sequence[str]) -> Blended:
@@ -184,13 +171,6 @@ def _last_answers(served: "pa.Table", key: str, release: str) -> dict[str, int]:
         if row["release"] == release and row[key] is not None and row["score"] is not None
     ]
     return {entity: position for _, _, entity, position in sorted(mine)}
-
-
-def _what_was_said(table: "pa.Table") -> dict[str, tuple[Any, ...]]:
-    if not table.num_rows:
-        return {}
-    columns = [table.column(name).to_pylist() for name in _SAID]
-    return {said[0]: said for said in zip(*columns, strict=True)}
 
 
 def _instants(values: Sequence[Any]) -> "pa.Array":

@@ -3,7 +3,7 @@
 A team that writes a store of its own subclasses the suite and gives it a fixture named `store`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ import pytest
 
 from ops_pipelines.core.errors import DataError
 from ops_pipelines.core.verdict import Blocked, Passed, Verdict
-from ops_pipelines.llmops.budget import Account, BudgetStore, Spent, judge_reservation
+from ops_pipelines.llmops.budget import Account, BudgetStore, Spent, is_of, judge_reservation
 
 NOON = datetime(2026, 3, 5, 12, tzinfo=UTC)
 LATER = NOON + timedelta(minutes=15)
@@ -55,6 +55,12 @@ class MemoryBudgetStore:
     def spent(self, account: Account, at: datetime) -> Spent:
         with self._lock:
             return self._held(account, at)
+
+    def held(self, budget: str, windows: range, at: datetime) -> Mapping[tuple[str, int], Spent]:
+        with self._lock:
+            accounts = {one for each in self._reservations.values() for one in each.accounts}
+            known = [one for one in accounts if is_of(one.key, budget) and one.window in windows]
+            return {(one.key, one.window): self._held(one, at) for one in known}
 
     def _held(self, account: Account, at: datetime) -> Spent:
         of = [
@@ -126,6 +132,22 @@ class BudgetStoreConformance:
 
     def test_an_empty_store_has_spent_nothing(self, store: BudgetStore) -> None:
         assert (store.spent(ACCOUNT, NOON), store.settle("a", 1, at=NOON)) == (Spent(), False)
+
+    def test_all_accounts_of_a_budget_are_told_with_what_they_hold(self, store: BudgetStore) -> None:
+        other = Account("daily[tenant=other]", 8, 100, 80)
+        for number, account in enumerate((ACCOUNT, other, Account("daily_all", 7, 100, 80))):
+            reserved(store, str(number), 60, account)
+        store.settle("1", 10, at=NOON)
+        assert store.held("daily", range(7, 9), NOON) == {
+            (ACCOUNT.key, 7): Spent(0, 60),
+            (other.key, 8): Spent(10, 0),
+        }
+        assert store.held("daily", range(8, 9), NOON).keys() == {(other.key, 8)}
+        assert store.held("nobody's", range(7, 9), NOON) == {}
+
+    def test_an_account_whose_only_reservation_expired_holds_nothing(self, store: BudgetStore) -> None:
+        reserved(store, "a", 60)
+        assert store.held("daily", range(7, 8), LATER) == {(ACCOUNT.key, 7): Spent()}
 
     def test_callers_who_come_at_once_never_reserve_more_than_there_is(self, store: BudgetStore) -> None:
         def call(number: int) -> bool:
