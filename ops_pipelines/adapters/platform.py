@@ -23,6 +23,7 @@ from ops_pipelines.adapters.sqlite_audit import SQLiteAuditLog
 from ops_pipelines.adapters.sqlite_budget import SQLiteBudgetStore
 from ops_pipelines.adapters.sqlite_calls import SQLiteCallLog
 from ops_pipelines.adapters.sqlite_canaries import SQLiteCanaryStore
+from ops_pipelines.adapters.sqlite_evals import SQLiteEvals
 from ops_pipelines.adapters.sqlite_predictions import SQLitePredictionLog
 from ops_pipelines.adapters.sqlite_principals import SQLitePrincipalStore
 from ops_pipelines.adapters.sqlite_releases import SQLiteReleaseStore
@@ -78,6 +79,7 @@ class Platform:
     audit: SQLiteAuditLog
     calls: CallLog
     budgets: BudgetStore
+    evals: SQLiteEvals
 
     @classmethod
     def embedded(cls, project: Project | None = None) -> "Platform":
@@ -98,6 +100,7 @@ class Platform:
             audit=SQLiteAuditLog(here.home / "control.db"),
             calls=SQLiteCallLog(here.home / "log" / "calls.db"),
             budgets=SQLiteBudgetStore(here.home / "log" / "budgets.db"),
+            evals=SQLiteEvals(here.home / "log" / "evals.db"),
         )
 
     def origin(self, run_id: str, code: str) -> Origin:
