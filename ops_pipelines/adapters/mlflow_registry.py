@@ -105,7 +105,7 @@ class MLflowRegistry:
         system = training.card.system
         with TemporaryDirectory() as folder, self.client(f"record a run of {system!r}") as client:
             model = _write_model(training, Path(folder) / "model")
-            with _run(client, self._experiment(client, system), training) as run:
+            with _run(client, self.experiment(client, system), training) as run:
                 _log_facts(client, run.info.run_id, training)
                 client.log_artifacts(run.info.run_id, str(model), "model")
                 version = _register(client, run, training)
@@ -166,7 +166,8 @@ class MLflowRegistry:
             database.execute("BEGIN IMMEDIATE")
             database.execute("SELECT count(*) FROM sqlite_master")
 
-    def _experiment(self, client: "MlflowClient", system: str) -> str:
+    def experiment(self, client: "MlflowClient", system: str) -> str:
+        """The id of a system's experiment, made where there is none."""
         found = client.get_experiment_by_name(system)
         if found is None:
             folder = (self.home / "mlflow-artifacts" / system).as_uri()

@@ -24,6 +24,7 @@ from ops_pipelines.adapters.sqlite_audit import SQLiteAuditLog
 from ops_pipelines.adapters.sqlite_budget import SQLiteBudgetStore
 from ops_pipelines.adapters.sqlite_calls import SQLiteCallLog
 from ops_pipelines.adapters.sqlite_canaries import SQLiteCanaryStore
+from ops_pipelines.adapters.sqlite_evals import SQLiteEvals
 from ops_pipelines.adapters.sqlite_predictions import SQLitePredictionLog
 from ops_pipelines.adapters.sqlite_principals import SQLitePrincipalStore
 from ops_pipelines.adapters.sqlite_releases import SQLiteReleaseStore
@@ -81,6 +82,7 @@ class Platform:
     calls: CallLog
     answers: AnswerLog
     budgets: BudgetStore
+    evals: SQLiteEvals
 
     @classmethod
     def embedded(cls, project: Project | None = None) -> "Platform":
@@ -102,6 +104,7 @@ class Platform:
             calls=SQLiteCallLog(here.home / "log" / "calls.db"),
             answers=SQLiteAnswerLog(here.home / "log" / "calls.db"),
             budgets=SQLiteBudgetStore(here.home / "log" / "budgets.db"),
+            evals=SQLiteEvals(here.home / "log" / "evals.db"),
         )
 
     def origin(self, run_id: str, code: str) -> Origin:

@@ -33,6 +33,7 @@ VERBS = {
     "drift": "drift",
     "prompt": "prompt",
     "corpus": "corpus",
+    "eval": "eval",
     "clock": "clock",
     "cost": "cost",
     "principal": "principal",

@@ -33,11 +33,16 @@ except SystemExit as ended:
 def commands():
     group = typer.main.get_command(app)
     context = typer.Context(group)
-    found = {name: group.get_command(context, name) for name in group.list_commands(context)}
-    nested = {
-        f"{name} {inner}": part for name, verb in found.items() for inner, part in getattr(verb, "commands", {}).items()
-    }
-    return {**{name: verb for name, verb in found.items() if not hasattr(verb, "commands")}, **nested}
+    return leaves({name: group.get_command(context, name) for name in group.list_commands(context)})
+
+
+def leaves(verbs, above=""):
+    """The commands that do something, by all their words; families have none of their own."""
+    found = {}
+    for name, verb in verbs.items():
+        nested = getattr(verb, "commands", None)
+        found.update(leaves(nested, f"{above}{name} ") if nested else {f"{above}{name}": verb})
+    return found
 
 
 def test_without_arguments_ops_lists_every_verb_with_a_line_of_help(ops):

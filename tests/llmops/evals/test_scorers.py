@@ -57,7 +57,9 @@ def test_exact_is_word_for_word_but_for_case_citations_and_the_last_stop():
     assert value(EXACT, "Once a week", says=("a", "b")) is None
 
 
-@pytest.mark.parametrize("text", ["See zebra", "Z\u200bEBRA", "\uff3a\uff25\uff22\uff32\uff21", "https://x.example/?q=zebra"])
+@pytest.mark.parametrize(
+    "text", ["See zebra", "Z\u200bEBRA", "\uff3a\uff25\uff22\uff32\uff21", "https://x.example/?q=zebra"]
+)
 def test_a_marker_that_leaks_in_any_spelling_is_found(text):
     assert value(NEVER, text, never=("ZEBRA",)) == 0
 
