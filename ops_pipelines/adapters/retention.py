@@ -29,7 +29,7 @@ from ops_pipelines.core.reach import Edge
 from ops_pipelines.core.release import Release
 from ops_pipelines.core.retention import BEING_WRITTEN, Fate, Plan, Rule, Stored, plan_retention
 from ops_pipelines.core.walk import Thing
-from ops_pipelines.mlops.served import SERVED
+from ops_pipelines.mlops.served import ID, SERVED
 
 CONTENT, OBJECT, REPORT, ROWS = "content", "object", "report", "log rows"
 _RECORDS_OF_RELEASES = ("checkpoint", "release")
@@ -125,7 +125,7 @@ def _stored_rows(platform: Platform) -> Iterator[Stored]:
 def _compacted_rows(platform: Platform, system: str, week: str) -> set[str]:
     """The ids of a week in the log; none where the lake lacks one of them, or refused what was compacted last."""
     ids = {answer.id for answer in platform.predictions.answers(system, _window(week))}
-    return ids if ids and ids <= compacted_ids(platform.lake, system, week) else set()
+    return ids if ids and ids <= compacted_ids(platform.lake, f"{system}/{SERVED}", week, column=ID) else set()
 
 
 def _roots(platform: Platform, made: list[Artefact]) -> Iterator[Thing]:

@@ -1,10 +1,11 @@
-"""`ops cost`: what calls of chat models came to, by whoever asked and whatever answered."""
+"""`ops cost`: what calls of chat models came to, by whoever asked and whatever answered, and what budgets have left."""
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ops_pipelines.cli import REFUSED
 from ops_pipelines.cli.output import AsJson, show
 
 if TYPE_CHECKING:
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from ops_pipelines.llmops.spending import Spending
 
 app = typer.Typer()
+cost = typer.Typer(invoke_without_command=True, suggest_commands=False)
+app.add_typer(cost, name="cost")
 DAYS = 7
 
 
@@ -20,8 +23,9 @@ def _family() -> None:
     pass
 
 
-@app.command("cost")
+@cost.callback()
 def tell_cost(
+    ctx: typer.Context,
     by: Annotated[
         str, typer.Option(help="Some of tenant, feature, release, system, provider, model, day, with commas.")
     ] = "system,feature,tenant",
@@ -32,16 +36,41 @@ def tell_cost(
 ) -> None:
     """Tell what calls came to: requests, tokens, dollars, and how long answers took.
 
-    Where a price is unknown so is the cost: `unpriced` counts the calls that are not in the sum.
+    Where a price is unknown so is the cost: `unpriced` counts the calls that are not in the sum. Calls that the log has
+    handed over to the lake are told as well. `ops cost budgets SYSTEM` tells what is left.
     """
+    if ctx.invoked_subcommand:
+        return
+    from ops_pipelines.adapters.call_records import calls_in
     from ops_pipelines.adapters.platform import Platform
     from ops_pipelines.llmops.spending import spending_by
 
     platform = Platform.embedded()
     window = _window(since, until, platform.clock.wall())
     names = [name.strip() for name in by.split(",") if name.strip()]
-    found = spending_by(platform.calls.calls(window, system), names)
+    found = spending_by(calls_in(platform, window, system), names)
     show([_row(one, as_json) for one in found], title="cost", as_json=as_json)
+
+
+@cost.command("budgets")
+def tell_budgets(
+    system: Annotated[str, typer.Argument(help="The system, for instance runbook_answers.")],
+    environment: Annotated[str, typer.Option(help="Whose live release.")] = "production",
+    as_json: AsJson = False,
+) -> None:
+    """Tell what is spent, reserved and left of each budget of the live release, by account, in the window that goes on.
+
+    Exit 1 where a budget is exhausted: nothing is left, or so little that questions were refused.
+    """
+    from ops_pipelines.adapters.platform import Platform
+    from ops_pipelines.adapters.released_budgets import live_budgets, uses_now
+
+    platform = Platform.embedded()
+    where = platform.project.checked_environment(environment)
+    uses = uses_now(platform, live_budgets(platform, system, where))
+    show([use.to_json() for use in uses], title=f"budgets of {system}", as_json=as_json)
+    if any(use.is_exhausted for use in uses):
+        raise typer.Exit(REFUSED)
 
 
 def _window(since: str | None, until: str | None, now: datetime) -> "Window":

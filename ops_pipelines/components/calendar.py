@@ -1,4 +1,4 @@
-"""Weeks: how partitions are declared in YAML, and which windows and neighbours they have."""
+"""Weeks and days: how partitions are declared in YAML, and which windows and neighbours they have."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -27,12 +27,22 @@ class Weekly(dg.Model, dg.Resolvable):
         )
 
 
+class Daily(dg.Model, dg.Resolvable):
+    """Days from a first one on, in UTC. The day that goes on is one of them, to be looked at before it is over."""
+
+    start: str
+
+    def definition(self) -> dg.TimeWindowPartitionsDefinition:
+        """Dagster's partitions, keyed by the day (`2026-03-02`)."""
+        return dg.DailyPartitionsDefinition(_day(self.start).isoformat(), timezone="UTC", end_offset=1)
+
+
 def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError as error:
         raise ConfigError(
-            f"{text!r} is no day: {error}", expected="a day such as 2013-01-01 under weekly", action="Correct the YAML"
+            f"{text!r} is no day: {error}", expected="a day such as 2013-01-01", action="Correct the YAML"
         ) from error
 
 

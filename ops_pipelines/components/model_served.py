@@ -78,7 +78,7 @@ def was_asked_online(model: "Model", platform: Platform, week: str) -> bool:
 
 def uncompacted(model: "Model", platform: Platform, weeks: Sequence[str]) -> list[str]:
     """Those of some weeks of which the log has an answer that the lake has not."""
-    return [week for week in weeks if _waiting(model, platform, week) - compacted_ids(platform.lake, model.name, week)]
+    return [week for week in weeks if _waiting(model, platform, week) - _compacted(model, platform, week)]
 
 
 def _forget_compacted(model: "Model", platform: Platform, made: str) -> list[str]:
@@ -89,7 +89,7 @@ def _forget_compacted(model: "Model", platform: Platform, made: str) -> list[str
         if week == made or window.end + GRACE > now:
             continue
         waiting = _waiting(model, platform, week)
-        if waiting and waiting <= compacted_ids(platform.lake, model.name, week):
+        if waiting and waiting <= _compacted(model, platform, week):
             platform.predictions.forget(waiting)
             forgotten.append(week)
     return forgotten
@@ -98,6 +98,11 @@ def _forget_compacted(model: "Model", platform: Platform, made: str) -> list[str
 def _waiting(model: "Model", platform: Platform, week: str) -> set[str]:
     """The ids of a week that are in the log."""
     return {answer.id for answer in platform.predictions.answers(model.name, window_of(model.weeks(), week))}
+
+
+def _compacted(model: "Model", platform: Platform, week: str) -> set[str]:
+    """The ids of a week that are in the lake."""
+    return compacted_ids(platform.lake, f"{model.name}/{SERVED}", week, column=ID)
 
 
 def _types_of(platform: Platform, system: str, digest: str) -> Types:

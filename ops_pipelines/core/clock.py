@@ -5,7 +5,7 @@ and which labels are known use it. The wall clock is for people and for leases. 
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol
 
 from ops_pipelines.core.errors import ConfigError
@@ -48,3 +48,18 @@ def utc(instant: datetime) -> datetime:
             action="Add tzinfo=UTC where it is made",
         )
     return instant.astimezone(UTC)
+
+
+def day_of(instant: datetime) -> str:
+    """The day in UTC that an instant lies in.
+
+    >>> day_of(datetime(2026, 3, 2, 23, 59, tzinfo=UTC))
+    '2026-03-02'
+    """
+    return utc(instant).date().isoformat()
+
+
+def window_of_day(day: str) -> Window:
+    """The span of a day such as `2026-03-02`, in UTC; ValueError for what is none."""
+    start = datetime.combine(date.fromisoformat(day), time(), UTC)
+    return Window(start, start + timedelta(days=1))

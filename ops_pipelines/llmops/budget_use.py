@@ -72,7 +72,7 @@ def uses_of(
     return tuple(sorted(found, key=lambda use: (-use.share, use.account, use.window.start)))
 
 
-def judge_budget_use(uses: Sequence[BudgetUse], *, refused: int = 0) -> Verdict:
+def judge_budget_use(budgets: Sequence[Budget], uses: Sequence[BudgetUse], *, refused: int = 0) -> Verdict:
     """Passed where no account has reached its alert and no question was refused; NotEvaluated without a budget."""
     evidence = {"refused": refused, "accounts": [use.to_json() for use in uses[:_SHOWN]]}
     reasons = [
@@ -85,7 +85,7 @@ def judge_budget_use(uses: Sequence[BudgetUse], *, refused: int = 0) -> Verdict:
         reasons.insert(0, f"{refused} questions were refused, since a budget had too little left")
     if reasons:
         return Blocked(tuple(reasons), evidence)
-    return Passed(evidence) if uses else NotEvaluated("there is no budget", evidence)
+    return Passed(evidence) if budgets else NotEvaluated("there is no budget", evidence)
 
 
 def _uses_of_one(

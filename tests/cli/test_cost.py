@@ -3,7 +3,16 @@ from decimal import Decimal
 
 import pytest
 
+from ops_pipelines.core.fingerprint import canonical_json, digest_table
+from ops_pipelines.core.lineage import Artefact, Origin
+from ops_pipelines.core.release import Manifest
+from ops_pipelines.core.verdict import Passed
+from ops_pipelines.llmops.budget import Budget, Caller, accounts_of
+from ops_pipelines.llmops.call_table import ID, table_of_calls
+from ops_pipelines.llmops.cost import nanos
+from ops_pipelines.testing.answer_log import answered_of
 from ops_pipelines.testing.call_log import MONDAY, call_of
+from ops_pipelines.testing.release_store import evidence_against
 
 MARCH = ("--since", "2026-03-01", "--until", "2026-03-31")
 
@@ -58,3 +67,81 @@ def test_without_a_call_there_is_nothing_and_no_file(ops, home):
 )
 def test_wrong_usage_exits_with_2(ops, home, words):
     assert ops("cost", *words).code == 2
+
+
+BUDGETS = (Budget("tenant", Decimal(10), per=("tenant",)), Budget("all", Decimal(100), window=timedelta(days=30)))
+
+
+@pytest.fixture
+def live(ops, home):
+    """A release of two budgets that is live, and a way to spend from them."""
+    home.folder.mkdir(exist_ok=True)
+    digest = home.platform.objects.put(canonical_json([budget.to_json() for budget in BUDGETS]))
+    manifest = Manifest("runbook_answers", {"budgets": digest})
+    home.platform.releases.save(manifest, evidence_against(None))
+    assert ops("promote", "runbook_answers", manifest.digest, "--force", "--reason", "a test").code == 0
+    caller = Caller("runbook_answers", manifest.digest, "console", "acme")
+
+    def spend(name, dollars, *, settled=True):
+        now = home.platform.clock.wall()
+        accounts = accounts_of(BUDGETS, caller, now)
+        home.platform.budgets.reserve(name, accounts, nanos(Decimal(dollars)), at=now, until=now + timedelta(hours=1))
+        if settled:
+            home.platform.budgets.settle(name, nanos(Decimal(dollars)), at=now)
+
+    return spend
+
+
+def budgets(ops):
+    """The exit code, and the rows by account."""
+    said = ops("cost", "budgets", "runbook_answers", "--json")
+    return said.code, {row["account"]: row for row in said.json()}
+
+
+def test_budgets_tell_what_is_spent_reserved_and_when_the_window_ends(ops, live):
+    live("a", 3)
+    live("b", 2, settled=False)
+    code, rows = budgets(ops)
+    row = rows["tenant[tenant=acme]"]
+    assert (code, rows.keys()) == (0, {"tenant[tenant=acme]", "all"})
+    assert (row["limit_usd"], row["spent_usd"], row["reserved_usd"], row["share"]) == ("10", "3", "2", 0.5)
+    assert row["until"].endswith("T00:00:00+00:00")
+    assert rows["all"]["share"] == 0.05
+
+
+def test_a_budget_of_which_nobody_spent_is_told_too(ops, live):
+    code, rows = budgets(ops)
+    assert (code, rows.keys()) == (0, {"all", "tenant[nobody yet]"})
+
+
+def test_an_exhausted_budget_exits_with_1(ops, live):
+    live("a", 10)
+    code, rows = budgets(ops)
+    assert (code, rows["tenant[tenant=acme]"]["state"], rows["all"]["state"]) == (1, "exhausted", "good")
+
+
+def test_a_budget_with_too_little_left_for_a_question_exits_with_1(ops, home, live):
+    live("a", 9)
+    assert budgets(ops)[0] == 0
+    refused = answered_of(
+        "q", at=home.platform.clock.wall(), tenant="acme", outcome="over_budget", usage=None, calls=()
+    )
+    home.platform.answers.keep([refused])
+    code, rows = budgets(ops)
+    assert (code, rows["tenant[tenant=acme]"]["state"], rows["all"]["state"]) == (1, "exhausted", "good")
+
+
+def test_a_system_without_a_live_release_has_no_budgets_to_tell(ops, home):
+    said = ops("cost", "budgets", "runbook_answers")
+    assert (said.code, "ops promote" in said.err) == (2, True)
+
+
+def test_calls_that_the_log_handed_over_to_the_lake_are_still_told(ops, spent):
+    platform = spent.platform
+    table = table_of_calls([platform.calls.find("a"), platform.calls.find("c")])
+    made = Origin("run", "no-git", "code", MONDAY)
+    artefact = Artefact("runbook_answers/calls", "2026-03-02", digest_table(table, key=[ID]), Passed(), {}, made, {})
+    before = ops("cost", "--by", "tenant", *MARCH, "--json").json()
+    platform.lake.publish(table, artefact)
+    platform.calls.forget(["a"])
+    assert ops("cost", "--by", "tenant", *MARCH, "--json").json() == before

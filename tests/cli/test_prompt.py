@@ -1,10 +1,14 @@
 import json
 import re
 import subprocess
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import yaml
+
+from ops_pipelines.testing.answer_log import answered_of
 
 ROOT = Path(__file__).parents[2]
 TEXT = """\
@@ -140,10 +144,38 @@ def test_a_change_that_costs_more_than_it_may_exits_with_1_and_names_the_cases(o
 
 def test_an_unknown_price_exits_with_3_and_a_wrong_one_with_2(ops, project, asked):
     *words, _ = asked
+    edit(project, "gpt-5-mini-2025-08-07", "desk-9")
     assert ops(*words, "openai/other=1,1").code == 3
+    assert ops(*words, "openai/desk-9=1,1").code == 0
     assert [
         ops(*words, price).code for price in ("openai/x", "x=1,1", "openai/x=1", "openai/x=-1,1", "openai/x=nan,1")
     ] == [2] * 5
+
+
+def test_without_a_declared_price_the_pinned_list_is_asked(ops, project, asked):
+    assert ops(*asked[:-2]).out == ops(*asked).out
+
+
+def test_the_traffic_of_some_days_is_projected_by_how_often_each_question_was_asked(ops, home, project, asked):
+    now = home.platform.clock.wall()
+    home.folder.mkdir(exist_ok=True)
+    questions = ["why?", "why?", "why?", "how " * 999]
+    answers = [
+        answered_of(str(number), system="answers", at=now - timedelta(days=1), question=question)
+        for number, question in enumerate([*questions, "long ago"])
+    ]
+    home.platform.answers.keep([*answers[:-1], replace(answers[-1], asked_at=now - timedelta(days=9))])
+    edit(project, "Be brief.", "Be brief. " * 900)
+    said = ops("prompt", "cost", "answers", "--traffic", "7", "--most-times", "2", "--json")
+    evidence = said.json()[0]["evidence"]
+    assert (said.code, evidence["cases"]) == (1, 2)
+    assert evidence["causes"][0]["more"] == pytest.approx(3 * evidence["causes"][1]["more"], rel=0.01)
+
+
+def test_no_traffic_is_no_pass_and_a_cost_is_projected_on_one_thing(ops, project, asked):
+    assert ops("prompt", "cost", "answers", "--traffic", "7").code == 3
+    assert ops("prompt", "cost", "answers").code == 2
+    assert ops(*asked, "--traffic", "7").code == 2
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,8 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
-import pyarrow  # noqa: F401  (the first test would wait for it)
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ops_pipelines.core.compaction import judge_compaction, unite
@@ -34,6 +33,7 @@ def priced(**usd):
     return {name: call_of(name, usd=None if cost is None else Decimal(cost)) for name, cost in usd.items()}
 
 
+@settings(deadline=None)  # the first example imports pyarrow
 @given(st.lists(ANSWERED, max_size=5))
 def test_answers_come_back_from_their_table_as_they_were(answers):
     table = table_of_answers(answers, {})

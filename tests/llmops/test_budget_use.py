@@ -67,7 +67,7 @@ def test_what_was_spent_on_other_days_does_not_count(store):
 
 def test_an_alert_is_a_finding_that_names_the_account(store):
     spend(store, 8)
-    verdict = judge_budget_use(used(store))
+    verdict = judge_budget_use([TENANT, ALL], used(store))
     assert isinstance(verdict, Blocked)
     assert verdict.reasons == (
         "the budget tenant[tenant=acme] of $10 was spent or reserved to 80% in the window that ends at 2026-03-03 00:00",
@@ -82,15 +82,16 @@ def test_a_budget_that_has_too_little_left_for_anybody_is_exhausted_although_som
 
 
 def test_refused_questions_are_a_finding_whatever_the_accounts_say(store):
-    verdict = judge_budget_use(used(store), refused=2)
+    verdict = judge_budget_use([TENANT, ALL], used(store), refused=2)
     assert isinstance(verdict, Blocked)
     assert verdict.reasons[0].startswith("2 questions were refused")
 
 
 def test_little_spent_passes_and_no_budget_is_not_evaluated(store):
     spend(store, 1)
-    assert isinstance(judge_budget_use(used(store)), Passed)
-    assert isinstance(judge_budget_use(()), NotEvaluated)
+    assert isinstance(judge_budget_use([TENANT, ALL], used(store)), Passed)
+    assert isinstance(judge_budget_use((), ()), NotEvaluated)
+    assert isinstance(judge_budget_use([TENANT], ()), Passed)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 4)), max_size=12))
