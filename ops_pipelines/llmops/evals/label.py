@@ -116,6 +116,14 @@ def labelled(run: EvalRun, labels: Sequence[Label], aspect: str = ASKED) -> dict
     return {where: fmean(values.values()) for where, values in of_run.items() if values}
 
 
+def labels_by_case(run: EvalRun, labels: Sequence[Label], aspect: str = ASKED) -> dict[str, float]:
+    """What people say of each case: the mean over those of its repeats that somebody labelled, for `calibrate`."""
+    of_cases: dict[str, list[float]] = {}
+    for (case, _), value in labelled(run, labels, aspect).items():
+        of_cases.setdefault(case, []).append(value)
+    return {case: fmean(values) for case, values in of_cases.items()}
+
+
 def _read(line: str) -> dict[str, Any] | str:
     try:
         record = json.loads(line)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import Any
 
 from ops_pipelines.core.fingerprint import digest_json
@@ -54,14 +55,21 @@ class EvalRun:
     scorers: Mapping[str, str] = field(default_factory=dict)
     stopped: str = ""
 
-    def values(self, score: str) -> dict[str, tuple[float, ...]]:
-        """The values of one score by case, one for each repeat that has one; a case without any is left out."""
-        found: dict[str, tuple[float, ...]] = {}
+    def values(self, score: str) -> dict[str, tuple[float | None, ...]]:
+        """The values of one score by case, one a repeat; None for one that could not be told, as `compare_runs` takes them.
+
+        A case of which the scorer asks nothing is left out.
+        """
+        found: dict[str, tuple[float | None, ...]] = {}
         for one in self.scored:
-            value = one.scores.get(score)
-            if value is not None:
-                found[one.case] = (*found.get(one.case, ()), float(value))
+            if score in one.scores:
+                found[one.case] = (*found.get(one.case, ()), one.scores[score])
         return found
+
+    def means(self, score: str) -> dict[str, float]:
+        """The mean of one score by case, over the repeats that were told; a case without any is left out."""
+        told = {case: [value for value in values if value is not None] for case, values in self.values(score).items()}
+        return {case: fmean(values) for case, values in told.items() if values}
 
     def clusters(self) -> dict[str, str]:
         """What each case is a draw of."""

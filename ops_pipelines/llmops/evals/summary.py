@@ -146,18 +146,19 @@ def _unknown(name: str, summary: RunSummary, rule: EvalRule) -> Iterator[str]:
 
 
 def _summary(name: str, run: EvalRun) -> ScoreSummary:
-    values, clusters = run.values(name), run.clusters()
-    missing = sum(name in one.scores and one.scores[name] is None for one in run.scored)
-    if not values:
+    means, clusters = run.means(name), run.clusters()
+    told = [value for values in run.values(name).values() for value in values]
+    missing = told.count(None)
+    if not means:
         return ScoreSummary(name, None, None, 0, 0, 0, missing, ())
-    found = _clustered([fmean(each) for each in values.values()], [clusters[case] for case in values])
+    found = _clustered(list(means.values()), [clusters[case] for case in means])
     bounds = found.interval()
     return ScoreSummary(
         name=name,
         mean=found.mean,
         interval=None if bounds is None else (max(0.0, bounds[0]), min(1.0, bounds[1])),
-        cases=len(values),
-        answers=sum(map(len, values.values())),
+        cases=len(means),
+        answers=len(told) - missing,
         clusters=found.clusters,
         missing=missing,
         failures=tuple(_failures(name, run.scored)),

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from ops_pipelines.core.errors import DataError
-from ops_pipelines.llmops.evals.label import labelled, read_labels, sheet, stale
+from ops_pipelines.llmops.evals.label import labelled, labels_by_case, read_labels, sheet, stale
 from ops_pipelines.testing.evaluation_log import evaluation_of, label_of
 
 NOON = datetime(2026, 3, 5, 12, tzinfo=UTC)
@@ -92,6 +92,7 @@ def test_a_label_holds_for_the_same_text_in_a_later_evaluation_and_for_no_other(
 def test_what_several_people_say_is_averaged_and_what_one_said_last_holds():
     labels = [label_of(MADE), label_of(MADE, value=0.5, by="bo"), label_of(MADE, value=0.0, at=NOON)]
     assert labelled(MADE.run, labels) == {("c0", 0): 0.25}
+    assert labels_by_case(MADE.run, labels) == {"c0": 0.25}
 
 
 def test_another_aspect_is_another_question():
