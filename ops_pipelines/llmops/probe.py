@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from math import isfinite
-from statistics import fmean, median
+from statistics import fmean, median, stdev
 from typing import Any
 
 from ops_pipelines.core.errors import DataError, check_settings
@@ -223,11 +223,19 @@ def _limit(values: Sequence[float], chance: float) -> float:
 def _by_mean(answered: Mapping[str, float], baseline: Baseline, rule: ProbeRule) -> str:
     """The alarm where the day's mean is further from the baseline's, up or down, than a day ever is by chance."""
     moved = fmean(answered[probe] - baseline.means[probe] for probe in answered)
-    high = _limit(baseline.shifts, rule.daily / 2)
-    low = -_limit([-shift for shift in baseline.shifts], rule.daily / 2)
+    lopsided = _lopsided(baseline, rule.daily / 2)
+    high = _limit(baseline.shifts, rule.daily / 2) + lopsided
+    low = -_limit([-shift for shift in baseline.shifts], rule.daily / 2) - lopsided
     if low <= moved <= high:
         return ""
     return (
         f"{NO_LOCAL_CHANGE} moved the mean of {len(answered)} probes by {moved:+.3f}, and {baseline.days} days leave "
         f"{low:+.3f} to {high:+.3f} to chance"
     )
+
+
+def _lopsided(baseline: Baseline, chance: float) -> float:
+    """By how much a limit lies further out since days' means are not normal: Cornish and Fisher's term of the skewness."""
+    from scipy.special import ndtri
+
+    return abs(baseline.skew) * (float(ndtri(chance)) ** 2 - 1) / 6 * stdev(baseline.shifts)

@@ -14,8 +14,9 @@ class Baseline:
     """Some days of one release.
 
     `usual` is what a probe scored most often, `means` its mean, for the probes that were answered on half of the days or
-    more. `flips` counts for each day the probes (or clusters of them) that scored otherwise than on the other days; `shifts`
-    is by how much each day's mean differs from that of all days. `models` and `fingerprints` are all that answers named.
+    more. `flips` counts for each day the probes (or clusters of them, of which there are `units`) that scored otherwise than
+    on the other days. `shifts` is by how much each day's mean differs from that of all days, and `skew` how lopsided such
+    means are. `models` and `fingerprints` are all that answers named.
     """
 
     days: int
@@ -24,6 +25,7 @@ class Baseline:
     flips: tuple[int, ...]
     shifts: tuple[float, ...]
     units: int
+    skew: float = 0.0
     models: tuple[str, ...] = ()
     fingerprints: tuple[str, ...] = ()
 
@@ -62,6 +64,7 @@ def baseline_of(
         flips=tuple(_flips(day, by_probe, clusters) for day in days),
         shifts=tuple(fmean([day[probe] - means[probe] for probe in means if probe in day] or [0.0]) for day in days),
         units=len({cluster_of(probe, clusters) for probe in by_probe}),
+        skew=_skew(by_probe, means),
         models=tuple(sorted(set(models))),
         fingerprints=tuple(sorted(set(fingerprints))),
     )
@@ -75,6 +78,13 @@ def _flips(day: Mapping[str, float], by_probe: Mapping[str, Counter[float]], clu
         if probe in day and day[probe] != _most_common(seen - Counter([day[probe]]) or seen)
     ]
     return len({cluster_of(probe, clusters) for probe in flipped})
+
+
+def _skew(by_probe: Mapping[str, Counter[float]], means: Mapping[str, float]) -> float:
+    """The skewness of a day's mean over independent probes, from how each probe varied over the days; 0 where none did."""
+    apart = {probe: [score - means[probe] for score in seen.elements()] for probe, seen in by_probe.items()}
+    spread = sum(fmean(each**2 for each in values) for values in apart.values())
+    return float(sum(fmean(each**3 for each in values) for values in apart.values()) / spread**1.5) if spread else 0.0
 
 
 def _most_common(seen: Counter[float]) -> float:

@@ -171,12 +171,12 @@ def alarms(noise: float, years: int, *, shock: float = 0.0, decimals: bool = Fal
 @pytest.mark.long
 @pytest.mark.parametrize(
     "kind",
-    [{"noise": 0.0002}, {"noise": 0.002}, {"noise": 0.02}, {"noise": 0.2}, {"noise": 0.1, "shock": 0.05}],
+    [{"noise": 0.002}, {"noise": 0.02}, {"noise": 0.2}, {"noise": 0.1, "shock": 0.05}],
 )
 def test_years_of_quiet_days_have_few_false_alarms(kind):
-    assert alarms(**kind, years=100) <= 0.12  # 0.05 is stated, and a hundred years count within three deviations
+    assert alarms(**kind, years=60) <= 0.14  # 0.05 is stated, and sixty years count it within three deviations
 
 
 @pytest.mark.long
 def test_years_of_scores_with_decimals_have_few_false_alarms():
-    assert alarms(0.1, 100, decimals=True) <= 0.12
+    assert alarms(0.1, 60, decimals=True) <= 0.14

@@ -12,6 +12,7 @@ from ops_pipelines.apps.drills import (
     drift_noise,
     dropped_table,
     expired_features,
+    flattering_update,
     flipped_labels,
     hostile_model,
     killed_writer,
@@ -21,6 +22,7 @@ from ops_pipelines.apps.drills import (
     poisoned_document,
     quiet_inputs,
     template_injection,
+    three_changes,
 )
 from ops_pipelines.apps.drills.drill import Drill, Outcome, Result, run_drill
 
@@ -33,6 +35,8 @@ DRILLS: tuple[Drill, ...] = (
     drift_noise.DRILL,
     constant_run_key.DRILL,
     killed_writer.DRILL,
+    three_changes.DRILL,
+    flattering_update.DRILL,
     moved_alias.DRILL,
     other_embedder.DRILL,
     dropped_table.DRILL,

@@ -195,12 +195,15 @@ def _cannot_tell(comparison: Comparison, effect: Effect, rule: CompareRule) -> s
 
 
 def _clusters_needed(effect: Effect, rule: CompareRule) -> int:
-    """How many clusters like these tell, if there is no difference, and if it is the one that was seen."""
+    """How many clusters like these tell, if there is no difference, and if it is the one that was seen.
+
+    A difference that lies on the very line needs endlessly many; then four times as many are named, which halve the interval.
+    """
     mean, count = effect.mean, effect.mean.clusters
     reach = mean.detectable(confidence=rule.confidence, power=rule.power) or 0.0
     planned = (reach / (rule.margin or rule.effect)) ** 2
-    gap = max(abs(rule.margin + effect.difference), abs(effect.difference))
     half = (mean.upper_bound(confidence=_directed(rule)) or mean.mean) - mean.mean
+    gap = max(abs(rule.margin + effect.difference), abs(effect.difference), half / 2)
     return max(ceil(count * max(planned, (half / gap) ** 2)), count + 1)
 
 

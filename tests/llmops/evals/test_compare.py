@@ -61,6 +61,12 @@ def test_too_few_cases_cannot_tell_and_how_many_more_would_is_said():
     assert 500 < needed < 5000  # (1.65 + 0.84)^2 * 0.5 / 0.05^2 is 1236
 
 
+def test_a_difference_of_nothing_in_which_cases_moved_both_ways_is_not_identical_and_cannot_tell():
+    verdict = judged(scores([0, 1] * 20), scores([1, 0] * 20), rule=replace(RULE, margin=0.0))
+    assert isinstance(verdict, NotEvaluated)
+    assert "0.500 against 0.500" in verdict.why
+
+
 def test_the_cases_that_are_said_to_be_needed_are_enough():
     draw = np.random.default_rng(2)
 
