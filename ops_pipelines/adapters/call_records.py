@@ -80,7 +80,5 @@ def _days(platform: Platform, part: str, window: Window, system: str | None) -> 
 
 
 def _keys(platform: Platform, part: str, system: str | None) -> list[str]:
-    if system is not None:
-        return [f"{system}/{part}"]
-    root = platform.lake.root
-    return sorted(folder.relative_to(root).as_posix() for folder in root.glob(f"*/{part}") if folder.is_dir())
+    systems = platform.lake.systems_with(part) if system is None else [system]
+    return [f"{name}/{part}" for name in systems]

@@ -103,6 +103,10 @@ class Corpora:
     home: Path
     embedders: Mapping[str, Embedder] = field(default_factory=dict)
 
+    def names(self) -> list[str]:
+        """The corpora that lie in the home, declared or not, in order."""
+        return sorted(folder.parent.name for folder in (self.home / "corpora").glob("*/snapshots"))
+
     def index(self, name: str) -> CorpusIndex:
         """The snapshots of a corpus; there may be none yet."""
         return LanceIndex(self.home / "corpora", name)

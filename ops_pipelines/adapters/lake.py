@@ -159,6 +159,11 @@ class Lake:
         folder = self.root / key
         return sorted(file.parent.name for file in folder.glob(f"*/{_GOOD}"))
 
+    def systems_with(self, part: str) -> list[str]:
+        """The systems that have accepted content in their asset of this name, in order."""
+        folders = {file.parents[2] for file in self.root.glob(f"*/{part}/*/{_GOOD}")}
+        return sorted(folder.name for folder in folders)
+
     def is_written(self, key: str, partition: str | None = None) -> bool:
         """Whether anything was ever written there, accepted or not."""
         folder = self._folder(key, partition)

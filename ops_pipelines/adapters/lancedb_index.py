@@ -13,6 +13,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,16 +42,23 @@ class LanceIndex:
 
     def taken(self) -> Sequence[str]:
         """The digests in order, from the names and heads of the snapshots' files."""
-        return [str(json.loads(file.read_bytes())["digest"]) for file in self._heads()]
+        return [digest for _, digest in self._heads()]
 
     def at(self, digest: str) -> "LanceSnapshot":
         """A snapshot by its digest, as it was taken last."""
-        for file in reversed(list(self._heads())):
-            head = json.loads(file.read_bytes())
-            if head["digest"] == digest:
-                snapshot = Snapshot.from_json(json.loads(file.with_suffix(".snapshot").read_bytes()))
-                return LanceSnapshot(self._folder, snapshot)
-        raise DataError(
+        if content := _read(self.file(digest)):
+            return LanceSnapshot(self._folder, Snapshot.from_json(json.loads(content)))
+        raise self._not_taken(digest)
+
+    def file(self, digest: str) -> Path:
+        """Where it is written what a snapshot holds; DataError where it was never taken, or was dropped."""
+        for file, taken in reversed(self._heads()):
+            if taken == digest:
+                return file.with_suffix(".snapshot")
+        raise self._not_taken(digest)
+
+    def _not_taken(self, digest: str) -> DataError:
+        return DataError(
             f"Corpus {self._corpus!r} has no snapshot {short(digest)}",
             expected="one that was taken",
             action="See `ops corpus list`",
@@ -61,16 +69,42 @@ class LanceIndex:
     def keep(self, snapshot: Snapshot, update: Update, *, base: str | None) -> None:
         """Write the rows, tag them, and then say that there is a snapshot, while nobody else writes."""
         with self._alone():
-            taken = self.taken()
+            heads = self._heads()
+            taken = [digest for _, digest in heads]
             check_base(self._corpus, taken, base)
             if snapshot.digest not in taken:
                 self._write(snapshot, update, base)
-            number = len(taken) if snapshot.digest == base else len(taken) + 1
+            last = int(heads[-1][0].stem) if heads else 0  # and not their count: old ones may have been dropped
+            number = last if snapshot.digest == base else last + 1
             file = self._folder / "snapshots" / f"{number:06}.head"
             with written_aside(file.with_suffix(".snapshot")) as aside:
                 aside.write_bytes(canonical_json(snapshot.to_json()))
             with written_aside(file) as aside:
                 aside.write_bytes(canonical_json({"digest": snapshot.digest}))
+
+    def drop(self, digest: str, *, before: datetime) -> bool:
+        """Forget a snapshot; its rows go where no older one is left that is kept, and with the last of its table."""
+        with self._alone():
+            heads = self._heads()
+            mine = [file for file, taken in heads if taken == digest]
+            late = any(file.stat().st_mtime >= before.timestamp() for file in mine)
+            if not mine or late or heads[-1][1] == digest:
+                return False
+            for file in mine:  # the head first: without it nobody sees the rest
+                file.unlink()
+                file.with_suffix(".snapshot").unlink(missing_ok=True)
+            self._reclaim()
+        return True
+
+    def _reclaim(self) -> None:
+        """Gives back the rows of snapshots that are gone, those that a dead writer left behind included."""
+        kept, database = set(self.taken()), _connected(self._folder)
+        for name in database.list_tables().tables:
+            table = database.open_table(name)
+            if kept.isdisjoint(table.tags.list()):
+                database.drop_table(name)
+            else:
+                _prune(table, kept)
 
     def _write(self, snapshot: Snapshot, update: Update, base: str | None) -> None:
         database = _connected(self._folder)
@@ -84,8 +118,10 @@ class LanceIndex:
                 table.add(rows)
         _tag(table, snapshot.digest)
 
-    def _heads(self) -> Iterator[Path]:
-        yield from sorted((self._folder / "snapshots").glob("*.head"))
+    def _heads(self) -> list[tuple[Path, str]]:
+        """The file and the digest of each head, in order; one that goes while it is looked for is not there."""
+        files = sorted((self._folder / "snapshots").glob("*.head"))
+        return [(file, str(json.loads(content)["digest"])) for file in files if (content := _read(file))]
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -142,6 +178,28 @@ class LanceSnapshot:
 def table_of(snapshot: Snapshot) -> str:
     """The name of the table that a snapshot lies in."""
     return f"chunks-{short(snapshot.pin.digest)}"
+
+
+def _read(file: Path) -> bytes | None:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _prune(table: Any, kept: set[str]) -> None:
+    """Takes the tags of no snapshot away, and every version before the oldest that has a tag.
+
+    LanceDB refuses to clean up past a tag, so a version between two that are kept stays until the older one goes.
+    """
+    for tag in set(table.tags.list()) - kept:
+        table.tags.delete(tag)
+    made = {version["version"]: version["timestamp"] for version in table.list_versions()}
+    tagged = [made[tag["version"]] for tag in table.tags.list().values()]
+    oldest = min(tagged)
+    if min(made.values()) < oldest:
+        age = datetime.now(UTC) - oldest.astimezone(UTC)  # it tells the local time
+        table.optimize(cleanup_older_than=age + timedelta(milliseconds=1), delete_unverified=True)
 
 
 def _connected(folder: Path) -> Any:

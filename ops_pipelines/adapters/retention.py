@@ -3,7 +3,8 @@
     content   what was written at `key@partition#digest`; its file is `data`, `refused`, or the `record` that it left behind
     object    bytes by their digest
     report    a page for people, named by the content that tells where it is
-    log rows  what a server answered in a week, once the week in the lake holds every one of them
+    log rows  what a server answered in a week, or was asked and answered on a day, once the lake holds every one of them
+    snapshot  one of a corpus, at `corpus#digest`; the latest of each corpus stays
 
 Whatever reads as a digest in a record or in a kept JSON document counts as naming that object: too much is kept rather than
 too little. Before a thing is deleted it is looked at again: what was written meanwhile stays.
@@ -17,11 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from ops_pipelines.adapters.compacted import compacted_ids
+from ops_pipelines.adapters.corpora import Corpora
+from ops_pipelines.adapters.corpus_snapshots import CONTENT, OBJECT, stored_snapshots
+from ops_pipelines.adapters.daily_logs import daily_logs
 from ops_pipelines.adapters.files import written_aside
 from ops_pipelines.adapters.lake import RECORD
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.reports import Reports
-from ops_pipelines.core.clock import Window
+from ops_pipelines.core.clock import Window, window_of_day
 from ops_pipelines.core.fingerprint import canonical_json, digest_json
 from ops_pipelines.core.lineage import STATIC, Artefact
 from ops_pipelines.core.principal import EVERY, RETAIN
@@ -31,7 +35,7 @@ from ops_pipelines.core.retention import BEING_WRITTEN, Fate, Plan, Rule, Stored
 from ops_pipelines.core.walk import Thing
 from ops_pipelines.mlops.served import ID, SERVED
 
-CONTENT, OBJECT, REPORT, ROWS = "content", "object", "report", "log rows"
+REPORT, ROWS = "report", "log rows"
 _RECORDS_OF_RELEASES = ("checkpoint", "release")
 _DIGITS = 64
 
@@ -55,17 +59,20 @@ def plan_for(platform: Platform, *, keep_weeks: int) -> Plan:
 
 def survey(platform: Platform) -> Survey:
     """Everything that lies in a home, with the releases of every system and what the retraining log asked for."""
-    lake = list(platform.lake.stored())
+    lake, snapshots = list(platform.lake.stored()), list(stored_snapshots(platform))
     stored = [
-        *(_stored_content(kind, made, file) for kind, made, file in lake),
+        *_stored_rows(platform),  # before the content that they were compacted into, by which they are known to be kept
+        *_stored_days(platform),
+        *(_stored_content(platform, kind, made, file) for kind, made, file in lake),
         *(_stored_object(file) for file in platform.objects.files()),
         *(_stored_report(file) for file in Reports(platform.project.home).files()),
-        *_stored_rows(platform),
+        *(found.stored for found in snapshots),
     ]
     made = [artefact for _, artefact, _ in lake]
     edges = [edge for kind, artefact, _ in lake for edge in _edges_of_content(kind, artefact)]
     chains = [edge for edge in edges if _is_chain(edge)]
     named = [edge for edge in edges if not _is_chain(edge)] + list(_edges_of_objects(platform))
+    named += [edge for found in snapshots for edge in found.edges]
     return Survey(tuple(stored), tuple(_roots(platform, made)), tuple(named), tuple(chains))
 
 
@@ -94,13 +101,23 @@ def _delete(platform: Platform, thing: Thing, before: datetime) -> bool:
         case "report":
             return Reports(platform.project.home).remove(*name.split("/"), before=before)
         case "log rows":
-            return bool(platform.predictions.forget(_compacted_rows(platform, *name.split("@"))))
+            return _forget(platform, *name.split("@"))
+        case "snapshot":
+            return Corpora(platform.project.home).index(where).drop(digest, before=before)
         case _:
             return platform.lake.remove(*where.split("@"), kind=kind, digest=digest, before=before)
 
 
-def _stored_content(kind: str, made: Artefact, file: Path) -> Stored:
-    ends = _end_of(made.partition)
+def _forget(platform: Platform, where: str, partition: str) -> bool:
+    """Whether the log forgot the rows of a week of a system, or of a day of one of its daily logs."""
+    system, _, part = where.rpartition("/")
+    if log := daily_logs(platform).get(part):
+        return bool(log.forget(log.compacted(platform.lake, system, partition)))
+    return bool(platform.predictions.forget(_compacted_rows(platform, where, partition)))
+
+
+def _stored_content(platform: Platform, kind: str, made: Artefact, file: Path) -> Stored:
+    ends = _end_of_day(platform, made) or _end_of(made.partition)
     is_whole = kind != RECORD and ends is None  # a partition that is no week is as present as a whole dataset
     return Stored((kind, _name(made)), file.stat().st_size, _written(file), ends, is_whole)
 
@@ -120,6 +137,16 @@ def _stored_rows(platform: Platform) -> Iterator[Stored]:
         for week in platform.lake.partitions(key):
             if _compacted_rows(platform, system, week):
                 yield Stored((ROWS, f"{system}@{week}"), 0, _written(platform.lake.file(key, week)))
+
+
+def _stored_days(platform: Platform) -> Iterator[Stored]:
+    """The log rows of each day of which the lake holds every one, of answers and of calls."""
+    for part, log in daily_logs(platform).items():
+        for system in platform.lake.systems_with(part):
+            key = f"{system}/{part}"
+            for day in platform.lake.partitions(key):
+                if log.compacted(platform.lake, system, day):
+                    yield Stored((ROWS, f"{key}@{day}"), 0, _written(platform.lake.file(key, day)))
 
 
 def _compacted_rows(platform: Platform, system: str, week: str) -> set[str]:
@@ -208,6 +235,14 @@ def _name(made: Artefact) -> str:
 
 def _written(file: Path) -> datetime:
     return datetime.fromtimestamp(file.stat().st_mtime, UTC)
+
+
+def _end_of_day(platform: Platform, made: Artefact) -> datetime | None:
+    """The end of the day that a partition of a daily log is named after, as the platform's clock tells ages."""
+    if made.key.rpartition("/")[2] not in daily_logs(platform):
+        return None
+    replayed = platform.clock.as_of() - platform.clock.wall()  # such days are the wall clock's
+    return window_of_day(made.partition).end + replayed
 
 
 def _end_of(partition: str) -> datetime | None:

@@ -84,6 +84,10 @@ class CorpusIndex(Protocol):
         """
         ...
 
+    def drop(self, digest: str, *, before: datetime) -> bool:
+        """Forget a snapshot; False, and nothing changes, for the latest, one taken since `before`, or one not there."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Planned:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 CORPUS = "runbooks"
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
+LATER = datetime(2100, 1, 1, tzinfo=UTC)
 TEXTS = {"drift": "what to do when drift alarms", "it's": "quotes 'and' \"more\" ☂", "rollback": "how to roll back"}
 
 
@@ -47,6 +48,7 @@ class MemoryCorpusIndex:
     def __init__(self, corpus: str = CORPUS) -> None:
         self._corpus, self._lock = corpus, Lock()
         self._taken: list[str] = []
+        self._written: dict[str, datetime] = {}
         self._kept: dict[str, MemorySnapshot] = {}
 
     def taken(self) -> Sequence[str]:
@@ -66,9 +68,18 @@ class MemoryCorpusIndex:
             rows = {name: row for name, row in before.items() if name not in update.removed}
             rows |= {chunk.id: (chunk, row) for chunk, row in zip(update.added, update.vectors, strict=True)}
             known = self._kept.get(snapshot.digest)
+            self._written[snapshot.digest] = datetime.now(UTC)
             self._kept[snapshot.digest] = MemorySnapshot(snapshot, known.rows if known else rows)
             if snapshot.digest != base:
                 self._taken.append(snapshot.digest)
+
+    def drop(self, digest: str, *, before: datetime) -> bool:
+        with self._lock:
+            if digest not in self._kept or digest == self._taken[-1] or self._written[digest] >= before:
+                return False
+            del self._kept[digest]
+            self._taken = [taken for taken in self._taken if taken != digest]
+            return True
 
 
 class MemorySnapshot:
@@ -194,6 +205,40 @@ class CorpusIndexConformance:
         again = snapshot_of(index, TEXTS, at=MONDAY + timedelta(days=1))
         assert list(index.taken()) == [again.digest]
         assert index.at(again.digest).snapshot.as_of == MONDAY + timedelta(days=1)
+
+    def test_what_is_dropped_is_gone_and_every_other_snapshot_answers_as_before(self, index: CorpusIndex) -> None:
+        kept = [snapshot_of(index, texts) for texts in (TEXTS, {"drift": "drift"}, {**TEXTS, "more": "more words"})]
+        assert index.drop(kept[1].digest, before=LATER)
+        assert list(index.taken()) == [kept[0].digest, kept[2].digest]
+        with pytest.raises(DataError, match="no snapshot"):
+            index.at(kept[1].digest)
+        assert index.drop(kept[0].digest, before=LATER)
+        check_sound(index.at(kept[2].digest))
+        assert answer(index, kept[2], "roll back")[0] == "how to roll back"
+
+    def test_the_next_snapshot_stands_on_the_latest_whatever_was_dropped(self, index: CorpusIndex) -> None:
+        first, second = snapshot_of(index, TEXTS), snapshot_of(index, {"drift": "drift"})
+        index.drop(first.digest, before=LATER)
+        third = snapshot_of(index, {"drift": "drift", "more": "more words"})
+        again = snapshot_of(index, TEXTS)
+        assert list(index.taken()) == [second.digest, third.digest, again.digest]
+        for snapshot in (second, third, again):
+            check_sound(index.at(snapshot.digest))
+
+    def test_neither_the_latest_nor_a_young_nor_a_strange_snapshot_is_dropped(self, index: CorpusIndex) -> None:
+        first, latest = snapshot_of(index, TEXTS), snapshot_of(index, {"drift": "drift"})
+        assert not index.drop(latest.digest, before=LATER)
+        assert not index.drop(first.digest, before=datetime.now(UTC) - timedelta(hours=1))
+        assert not index.drop("ab" * 32, before=LATER)
+        assert list(index.taken()) == [first.digest, latest.digest]
+
+    def test_the_last_snapshot_of_another_embedder_goes_with_its_vectors(self, index: CorpusIndex) -> None:
+        first, wider = snapshot_of(index, TEXTS), WordEmbedder(dims=48)
+        second = snapshot_of(index, TEXTS, embedder=wider, re_embed=True)
+        assert index.drop(first.digest, before=LATER)
+        assert answer(index, second, "roll back", embedder=wider)[0] == "how to roll back"
+        back = snapshot_of(index, TEXTS, re_embed=True)
+        assert answer(index, back, "roll back")[0] == "how to roll back"
 
     def test_a_document_without_a_word_has_no_chunk(self, index: CorpusIndex) -> None:
         snapshot = snapshot_of(index, {"blank": " \n ", "drift": "drift"})

@@ -9,19 +9,23 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from ops_pipelines.adapters.corpora import Corpora
 from ops_pipelines.adapters.lineage_sources import rebuild_release, rooms_of
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.project import find_project
 from ops_pipelines.adapters.reports import Reports
 from ops_pipelines.adapters.retention import plan_for, sweep
 from ops_pipelines.core.audit import read_entry
-from ops_pipelines.core.clock import Window
+from ops_pipelines.core.clock import Window, day_of
 from ops_pipelines.core.fingerprint import canonical_json
 from ops_pipelines.core.lineage import Artefact, Origin
 from ops_pipelines.core.release import Evidence, Manifest
 from ops_pipelines.core.verdict import Blocked, Passed
 from ops_pipelines.core.walk import explain
 from ops_pipelines.mlops.prediction_log import Answer
+from ops_pipelines.testing.answer_log import answered_of
+from ops_pipelines.testing.call_log import call_of
+from ops_pipelines.testing.corpus_index import CORPUS, snapshot_of
 from ops_pipelines.testing.prediction_log import answer_of
 
 NOW = datetime(2013, 6, 4, tzinfo=UTC)
@@ -218,3 +222,89 @@ def test_a_bytes_object_that_is_put_again_is_new_again(home):
     assert not home.platform.objects.remove(
         home.objects["model"], before=home.platform.clock.wall() - timedelta(days=1)
     )
+
+
+WALL = datetime.now(UTC)  # live answers are given at the wall clock's time, wherever a replay stands
+DAY, DAY_AFTER = (day_of(WALL - timedelta(days=days)) for days in (7, 6))
+
+
+@pytest.fixture
+def asked(home):
+    """A home in which one question was answered on a day, by one call, and another one on the day after."""
+    home.platform.answers.keep(
+        [answered_of("one", at=WALL - timedelta(days=7)), answered_of("two", at=WALL - timedelta(days=6))]
+    )
+    home.platform.calls.keep([call_of("call-1", at=WALL - timedelta(days=7))])
+    return home
+
+
+def compact(home, day, *ids, verdict=None):
+    origin = Origin("r", "c", "code", NOW)
+    made = Artefact("runbook_answers/answers", day, f"answers {day} {ids}", verdict or Passed(), {}, origin, {})
+    home.platform.lake.publish(pa.table({"answer_id": list(ids)}), made)
+    home.age()
+
+
+def test_answers_go_from_the_log_once_the_lake_holds_every_one_of_their_day(asked):
+    asked.retain()
+    assert asked.platform.answers.find("one")
+    compact(asked, DAY, "one")
+    assert f"log rows runbook_answers/answers@{DAY}" in asked.retain()
+    assert asked.platform.answers.find("one") is None
+    assert asked.platform.answers.find("two")
+    assert asked.platform.calls.find("call-1")
+
+
+def test_a_late_answer_and_a_refused_compaction_keep_the_rows_of_their_day(asked):
+    asked.platform.answers.keep([answered_of("late", at=WALL - timedelta(days=7))])
+    compact(asked, DAY, "one")
+    compact(asked, DAY_AFTER, "two")
+    compact(asked, DAY_AFTER, "other", verdict=Blocked(("the log says otherwise",)))
+    assert not {gone for gone in asked.retain() if "answers" in gone}
+    assert [bool(asked.platform.answers.find(id)) for id in ("one", "late", "two")] == [True] * 3  # noqa: A001
+
+
+def test_compacted_days_are_as_old_as_the_wall_clock_says(home):
+    young, old = (day_of(WALL - timedelta(weeks=weeks)) for weeks in (1, 30))
+    for day in (young, old):
+        compact(home, day, "one")
+    assert {gone for gone in home.retain(keep_weeks=10) if "answers" in gone} == {
+        f"data runbook_answers/answers@{old}",
+    }
+
+
+@pytest.fixture
+def notes(home):
+    """A home with a corpus of three old snapshots, of which a release names the first."""
+    index = Corpora(home.platform.project.home).index(CORPUS)
+    (home.platform.project.home / "corpora").mkdir()
+    texts = ({"a": "one"}, {"a": "two"}, {"a": "three"})
+    taken = [snapshot_of(index, each, at=NOW - timedelta(weeks=20)) for each in texts]
+    for number, snapshot in enumerate(taken):
+        home.put(f"content {number}", snapshot.content)
+    home.put("pin", canonical_json(taken[0].pin.to_json()))
+    manifest = Manifest("runbook_answers", {"corpus": taken[0].digest})
+    home.platform.releases.save(manifest, Evidence(Passed(), None, NOW))
+    home.age()
+    home.index, home.taken = index, taken
+    return home
+
+
+def test_a_snapshot_goes_that_is_old_and_that_neither_a_release_names_nor_is_the_latest(notes):
+    first, second, latest = notes.taken
+    gone = notes.retain()
+    assert f"snapshot {CORPUS}" in gone
+    assert list(notes.index.taken()) == [first.digest, latest.digest]
+    assert [notes.has(f"content {number}") for number in range(3)] == [True, False, True]
+    assert notes.has("pin")
+    assert notes.index.at(first.digest).chunks()[0].text == "one"
+    assert f"object {second.digest}" in gone
+
+
+def test_a_snapshot_of_a_recent_week_stays_whatever_names_it(notes):
+    assert not [gone for gone in notes.retain(keep_weeks=21) if "snapshot" in gone]
+
+
+def test_a_snapshot_that_was_written_within_a_day_stays(notes):
+    os.utime(notes.index.file(notes.taken[1].digest))
+    assert not [gone for gone in notes.retain() if "snapshot" in gone]
