@@ -3,6 +3,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
 from ops_pipelines.core.errors import ConfigError, DataError
 from ops_pipelines.llmops.budget import BudgetSpent
@@ -96,6 +98,17 @@ def test_a_case_that_fails_has_its_error_and_the_others_go_on():
     }
     assert [one.scores for one in found.errors] == [{"says": None}] * 2
     assert (len(found.means("says")), found.values("says")["c2"]) == (6, (None,))
+
+
+@given(some.lists(some.sets(some.integers(0, 7)), min_size=1, max_size=4), some.integers(1, 9))
+def test_whatever_fails_and_whenever_each_case_is_answered_once_and_nothing_is_asked_twice(failing, concurrency):
+    said = [[TIMED_OUT if case in fails else "yes" for fails in failing] + ["yes"] for case in range(8)]
+    answerer = ScriptedAnswerer({f"Question {case}?": answers for case, answers in enumerate(said)})
+    cache = MemoryEvalCache()
+    for _ in range(len(failing) + 1):
+        found = run(answerer, cache=cache, concurrency=concurrency)
+    assert (found.errors, set(found.means("says").values())) == ((), {1.0})
+    assert len(answerer.asked) == sum(answers.index("yes") + 1 for answers in said)
 
 
 def test_what_failed_is_asked_again_by_the_next_run_and_only_that():
