@@ -2,8 +2,8 @@
 
 One thread looks cases up ahead of those that ask: it prepares them (retrieval may be slow) and reads the cache. As many
 workers as `concurrency` ask. A second thread keeps what came, all that has come since it last did in one write, and then
-scores it. So a model's answer waits for no disk and no scorer. While as many answers as `concurrency` wait to be kept no further case
-is asked: a run that is killed loses twice as many at most, and the next one goes on from there.
+scores it. So a model's answer waits for no disk and no scorer. While as many answers as `concurrency` wait to be kept no
+further case is asked: a run that is killed loses twice as many at most, and the next one goes on from there.
 """
 
 import asyncio
