@@ -16,7 +16,15 @@ from itertools import islice
 from ops_pipelines.core.errors import ConfigError, DataError
 from ops_pipelines.llmops.answering import Answerer
 from ops_pipelines.llmops.budget import BudgetSpent
-from ops_pipelines.llmops.evals.asking import Asking, failed, keep_answers, look_up, said_by, score_by_rules
+from ops_pipelines.llmops.evals.asking import (
+    Asking,
+    failed,
+    keep_answers,
+    keep_scores,
+    look_up,
+    said_by,
+    score_by_rules,
+)
 from ops_pipelines.llmops.evals.cache import EvalCache
 from ops_pipelines.llmops.evals.case import Case, digest_of_cases
 from ops_pipelines.llmops.evals.result import EvalRun, Scored
@@ -71,7 +79,8 @@ class _Going:
     progress: Callable[[int, int], None]
     asked: int = 0
     stopped: str = ""
-    came: list[Asking] = field(default_factory=list)
+    unkept: list[Asking] = field(default_factory=list)
+    unscored: list[Asking] = field(default_factory=list)
     has_come: asyncio.Event = field(default_factory=asyncio.Event)
     has_kept: asyncio.Event = field(default_factory=asyncio.Event)
     all_asked: bool = False
@@ -95,7 +104,8 @@ class _Going:
         except BaseExceptionGroup as errors:
             raise _first(errors) from errors
         finally:
-            keep_answers(self.came, self.cache)
+            keep_answers(self.unkept, self.cache)
+            keep_scores(self.unscored, self.scorers, self.cache)
 
     async def _look_ahead(self, ready: "asyncio.Queue[Asking | None]", threads: ThreadPoolExecutor) -> None:
         loop, waiting = asyncio.get_running_loop(), iter(self.all)
@@ -108,12 +118,14 @@ class _Going:
 
     async def _work(self, ready: "asyncio.Queue[Asking | None]") -> None:
         while one := await ready.get():
-            while len(self.came) >= self.concurrency:
+            while len(self.unkept) >= self.concurrency:
                 self.has_kept.clear()
                 await self.has_kept.wait()
             await self._answer(one)
+            self.unkept.append(one)
+            self.has_come.set()
             await self._ask_scorers(one)
-            self.came.append(one)
+            self.unscored.append(one)
             self.has_come.set()
 
     async def _ask_scorers(self, one: Asking) -> None:
@@ -143,25 +155,21 @@ class _Going:
 
     async def _keep(self, threads: ThreadPoolExecutor) -> None:
         loop, done = asyncio.get_running_loop(), 0
-        while not self.all_asked or self.came:
+        while not self.all_asked or self.unscored:
             await self.has_come.wait()
             self.has_come.clear()
-            chunk = list(self.came)
-            await loop.run_in_executor(threads, keep_answers, chunk, self.cache)
-            del self.came[: len(chunk)]  # only now: where the run is given up meanwhile, it is kept at the end
+            answered, judged = list(self.unkept), list(self.unscored)
+            await loop.run_in_executor(threads, keep_answers, answered, self.cache)
+            del self.unkept[: len(answered)]  # only now: where the run is given up meanwhile, it is kept at the end
             self.has_kept.set()
-            await loop.run_in_executor(threads, self._score, chunk)
-            done += len(chunk)
+            await loop.run_in_executor(threads, self._score, judged)
+            del self.unscored[: len(judged)]
+            done += len(judged)
             self.progress(done, len(self.all))
 
-    def _score(self, chunk: Sequence[Asking]) -> None:
-        before = {id(one): set(one.scores) if one.is_cached else set() for one in chunk}
-        score_by_rules(chunk, [scorer for scorer in self.scorers if isinstance(scorer, Rule)])
-        by_name = {scorer.name: scorer for scorer in self.scorers}
-        new = [one for one in chunk if one.answer and one.scores.keys() != before[id(one)]]
-        records = {key: record for one in new for key, record in one.records(by_name).items()}
-        if records:
-            self.cache.put_many(records)
+    def _score(self, judged: Sequence[Asking]) -> None:
+        score_by_rules(judged, [scorer for scorer in self.scorers if isinstance(scorer, Rule)])
+        keep_scores(judged, self.scorers, self.cache)
 
 
 def _check(cases: Sequence[Case], scorers: Sequence[Scorer], concurrency: int, repeats: int) -> None:

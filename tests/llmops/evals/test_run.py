@@ -195,6 +195,27 @@ def test_what_had_come_is_kept_when_the_run_is_given_up():
     assert run(ScriptedAnswerer(), cache=cache).cached >= 3
 
 
+def test_an_answer_is_kept_before_its_judge_has_answered():
+    cache, asked = MemoryEvalCache(), asyncio.Event()
+
+    class Waits(Asker):
+        async def score(self, judged):
+            asked.set()
+            await asyncio.sleep(60)
+
+    async def give_up() -> None:
+        slow = asyncio.create_task(run_evaluation(ScriptedAnswerer(), CASES[:1], [Waits([])], cache=cache))
+        await asked.wait()
+        while not cache.records:
+            await asyncio.sleep(0.001)
+        slow.cancel()
+        await slow
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(give_up())
+    assert run(ScriptedAnswerer(), CASES[:1], cache=cache).cached == 1
+
+
 def test_a_cache_that_cannot_be_used_ends_the_run_with_its_own_error():
     class Broken(MemoryEvalCache):
         def put_many(self, records):
