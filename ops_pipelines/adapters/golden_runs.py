@@ -6,6 +6,7 @@ from typing import Any
 
 from ops_pipelines.adapters.mlflow_evaluations import MLflowEvaluations
 from ops_pipelines.adapters.platform import Platform
+from ops_pipelines.adapters.scorer_code import versioned_by_code
 from ops_pipelines.core.errors import OpsError
 from ops_pipelines.llmops.answering import Answerer
 from ops_pipelines.llmops.evals.golden_set import GoldenSet
@@ -43,7 +44,7 @@ async def run_golden(
     run = await run_evaluation(
         answerer,
         golden.cases,
-        scorers,
+        versioned_by_code(scorers),
         cache=platform.evals,
         concurrency=concurrency,
         repeats=repeats,

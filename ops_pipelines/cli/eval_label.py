@@ -63,7 +63,7 @@ def labels_in(
     from ops_pipelines.llmops.evals.label import read_labels
 
     platform = Platform.embedded()
-    read = read_labels(_text_of(file), at=platform.clock.wall(), by=by or actor())
+    read = read_labels(_text_of(file), at=platform.clock.wall(), by=by or _whoever(platform))
     before = {_said(one) for one in platform.evals.labels([one.case for one in read])}
     new = [one for one in read if _said(one) not in before]
     if new and not dry_run:
@@ -71,6 +71,12 @@ def labels_in(
     evaluations = dict.fromkeys(one.evaluation for one in read)
     rows = [_kept(platform, evaluation, read, new, dry_run) for evaluation in evaluations]
     show(rows, title="labels", as_json=as_json)
+
+
+def _whoever(platform: "Platform") -> str:
+    """The principal of the token in OPS_TOKEN, else the person at the command line."""
+    who = platform.access.who()
+    return who.name if who else actor()
 
 
 def _kept(platform: "Platform", id: str, read: list["Label"], new: list["Label"], dry_run: bool) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The fake of `llmops.answering.Answerer`: it answers by a script, and counts what it was asked."""
+"""Fakes of `llmops.answering.Answerer`: one answers by a script and counts what it was asked, one hands on to a ChatModel."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from ops_pipelines.core.fingerprint import digest_json
 from ops_pipelines.llmops.answering import Answer, Prepared
-from ops_pipelines.llmops.chat_model import ChatRequest, Message, Usage
+from ops_pipelines.llmops.chat_model import ChatModel, ChatRequest, Message, Usage
 from ops_pipelines.llmops.passages import Passage, render_passages
 
 
@@ -84,3 +84,37 @@ def _raised(said: str | Exception) -> str:
     if isinstance(said, Exception):
         raise said
     return said
+
+
+@dataclass(frozen=True, slots=True)
+class ChatAnswerer:
+    """An Answerer that asks a ChatModel each question with its passages, without a guardrail, a corpus or a price."""
+
+    chat: ChatModel
+    model: str
+    passages: Sequence[Passage] = ()
+
+    @property
+    def id(self) -> str:
+        return digest_json([self.chat.provider, self.model, [passage.text for passage in self.passages]])
+
+    def prepare(self, question: str, *, also: Sequence[Passage] = ()) -> Prepared:
+        passages = (*self.passages, *also)
+        text = f"{render_passages(passages)}\n\nQuestion: {question}"
+        request = ChatRequest(self.model, (Message("user", text),))
+        return Prepared(question, passages, request, digest_json([self.id, request.digest]))
+
+    async def answer(self, prepared: Prepared) -> Answer:
+        if prepared.request is None:
+            raise ValueError("nothing of this answerer is refused before it is asked")
+        said = await self.chat.complete(prepared.request)
+        return Answer(
+            id=said.id,
+            text=said.text,
+            passages=prepared.passages,
+            said=said.text,
+            provider=self.chat.provider,
+            model=said.model,
+            usage=said.usage,
+            latency_ms=said.latency_ms,
+        )

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from ops_pipelines.cli.eval_progress import progress
 from ops_pipelines.testing.evaluation_log import evaluation_of
 
 MADE = evaluation_of("It is so.", "It is not.")
@@ -77,3 +78,16 @@ def test_one_mistake_keeps_nothing_and_names_its_line(ops, evaluated, filled):
 
 def test_a_file_that_is_not_there_is_wrong_usage(ops, evaluated):
     assert ops("eval", "label", "in", "nowhere.jsonl").code == 2
+
+
+def test_who_labelled_is_the_principal_of_the_token_where_no_line_names_anybody(ops, evaluated, filled, monkeypatch):
+    monkeypatch.setenv("OPS_TOKEN", ops("principal", "add", "grace", "--role", "admin", "--json").json()[0]["token"])
+    filled.write_text(filled.read_text().replace('"by": "ada"', '"by": ""'))
+    assert ops("eval", "label", "in", str(filled)).code == 0
+    assert {label.by for label in evaluated.platform.evals.labels()} == {"grace"}
+
+
+def test_progress_is_silent_where_there_is_no_terminal(capsys):
+    with progress("evaluating") as told:
+        told(1, 2)
+    assert capsys.readouterr() == ("", "")

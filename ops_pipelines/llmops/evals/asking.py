@@ -1,7 +1,7 @@
 """One case of a run on its way: looked up, asked, scored, kept."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ops_pipelines.core.errors import OpsError
@@ -16,7 +16,10 @@ _LONGEST_ERROR = 500
 
 @dataclass(slots=True)
 class Asking:
-    """A case with what is known of its answer so far. `scores` has None for a scorer that asks nothing of it."""
+    """A case with what is known of its answer so far.
+
+    `scores` has None for a scorer that asks nothing of it; `kept` names those scores that are in the cache.
+    """
 
     case: Case
     repeat: int
@@ -25,17 +28,13 @@ class Asking:
     answer: Answer | None = None
     error: str = ""
     is_cached: bool = False
+    kept: frozenset[str] = frozenset()
     scores: dict[str, Score | None] = field(default_factory=dict)
 
     @property
     def judged(self) -> Judged | None:
         """What scorers look at; None where there is no answer."""
         return Judged(self.case, self.prepared, self.answer) if self.prepared and self.answer else None
-
-    def records(self, versions: Mapping[str, Scorer]) -> dict[str, str]:
-        """The scores that last, as the cache keeps them."""
-        lasting = {name: score for name, score in self.scores.items() if score is None or score.lasting}
-        return {score_key(self.key, versions[name]): _record(score) for name, score in lasting.items()}
 
     def scored(self, names: Iterable[str]) -> Scored:
         """The value that the run is made of."""
@@ -71,11 +70,24 @@ def look_up(chunk: Sequence[Asking], answerer: Answerer, scorers: Sequence[Score
             one.answer, one.is_cached = Answer.from_json(json.loads(kept[one.key])), True
             pairs = zip(scorers, keys[one.key], strict=True)
             one.scores = {scorer.name: _score(kept[key]) for scorer, key in pairs if key in kept}
+            one.kept = frozenset(one.scores)
 
 
 def keep_answers(chunk: Sequence[Asking], cache: EvalCache) -> None:
     """Keeps the answers that are new."""
     new = {one.key: json.dumps(one.answer.to_json()) for one in chunk if one.answer and not one.is_cached}
+    if new:
+        cache.put_many(new)
+
+
+def keep_scores(chunk: Sequence[Asking], scorers: Sequence[Scorer], cache: EvalCache) -> None:
+    """Keeps the scores that are new and last."""
+    new = {
+        score_key(one.key, scorer): _record(one.scores[scorer.name])
+        for one in chunk
+        for scorer in scorers
+        if one.answer and scorer.name in one.scores.keys() - one.kept and _lasts(one.scores[scorer.name])
+    }
     if new:
         cache.put_many(new)
 
@@ -108,6 +120,10 @@ def _prepared(case: Case, answerer: Answerer) -> Prepared | str:
         return answerer.prepare(case.question, also=case.also)
     except Exception as error:  # whatever one question breaks, the others are asked
         return said_by(error) or "it could not be prepared"
+
+
+def _lasts(score: Score | None) -> bool:
+    return score is None or score.lasting
 
 
 def _record(score: Score | None) -> str:

@@ -2,8 +2,8 @@
 
 One thread looks cases up ahead of those that ask: it prepares them (retrieval may be slow) and reads the cache. As many
 workers as `concurrency` ask. A second thread keeps what came, all that has come since it last did in one write, and then
-scores it. So a model's answer waits for no disk and no scorer, and a run that is killed loses the answers of a moment at
-most: the next one goes on from there.
+scores it. So a model's answer waits for no disk and no scorer. While as many answers as `concurrency` wait to be kept no
+further case is asked: a run that is killed loses twice as many at most, and the next one goes on from there.
 """
 
 import asyncio
@@ -16,7 +16,15 @@ from itertools import islice
 from ops_pipelines.core.errors import ConfigError, DataError
 from ops_pipelines.llmops.answering import Answerer
 from ops_pipelines.llmops.budget import BudgetSpent
-from ops_pipelines.llmops.evals.asking import Asking, failed, keep_answers, look_up, said_by, score_by_rules
+from ops_pipelines.llmops.evals.asking import (
+    Asking,
+    failed,
+    keep_answers,
+    keep_scores,
+    look_up,
+    said_by,
+    score_by_rules,
+)
 from ops_pipelines.llmops.evals.cache import EvalCache
 from ops_pipelines.llmops.evals.case import Case, digest_of_cases
 from ops_pipelines.llmops.evals.result import EvalRun, Scored
@@ -44,15 +52,10 @@ async def run_evaluation(
     ConfigError for a scorer that does, and for less than one repeat or one at a time.
     """
     _check(cases, scorers, concurrency, repeats)
-    going = _Going(
-        answerer,
-        scorers,
-        cache,
-        [Asking(case, repeat) for case in cases for repeat in range(repeats)],
-        progress,
-    )
+    asking = [Asking(case, repeat) for case in cases for repeat in range(repeats)]
+    going = _Going(answerer, scorers, cache, asking, concurrency, progress)
     with ThreadPoolExecutor(2, "evaluation") as threads:
-        await going.through(concurrency, threads)
+        await going.through(threads)
     return EvalRun(
         answerer=answerer.id,
         cases=digest_of_cases(cases),
@@ -72,57 +75,67 @@ class _Going:
     scorers: Sequence[Scorer]
     cache: EvalCache
     all: list[Asking]
+    concurrency: int
     progress: Callable[[int, int], None]
     asked: int = 0
     stopped: str = ""
-    came: list[Asking] = field(default_factory=list)
+    unkept: list[Asking] = field(default_factory=list)
+    unscored: list[Asking] = field(default_factory=list)
     has_come: asyncio.Event = field(default_factory=asyncio.Event)
+    has_kept: asyncio.Event = field(default_factory=asyncio.Event)
     all_asked: bool = False
 
     @property
     def names(self) -> list[str]:
         return [scorer.name for scorer in self.scorers]
 
-    async def through(self, concurrency: int, threads: ThreadPoolExecutor) -> None:
+    async def through(self, threads: ThreadPoolExecutor) -> None:
         """Looks up, asks and keeps at once, until all is kept; what had come is kept even where this is given up."""
-        ready: asyncio.Queue[Asking | None] = asyncio.Queue(concurrency + _AHEAD)
+        ready: asyncio.Queue[Asking | None] = asyncio.Queue(self.concurrency + _AHEAD)
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._look_ahead(ready, concurrency, threads))
+                group.create_task(self._look_ahead(ready, threads))
                 group.create_task(self._keep(threads))
                 async with asyncio.TaskGroup() as workers:
-                    for _ in range(min(concurrency, len(self.all))):
+                    for _ in range(min(self.concurrency, len(self.all))):
                         workers.create_task(self._work(ready))
                 self.all_asked = True
                 self.has_come.set()
         except BaseExceptionGroup as errors:
             raise _first(errors) from errors
         finally:
-            keep_answers(self.came, self.cache)
+            keep_answers(self.unkept, self.cache)
+            keep_scores(self.unscored, self.scorers, self.cache)
 
-    async def _look_ahead(
-        self, ready: "asyncio.Queue[Asking | None]", workers: int, threads: ThreadPoolExecutor
-    ) -> None:
+    async def _look_ahead(self, ready: "asyncio.Queue[Asking | None]", threads: ThreadPoolExecutor) -> None:
         loop, waiting = asyncio.get_running_loop(), iter(self.all)
         while chunk := list(islice(waiting, _AHEAD)):
             await loop.run_in_executor(threads, look_up, chunk, self.answerer, self.scorers, self.cache)
             for one in chunk:
                 await ready.put(one)
-        for _ in range(workers):
+        for _ in range(self.concurrency):
             await ready.put(None)
 
     async def _work(self, ready: "asyncio.Queue[Asking | None]") -> None:
-        asking = [scorer for scorer in self.scorers if not isinstance(scorer, Rule)]
         while one := await ready.get():
+            while len(self.unkept) >= self.concurrency:
+                self.has_kept.clear()
+                await self.has_kept.wait()
             await self._answer(one)
-            for scorer in asking:
-                if one.judged and scorer.name not in one.scores:
-                    try:
-                        one.scores[scorer.name] = await scorer.score(one.judged)
-                    except Exception as error:  # as of a rule's: it could not tell
-                        one.scores[scorer.name] = failed(error)
-            self.came.append(one)
+            self.unkept.append(one)
             self.has_come.set()
+            await self._ask_scorers(one)
+            self.unscored.append(one)
+            self.has_come.set()
+
+    async def _ask_scorers(self, one: Asking) -> None:
+        """The scores of those that ask somebody themselves."""
+        for scorer in self.scorers:
+            if one.judged and not isinstance(scorer, Rule) and scorer.name not in one.scores:
+                try:
+                    one.scores[scorer.name] = await scorer.score(one.judged)
+                except Exception as error:  # as of a rule's: it could not tell
+                    one.scores[scorer.name] = failed(error)
 
     async def _answer(self, one: Asking) -> None:
         if one.answer or one.error or one.prepared is None:
@@ -142,24 +155,21 @@ class _Going:
 
     async def _keep(self, threads: ThreadPoolExecutor) -> None:
         loop, done = asyncio.get_running_loop(), 0
-        while not self.all_asked or self.came:
+        while not self.all_asked or self.unscored:
             await self.has_come.wait()
             self.has_come.clear()
-            chunk = list(self.came)
-            await loop.run_in_executor(threads, self._keep_and_score, chunk)
-            del self.came[: len(chunk)]  # only now: where the run is given up meanwhile, it is kept at the end
-            done += len(chunk)
+            answered, judged = list(self.unkept), list(self.unscored)
+            await loop.run_in_executor(threads, keep_answers, answered, self.cache)
+            del self.unkept[: len(answered)]  # only now: where the run is given up meanwhile, it is kept at the end
+            self.has_kept.set()
+            await loop.run_in_executor(threads, self._score, judged)
+            del self.unscored[: len(judged)]
+            done += len(judged)
             self.progress(done, len(self.all))
 
-    def _keep_and_score(self, chunk: Sequence[Asking]) -> None:
-        keep_answers(chunk, self.cache)
-        before = {id(one): set(one.scores) for one in chunk if one.is_cached}
-        score_by_rules(chunk, [scorer for scorer in self.scorers if isinstance(scorer, Rule)])
-        by_name = {scorer.name: scorer for scorer in self.scorers}
-        new = [one for one in chunk if one.answer and set(one.scores) != before.get(id(one))]
-        records = {key: record for one in new for key, record in one.records(by_name).items()}
-        if records:
-            self.cache.put_many(records)
+    def _score(self, judged: Sequence[Asking]) -> None:
+        score_by_rules(judged, [scorer for scorer in self.scorers if isinstance(scorer, Rule)])
+        keep_scores(judged, self.scorers, self.cache)
 
 
 def _check(cases: Sequence[Case], scorers: Sequence[Scorer], concurrency: int, repeats: int) -> None:

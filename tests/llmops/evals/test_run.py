@@ -3,6 +3,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
 from ops_pipelines.core.errors import ConfigError, DataError
 from ops_pipelines.llmops.budget import BudgetSpent
@@ -98,6 +100,17 @@ def test_a_case_that_fails_has_its_error_and_the_others_go_on():
     assert (len(found.means("says")), found.values("says")["c2"]) == (6, (None,))
 
 
+@given(some.lists(some.sets(some.integers(0, 7)), min_size=1, max_size=4), some.integers(1, 9))
+def test_whatever_fails_and_whenever_each_case_is_answered_once_and_nothing_is_asked_twice(failing, concurrency):
+    said = [[TIMED_OUT if case in fails else "yes" for fails in failing] + ["yes"] for case in range(8)]
+    answerer = ScriptedAnswerer({f"Question {case}?": answers for case, answers in enumerate(said)})
+    cache = MemoryEvalCache()
+    for _ in range(len(failing) + 1):
+        found = run(answerer, cache=cache, concurrency=concurrency)
+    assert (found.errors, set(found.means("says").values())) == ((), {1.0})
+    assert len(answerer.asked) == sum(answers.index("yes") + 1 for answers in said)
+
+
 def test_what_failed_is_asked_again_by_the_next_run_and_only_that():
     cache, answerer = MemoryEvalCache(), ScriptedAnswerer({"Question 2?": [TIMED_OUT, "known"]})
     assert len(run(answerer, cache=cache).errors) == 1
@@ -180,6 +193,27 @@ def test_what_had_come_is_kept_when_the_run_is_given_up():
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(give_up())
     assert run(ScriptedAnswerer(), cache=cache).cached >= 3
+
+
+def test_an_answer_is_kept_before_its_judge_has_answered():
+    cache, asked = MemoryEvalCache(), asyncio.Event()
+
+    class Waits(Asker):
+        async def score(self, judged):
+            asked.set()
+            await asyncio.sleep(60)
+
+    async def give_up() -> None:
+        slow = asyncio.create_task(run_evaluation(ScriptedAnswerer(), CASES[:1], [Waits([])], cache=cache))
+        await asked.wait()
+        while not cache.records:
+            await asyncio.sleep(0.001)
+        slow.cancel()
+        await slow
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(give_up())
+    assert run(ScriptedAnswerer(), CASES[:1], cache=cache).cached == 1
 
 
 def test_a_cache_that_cannot_be_used_ends_the_run_with_its_own_error():

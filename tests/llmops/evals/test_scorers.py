@@ -1,5 +1,7 @@
 import asyncio
+import re
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -153,3 +155,15 @@ def test_a_score_outside_its_bounds_is_refused(wrong):
 def test_a_score_that_could_not_be_told_says_why():
     with pytest.raises(ValueError, match="says why"):
         Score(None)
+
+
+def test_the_scorer_of_the_documentation_scores():
+    text = (Path(__file__).parents[3] / "docs" / "evaluations.md").read_text()
+    module: dict[str, object] = {}
+    exec(compile(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], "evaluations.md", "exec"), module)
+    assert [value(module["POLITE"], said) for said in ("It is so.", "Obviously.", "")] == [1, 0, None]
+
+
+def test_the_documentation_names_every_scorer():
+    text = (Path(__file__).parents[3] / "docs" / "evaluations.md").read_text()
+    assert [scorer.name for scorer in (*STANDARD, EXACT) if f"`{scorer.name}`" not in text] == []
