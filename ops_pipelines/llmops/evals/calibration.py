@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 class CalibrationRule:
     """What a judge needs to be used: labels, clusters of them, and the agreement with people (Cohen's kappa).
 
-    ConfigError for numbers that cannot be meant.
+    Of the labels at least `least_of_each` have to be below a half, and as many not: with five bad answers among fifty, an
+    interval of 95% holds the truth in 90% of draws. ConfigError for numbers that cannot be meant.
     """
 
     least_labels: int = 50
+    least_of_each: int = 10
     least_clusters: int = 10
     least_kappa: float = 0.4
     confidence: float = 0.95
@@ -36,6 +38,7 @@ class CalibrationRule:
             self,
             "calibration",
             least_labels=(self.least_labels >= 2, "at least 2"),
+            least_of_each=(self.least_of_each >= 1, "at least 1"),
             least_clusters=(self.least_clusters >= 2, "at least 2"),
             least_kappa=(-1 <= self.least_kappa < 1, "at least -1 and less than 1"),
             confidence=(0.5 < self.confidence < 1, "more than 0.5 and less than 1"),
@@ -48,8 +51,8 @@ class Calibration:
 
     `corrected` is the mean of all cases as people would have it; `by_labels` that of the labels alone; both are None where
     fewer than two clusters are labelled. `trust` is the weight of the judge: 0 for none. `narrower` is by which share the
-    corrected interval is narrower than the labels' own. `kappa` is None where chance alone agrees. `unjudged` are labels of
-    cases that the judge did not score.
+    corrected interval is narrower than the labels' own. `good` labels are at least a half. `kappa` is None where chance alone
+    agrees. `unjudged` are labels of cases that the judge did not score.
     """
 
     judged: float | None
@@ -61,11 +64,12 @@ class Calibration:
     trust: float
     narrower: float | None
     kappa: float | None
+    good: int = 0
     unjudged: tuple[str, ...] = ()
 
     def to_json(self, *, confidence: float = 0.95) -> dict[str, Any]:
         """The calibration as plain JSON."""
-        plain = ("judged", "cases", "labels", "bias", "trust", "narrower", "kappa")
+        plain = ("judged", "cases", "labels", "bias", "trust", "narrower", "kappa", "good")
         told = {name: _mean_to_json(getattr(self, name), confidence) for name in ("corrected", "by_labels")}
         return {**{name: getattr(self, name) for name in plain}, **told, "unjudged": list(self.unjudged)}
 
@@ -83,7 +87,7 @@ def calibrate(
     unjudged = tuple(sorted(labels.keys() - judged.keys()))
     everybody = float(np.mean(list(judged.values()))) if judged else None
     if len({cluster_of(case, clusters) for case in known}) < 2:
-        return Calibration(everybody, len(judged), len(known), None, None, None, 0.0, None, None, unjudged)
+        return Calibration(everybody, len(judged), len(known), None, None, None, 0.0, None, None, unjudged=unjudged)
     said = np.array([labels[case] for case in known], dtype=float)
     scores = np.array([judged[case] for case in known], dtype=float)
     names = [cluster_of(case, clusters) for case in known]
@@ -102,6 +106,7 @@ def calibrate(
         trust=trust,
         narrower=_narrower(corrected, by_labels),
         kappa=cohens_kappa((said >= 0.5).tolist(), (scores >= 0.5).tolist()),
+        good=int((said >= 0.5).sum()),
         unjudged=unjudged,
     )
 
@@ -109,15 +114,12 @@ def calibrate(
 def judge_calibration(calibration: Calibration, rule: CalibrationRule) -> Verdict:
     """Passed where people agree with the judge often enough to use it, corrected; Blocked where they do not.
 
-    NotEvaluated for too few labels or clusters of them, for labels of cases that the judge never scored, and where all
-    labels or all scores are the same, so that no agreement can be told from chance.
+    NotEvaluated for too few labels, of one kind of them, or clusters, and for labels of cases that the judge never scored.
     """
     evidence = {"calibration": calibration.to_json(confidence=rule.confidence), "rule": asdict(rule)}
     why = _too_little(calibration, rule)
-    if why:
+    if why or calibration.kappa is None:
         return NotEvaluated(why, evidence)
-    if calibration.kappa is None:
-        return NotEvaluated("labels or scores are all the same, so that agreement cannot be told from chance", evidence)
     if calibration.kappa < rule.least_kappa:
         said = f"the judge agrees with {calibration.labels} labels by a kappa of {calibration.kappa:.2f}"
         return Blocked((f"{said}, less than {rule.least_kappa:g}: it does not judge what people do",), evidence)
@@ -190,6 +192,10 @@ def _too_little(calibration: Calibration, rule: CalibrationRule) -> str:
     clusters = calibration.by_labels.clusters if calibration.by_labels else 0
     if clusters < rule.least_clusters:
         return f"labels of {clusters} clusters, and {rule.least_clusters} are needed"
+    rarer = min(calibration.good, calibration.labels - calibration.good)
+    if rarer < rule.least_of_each:
+        kind = "good" if rarer == calibration.good else "bad"
+        return f"{rarer} of {calibration.labels} labels are {kind}, and {rule.least_of_each} are needed"
     return ""
 
 

@@ -90,7 +90,8 @@ def test_a_judge_that_does_not_agree_with_people_is_blocked():
         ({}, None, "0 labels, and 50 are needed"),
         ({str(case): 1.0 for case in range(60)}, {str(case): "one" for case in range(60)}, "labels of 0 clusters"),
         ({"nobody": 1.0}, None, "1 labels are of cases that the judge did not score (nobody)"),
-        ({str(case): 1.0 for case in range(60)}, None, "agreement cannot be told from chance"),
+        ({str(case): 1.0 for case in range(60)}, None, "0 of 60 labels are bad, and 10 are needed"),
+        ({str(case): float(case < 5) for case in range(60)}, None, "5 of 60 labels are good, and 10 are needed"),
     ],
 )
 def test_too_few_labels_are_never_a_pass(labels, clusters, why):
@@ -112,7 +113,9 @@ def test_kappa_is_that_of_scikit_learn(pairs):
         assert cohens_kappa(first, second) is None
 
 
-@pytest.mark.parametrize("wrong", [{"least_labels": 1}, {"least_clusters": 0}, {"least_kappa": 1}, {"confidence": 0.2}])
+@pytest.mark.parametrize(
+    "wrong", [{"least_labels": 1}, {"least_clusters": 0}, {"least_of_each": 0}, {"least_kappa": 1}, {"confidence": 0.2}]
+)
 def test_a_rule_that_cannot_be_meant_is_refused(wrong):
     with pytest.raises(ConfigError):
         CalibrationRule(**wrong)

@@ -2,6 +2,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ops_pipelines.core.errors import ConfigError
 from ops_pipelines.core.fingerprint import canonical_json
@@ -126,6 +128,20 @@ def test_swapping_the_sides_turns_the_sign_and_nothing_else():
     )
     assert there.effect.difference == -back.effect.difference
     assert (there.detectable, there.power) == (back.detectable, back.power)
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.sampled_from("abcdefgh")), min_size=2, max_size=40))
+def test_neither_the_order_of_cases_nor_the_names_of_clusters_matter(rows):
+    def found(order, prefix):
+        sides = [{str(at): [rows[at][side] / 4] for at in order} for side in (0, 1)]
+        return judged(*sides, {str(at): prefix + rows[at][2] for at in order}).evidence["found"]
+
+    assert found(range(len(rows)), "") == found(range(len(rows) - 1, -1, -1), "document ")
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=40))
+def test_no_run_is_worse_or_better_than_itself(values):
+    assert judged(scores(values), scores(values)).evidence["found"] == "nothing changed"
 
 
 def test_the_evidence_is_plain_json_and_states_what_can_be_detected():
