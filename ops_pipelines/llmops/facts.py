@@ -6,7 +6,7 @@ name has: `flight_delay`, `p95`, `ops.toml`.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -14,20 +14,31 @@ from ops_pipelines.llmops.sentences import STOP_WORDS, stem
 
 NUMBER, DATE, NAME = "number", "date", "name"
 
-_TOKEN = re.compile(r"[^\W_]+(?:[._,:/'-][^\W_]+|_+[^\W_]+)*")
+_TOKEN = re.compile(r"[^\W_]+(?:(?:[.,:/'-]|_+)[^\W_]+)*")
 _PLAIN_NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?")
 _WITH_UNIT = re.compile(r"(\d+(?:[.,]\d+)*)-?([a-z]+)")
 _ISO_DATE = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})")
+_PARTS = re.compile(r"[._,:/'-]+")
+_ORDINAL = re.compile(r"(\d+)(?:st|nd|rd|th)")
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(?::\d{2})?")
 _ONES = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
 _NUMBER_WORDS = {
-    **{word: number for number, word in enumerate(f"{_ONES} seventeen eighteen nineteen twenty".split()) if word != "one"},
-    **{word: number for number, word in zip(range(30, 100, 10), "thirty forty fifty sixty seventy eighty ninety".split(), strict=True)},
-    **{word: number for number, word in enumerate("third fourth fifth sixth seventh eighth ninth tenth".split(), 3)},
+    **{
+        word: number
+        for number, word in enumerate(f"{_ONES} seventeen eighteen nineteen twenty".split())
+        if word != "one"
+    },
+    **{
+        word: number
+        for number, word in zip(
+            range(30, 100, 10), ["thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], strict=True
+        )
+    },
+    **{word: number for number, word in enumerate(["third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"], 3)},
 }
 """`one` is mostly a pronoun, `first` and `second` mostly no numbers."""
-_MONTHS = "january february march april may june july august september october november december".split()
-_DAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
+_MONTHS = ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"]
+_DAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 _CALENDAR = {
     **{name: f"month {number}" for number, name in enumerate(_MONTHS, 1)},
     **{name[:3]: f"month {number}" for number, name in enumerate(_MONTHS, 1)},
@@ -82,7 +93,7 @@ def tokens(text: str) -> tuple[Token, ...]:
     found, end = [], 0
     for match in _TOKEN.finditer(text):
         between = text[end : match.start()]
-        leads = end == 0 or any(mark in between for mark in ".!?:\n\"“|")
+        leads = end == 0 or any(mark in between for mark in '.!?:\n"“|')
         found.append(Token(match[0], _without_possessive(match[0].lower()), match.start(), leads))
         end = match.end()
     return tuple(found)
@@ -118,7 +129,9 @@ def _numbers(token: Token) -> Iterator[tuple[str, str, str]]:
         yield NUMBER, word, ""
     elif _PLAIN_NUMBER.fullmatch(word):
         yield NUMBER, _value(word), ""
-    elif (counted := _WITH_UNIT.fullmatch(word)) and (counted[2] in _UNITS or counted[2] in ("s", "st", "nd", "rd", "th")):
+    elif (counted := _WITH_UNIT.fullmatch(word)) and (
+        counted[2] in _UNITS or counted[2] in ("s", "st", "nd", "rd", "th")
+    ):
         is_decade = counted[2] == "s" and len(counted[1]) == 4
         yield NUMBER, _value(counted[1]), "" if is_decade else _UNITS.get(counted[2], "")
     else:
@@ -126,14 +139,20 @@ def _numbers(token: Token) -> Iterator[tuple[str, str, str]]:
 
 
 def _numbers_in_parts(word: str) -> Iterator[tuple[str, str, str]]:
-    """The numbers of `ten-minute`, `twenty-five`, `1914-15` and `3/4`; none where a part is something else."""
+    """The numbers of `ten-minute`, `twenty-five`, `1914-15`, `mid-19th` and `3/4`."""
     parts = re.split(r"[-/,]", word)
-    values = [str(_NUMBER_WORDS[part]) if part in _NUMBER_WORDS else _value(part) for part in parts]
-    if len(parts) == 2 and values[0] and parts[1] in _UNITS:
-        yield NUMBER, values[0], _UNITS[parts[1]]
-    elif all(values):
-        tens = len(parts) == 2 and all(part in _NUMBER_WORDS for part in parts) and int(values[0]) >= 20 > int(values[1])
-        yield from ((NUMBER, value, "") for value in ([str(int(values[0]) + int(values[1]))] if tens else values))
+    values = [_value_of(part) for part in parts]
+    if len(parts) == 2 and all(part in _NUMBER_WORDS for part in parts) and int(values[0]) >= 20 > int(values[1]):
+        yield NUMBER, str(int(values[0]) + int(values[1])), ""
+        return
+    for value, after in zip(values, (*parts[1:], ""), strict=True):
+        if value:
+            yield NUMBER, value, _UNITS.get(after, "")
+
+
+def _value_of(part: str) -> str:
+    ordinal = _ORDINAL.fullmatch(part)
+    return number_word(part) or _value(ordinal[1] if ordinal else part)
 
 
 def _date_parts(year: int, month: int, day: int) -> Iterator[tuple[str, str, str]]:
@@ -184,7 +203,18 @@ def _without_possessive(word: str) -> str:
     return word.removesuffix("'s").removesuffix("'")
 
 
+def number_word(word: str) -> str:
+    """The digits of a number in letters, empty for another word."""
+    return str(_NUMBER_WORDS.get(word, ""))
+
+
+def is_held(name: str, words: Collection[str]) -> bool:
+    """Whether a name stands among words: as it is, without its ending, or in all its parts."""
+    parts = [part for part in _PARTS.split(name) if part]
+    return name in words or stem(name) in words or (len(parts) > 1 and all(is_held(part, words) for part in parts))
+
+
 def spellings(word: str) -> frozenset[str]:
-    """The forms under which a name may stand in another text: itself, its parts, each without its ending."""
-    parts = [part for part in re.split(r"[._,:/'-]+", word) if part]
+    """The forms under which a word can be asked for: itself and its parts, each with and without its ending."""
+    parts = [part for part in _PARTS.split(word) if part]
     return frozenset((word, stem(word), *parts, *map(stem, parts)))

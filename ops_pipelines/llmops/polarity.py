@@ -11,9 +11,14 @@ from dataclasses import dataclass
 from ops_pipelines.llmops.sentences import STOP_WORDS, stem
 
 _DENIES = frozenset(
-    "not never no without cannot neither nor nobody nothing none hardly barely unable fail fails failed refuses".split()
+    ["not", "never", "no", "without", "cannot", "neither", "nor", "nobody", "nothing", "none", "hardly", "barely", "unable", "fail", "fails", "failed", "refuses"]
 )
-_COMPARES = frozenset("more fewer less later earlier longer sooner only just".split())
+_IMPLIES = frozenset(
+    ["absent", "avoid", "avoids", "except", "exclude", "excluded", "excludes", "few", "forbid", "forbidden", "forbids", "free", "instead", "lack", "lacking", "lacks", "less", "little", "only", "prevent", "prevents", "rarely", "rather", "refuse", "refused", "seldom", "stop", "stopped", "stops", "unless", "unlike"]
+)
+"""Words that deny in other words: a source with one of them may be told with a `not`."""
+_NO_PREFIX = ("under", "uni", "unti")
+_COMPARES = frozenset(["more", "fewer", "less", "later", "earlier", "longer", "sooner", "only", "just"])
 """After `no` or `not` these make no denial: `no more than ten`, `not only`."""
 _REACH = 5
 _PREFIX = ("un", "non", "dis", "im", "in", "ir", "il")
@@ -29,7 +34,9 @@ _PAIRS = """
     with/without success/failure safe/unsafe required/optional public/private online/offline
 """
 _OPPOSITES = {
-    word: frozenset(other for pair in _PAIRS.split() for one in [pair.split("/")] if word in one for other in one if other != word)
+    word: frozenset(
+        other for pair in _PAIRS.split() for one in [pair.split("/")] if word in one for other in one if other != word
+    )
     for pair in _PAIRS.split()
     for word in pair.split("/")
 }
@@ -42,6 +49,11 @@ class Sayings:
     stated: frozenset[str]
     denied: frozenset[str]
     words: frozenset[str]
+
+    @property
+    def denies(self) -> bool:
+        """Whether anything is denied, in whatever words."""
+        return any(is_denial(word) or word in _IMPLIES or _is_negated(word) for word in self.words)
 
 
 def sayings_of(words: Sequence[str]) -> Sayings:
@@ -59,6 +71,8 @@ def opposition(said: Sayings, source: Sayings) -> Iterator[str]:
     """Why a sentence says the opposite of its source; nothing where it does not."""
     for word in sorted(said.denied & (source.stated - source.denied)):
         yield f"denies {word!r}, which the passage states"
+    if said.denied and not source.denies:
+        yield f"denies {sorted(said.denied)[0]!r}, and the passage denies nothing"
     for word in sorted((said.stated - said.denied) & (source.denied - source.stated)):
         yield f"states {word!r}, which the passage denies"
     for word in sorted(said.words - source.words):
@@ -84,8 +98,14 @@ def _opposites(word: str, among: frozenset[str]) -> frozenset[str]:
     found = set(_OPPOSITES.get(word, ())) & among
     if len(word) >= 4:
         found |= {prefix + word for prefix in _PREFIX} & among
-    found |= {word.removeprefix(prefix) for prefix in _PREFIX if word.startswith(prefix) and len(word) >= len(prefix) + 4} & among
+    found |= {
+        word.removeprefix(prefix) for prefix in _PREFIX if word.startswith(prefix) and len(word) >= len(prefix) + 4
+    } & among
     return frozenset(found)
+
+
+def _is_negated(word: str) -> bool:
+    return word.startswith(("un", "non")) and len(word) > 5 and not word.startswith(_NO_PREFIX)
 
 
 def is_denial(word: str) -> bool:
