@@ -3,11 +3,12 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ops_pipelines.cli.doctor_control import access, audit, releases
+from ops_pipelines.cli.doctor_llm import asked_provider, corpora, prompts, provider
 from ops_pipelines.cli.finding import BAD, GOOD, ODD, Finding
 from ops_pipelines.cli.output import AsJson, show
 
@@ -23,7 +24,10 @@ def _family() -> None:
 
 
 @app.command("doctor")
-def examine(as_json: AsJson = False) -> None:
+def examine(
+    ask: Annotated[bool, typer.Option("--ask", help="Ask the provider, too: a call of a few tokens.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """Look at the installation and at everything in OPS_HOME. Exit 1 where something is bad."""
     from ops_pipelines.adapters.platform import Platform
 
@@ -31,6 +35,7 @@ def examine(as_json: AsJson = False) -> None:
     looks = (
         *(_python, _packages, _libraries, _definitions, _automation),
         *(_services, _leftovers, _refused, releases, access, audit, _runs),
+        *(asked_provider if ask else provider, corpora, prompts),
     )
     findings = [finding for look in looks for finding in _guarded(look, platform)]
     show([vars_of(finding) for finding in findings], title="ops doctor", as_json=as_json)

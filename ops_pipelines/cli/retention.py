@@ -29,7 +29,7 @@ def retain(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete old data, objects, reports, snapshots and compacted log rows that no release stands on and nothing kept was made from."""
+    """Delete what is old and no release stands on, and nothing kept was made from: data, objects, snapshots, log rows."""
     from ops_pipelines.adapters.platform import Platform
     from ops_pipelines.adapters.retention import plan_for, sweep
 

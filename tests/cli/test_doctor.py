@@ -1,7 +1,13 @@
 import pytest
 
+from ops_pipelines.adapters.corpora import Corpora
+from ops_pipelines.adapters.embedders import HashingEmbedder
 from ops_pipelines.core.composite import compose
 from ops_pipelines.core.verdict import Blocked
+from ops_pipelines.testing.corpus_index import snapshot_of
+from ops_pipelines.testing.embedders import WordEmbedder
+from ops_pipelines.testing.provider import provider_running
+from ops_pipelines.testing.provider_script import ProviderScript
 from ops_pipelines.testing.release_store import evidence_against
 
 
@@ -130,3 +136,66 @@ def test_refused_partitions_and_leftovers_are_worth_a_look(ops, home):
 
 def test_a_table_is_printed_without_json(ops):
     assert ops("doctor").out.splitlines()[0] == "about\tstate\twhat\tdo"
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    for name in ("OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def configure(monkeypatch, **settings):
+    for name, value in settings.items():
+        monkeypatch.setenv(f"OPENAI_{name}", value)
+
+
+def test_without_a_provider_it_is_the_offline_reader_that_answers(ops, offline):
+    assert found(ops("doctor", "--json"), "provider")["what"] == "extractive/extractive-1 answers offline"
+    assert "extractive/extractive-1 answered in" in found(ops("doctor", "--ask", "--json"), "provider")["what"]
+
+
+def test_a_configured_provider_is_named_with_its_address_and_never_with_a_key(ops, offline, monkeypatch):
+    address = "http://ann:hidden@127.0.0.1:9/v1?token=hidden"
+    configure(monkeypatch, BASE_URL=address, API_KEY="sk-hidden", MODEL="desk-1")
+    said = ops("doctor", "--json")
+    assert found(said, "provider")["what"].startswith("openai/desk-1 at http://127.0.0.1:9/v1; ")
+    assert "hidden" not in said.out + said.err
+
+
+def test_a_provider_without_a_model_is_bad(ops, offline, monkeypatch):
+    configure(monkeypatch, BASE_URL="http://127.0.0.1:9/v1")
+    said = ops("doctor", "--json")
+    assert (said.code, found(said, "provider")["state"]) == (1, "bad")
+    assert "OPENAI_MODEL" in found(said, "provider")["do"]
+
+
+def test_a_provider_that_is_asked_and_does_not_answer_is_bad(ops, offline, monkeypatch):
+    configure(monkeypatch, BASE_URL="http://127.0.0.1:9/v1", API_KEY="sk-hidden", MODEL="desk-1")
+    said = ops("doctor", "--ask", "--json")
+    assert (said.code, found(said, "provider")["state"]) == (1, "bad")
+    assert "sk-hidden" not in said.out + said.err
+
+
+def test_a_provider_that_is_asked_and_answers_is_good(ops, offline, monkeypatch):
+    with provider_running() as running:
+        running.begin(ProviderScript())
+        configure(monkeypatch, BASE_URL=running.base_url, API_KEY="any", MODEL="desk-1")
+        assert "openai/desk-1 answered in" in found(ops("doctor", "--ask", "--json"), "provider")["what"]
+        assert running.count() == 1
+
+
+def test_a_corpus_without_a_snapshot_and_a_prompt_without_a_release_are_worth_a_look(ops, home):
+    said = ops("doctor", "--json")
+    assert "runbooks/snapshot" in found(said, "runbooks")["do"]
+    assert found(said, "runbook_answers")["state"] == "look"
+
+
+def test_a_snapshot_of_the_declared_embedder_is_good_and_one_of_another_is_bad(ops, home):
+    (home.folder / "corpora").mkdir(parents=True)
+    index = Corpora(home.folder).index("runbooks")
+    snapshot_of(index, {"a": "one"}, embedder=HashingEmbedder())
+    assert found(ops("doctor", "--json"), "runbooks")["what"].startswith("1 documents at ")
+    snapshot_of(index, {"a": "one"}, embedder=WordEmbedder(), re_embed=True)
+    said = ops("doctor", "--json")
+    assert (said.code, found(said, "runbooks")["state"]) == (1, "bad")
+    assert "re-snapshot" in found(said, "runbooks")["do"]
