@@ -12,57 +12,21 @@ one, too. Only where most answers differ each day (a judge's decimals) is the me
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
-from math import isfinite
 from statistics import fmean, median, stdev
 from typing import Any
 
-from ops_pipelines.core.errors import DataError, check_settings
+from ops_pipelines.core.errors import check_settings
 from ops_pipelines.core.fingerprint import short
 from ops_pipelines.core.statistics import prediction_bound
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, Verdict
 from ops_pipelines.llmops.attribution import PROVIDER
 from ops_pipelines.llmops.paired import cluster_of
 from ops_pipelines.llmops.probe_baseline import Baseline, baseline_of
+from ops_pipelines.llmops.probe_day import ProbeDay
 
+__all__ = ["NO_LOCAL_CHANGE", "ProbeDay", "ProbeRule", "judge_against", "judge_probe"]
 NO_LOCAL_CHANGE = f"no local change: {PROVIDER}"
 _SHOWN = 5
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeDay:
-    """What the probes scored on one day, by their ids; None for one that got no answer.
-
-    `release` is the digest of the manifest that was asked. `models` and `fingerprints` are all that answers of that day said
-    they are of. A probe whose question or scoring changes gets another id.
-    """
-
-    day: date
-    release: str
-    scores: Mapping[str, float | None]
-    models: tuple[str, ...] = ()
-    fingerprints: tuple[str, ...] = ()
-
-    @property
-    def answered(self) -> dict[str, float]:
-        """The scores of the probes that got an answer."""
-        return {probe: score for probe, score in self.scores.items() if score is not None and isfinite(score)}
-
-    def to_json(self) -> dict[str, Any]:
-        """The day as plain JSON, read back by `from_json`."""
-        return {**asdict(self), "day": self.day.isoformat(), "scores": dict(self.scores)}
-
-    @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> "ProbeDay":
-        """The day that `to_json` wrote; DataError for anything else."""
-        try:
-            read = {name: tuple(record[name]) for name in ("models", "fingerprints")}
-            return cls(date.fromisoformat(record["day"]), record["release"], record["scores"], **read)
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(
-                f"A stored day of probes cannot be read: {dict(record)!r}",
-                expected="a record written by ProbeDay.to_json",
-                action="Leave it out; the baseline is of the days that can be read",
-            ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +65,24 @@ DEFAULT_RULE = ProbeRule()
 
 
 def judge_probe(
-    days: Sequence[ProbeDay], rule: ProbeRule = DEFAULT_RULE, clusters: Mapping[str, str] | None = None
+    days: Sequence[ProbeDay],
+    rule: ProbeRule = DEFAULT_RULE,
+    clusters: Mapping[str, str] | None = None,
+    *,
+    as_of: date | None = None,
 ) -> Verdict:
     """What the latest day says of the release that was asked: Blocked names the provider, with the probes that flipped.
 
-    `days` are all on record, in any order; of two records of one release and day the later one in the sequence counts.
-    NotEvaluated without days, for too few of this release or too few probes, and where too many got no answer.
+    `days` are all on record, in any order; of two records of one release and day the later one in the sequence counts, and
+    those after `as_of` do not. NotEvaluated without days, where `as_of` itself was not probed, for too few days of this
+    release or too few probes, and where too many got no answer.
     """
-    if not days:
+    within = {(one.release, one.day): one for one in days if as_of is None or one.day <= as_of}
+    known = sorted(within.values(), key=lambda one: one.day)
+    if not known:
         return NotEvaluated("no probe was ever asked")
-    known = sorted({(one.release, one.day): one for one in days}.values(), key=lambda one: one.day)
+    if as_of is not None and known[-1].day < as_of:
+        return NotEvaluated(f"no probe was asked on {as_of}; the last was on {known[-1].day}")
     today, before = known[-1], known[:-1]
     baseline: list[ProbeDay] = []
     for day in (one for one in before if one.release == today.release):
@@ -133,9 +105,9 @@ def judge_against(
     answered = {probe: score for probe, score in today.answered.items() if probe in baseline.usual}
     evidence: dict[str, Any] = {"day": today.to_json(), "rule": asdict(rule), "baseline": baseline.to_json()}
     moved = _moved(today, baseline)
-    why = moved or _too_little(len(answered), baseline, rule, clusters)
     if moved:
         return Blocked((moved,), {**evidence, "cause": PROVIDER})
+    why = _too_little(len(answered), baseline, rule, clusters)
     if why:
         return NotEvaluated(why, evidence)
     said = _by_mean(answered, baseline, rule) if baseline.is_restless else _by_flips(answered, baseline, rule, clusters)

@@ -136,6 +136,19 @@ def test_the_order_of_the_records_does_not_matter_and_the_later_of_one_day_count
     assert judge_probe([*reversed(days(15)), day(15)]) == judge_probe(days(16))
 
 
+def test_a_day_that_was_not_probed_is_not_told_by_the_day_before():
+    record, later = days(14), FIRST + timedelta(days=14)
+    verdict = judge_probe(record, as_of=later)
+    assert isinstance(verdict, NotEvaluated)
+    assert verdict.why == "no probe was asked on 2026-03-15; the last was on 2026-03-14"
+    assert judge_probe([*record, day(14, flipped(9))], as_of=later - timedelta(days=1)) == judge_probe(record)
+
+
+def test_a_score_that_is_no_number_is_no_answer():
+    one = day(0, {**STEADY, "probe 00": float("nan")})
+    assert one.to_json()["scores"]["probe 00"] is None
+
+
 def test_a_day_is_read_back_as_it_was_written():
     one = day(3, {**STEADY, "probe 00": None}, fingerprints=("fp_1",))
     assert ProbeDay.from_json(one.to_json()) == one
