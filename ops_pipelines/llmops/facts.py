@@ -21,23 +21,32 @@ _ISO_DATE = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})")
 _PARTS = re.compile(r"[._,:/'-]+")
 _ORDINAL = re.compile(r"(\d+)(?:st|nd|rd|th)")
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(?::\d{2})?")
-_ONES = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+_FROM_ZERO = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen twenty"
+)
+_TENS = "thirty forty fifty sixty seventy eighty ninety"
+_ORDINALS = "third fourth fifth sixth seventh eighth ninth tenth"
 _NUMBER_WORDS = {
-    **{
-        word: number
-        for number, word in enumerate(f"{_ONES} seventeen eighteen nineteen twenty".split())
-        if word != "one"
-    },
-    **{
-        word: number
-        for number, word in zip(
-            range(30, 100, 10), ["thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], strict=True
-        )
-    },
-    **{word: number for number, word in enumerate(["third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"], 3)},
+    **{word: number for number, word in enumerate(_FROM_ZERO.split()) if word != "one"},
+    **dict(zip(_TENS.split(), range(30, 100, 10), strict=True)),
+    **{word: number for number, word in enumerate(_ORDINALS.split(), 3)},
 }
 """`one` is mostly a pronoun, `first` and `second` mostly no numbers."""
-_MONTHS = ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"]
+_MONTHS = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+]
 _DAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 _CALENDAR = {
     **{name: f"month {number}" for number, name in enumerate(_MONTHS, 1)},
@@ -46,19 +55,15 @@ _CALENDAR = {
 }
 _UNSURE = frozenset({"may", "march", "mar", "jan", "dec", "sun", "jun", "sep"})
 """Words that are a date only with a capital, or beside a number."""
-_UNITS = {
-    spelling: unit
-    for unit, spellings in {
-        "ms": "ms millisecond milliseconds", "s": "s sec secs second seconds", "min": "min mins minute minutes",
-        "h": "h hr hrs hour hours", "day": "d day days", "week": "w week weeks", "month": "month months",
-        "year": "yr yrs year years", "%": "% percent", "kb": "kb kib kilobyte kilobytes", "mb": "mb mib megabyte megabytes",
-        "gb": "gb gib gigabyte gigabytes", "tb": "tb tib terabyte terabytes", "k": "thousand", "m": "million",
-        "bn": "billion", "tn": "trillion", "hundred": "hundred", "dozen": "dozen", "usd": "usd dollar dollars",
-        "eur": "eur euro euros", "gbp": "gbp pounds", "m_": "metre metres meter meters", "km": "km kilometre kilometres kilometer kilometers",
-        "mile": "mile miles", "kg": "kg kilogram kilograms", "row": "row rows", "token": "token tokens",
-    }.items()
-    for spelling in spellings.split()
-}  # fmt: skip
+_SPELLINGS = """
+    ms millisecond milliseconds, s sec secs second seconds, min mins minute minutes, h hr hrs hour hours, d day days,
+    w week weeks, month months, yr yrs year years, % percent, kb kib kilobyte kilobytes, mb mib megabyte megabytes,
+    gb gib gigabyte gigabytes, tb tib terabyte terabytes, hundred, thousand, million, billion, dozen, usd dollar dollars,
+    eur euro euros, gbp pounds, metre metres meter meters, km kilometre kilometres kilometer kilometers, mile miles,
+    kg kilogram kilograms, row rows, token tokens
+"""
+_UNITS = {word: spelled.split()[0] for spelled in _SPELLINGS.split(",") for word in spelled.split()}
+"""Each spelling of a unit with the first one of its list."""
 _SIGNS = {"$": "usd", "€": "eur", "£": "gbp"}
 
 

@@ -17,9 +17,8 @@ short answer keeps the words and not their neighbours, so they went; that file i
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from heapq import nlargest
 
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, Verdict
@@ -34,16 +33,13 @@ LEAST = 0.5
 CONTRADICTED = 0.4
 """The share that is left of a score where a strict check has found something."""
 MOST_SENTENCES, MOST_PASSAGE_CHARS, MOST_WORDS = 100, 100_000, 60
-_WINDOW, _NEAREST, _ANNOUNCES, _FUNCTION_WORD = 3, 20, 100, 0.5
-_SPEAKERS = frozenset(map(stem, ["i", "me", "my", "mine", "we", "us", "our", "you", "your"]))
-_FUNCTION_WORDS = (
-    frozenset((*STOP_WORDS, *map(stem, STOP_WORDS), *["s", "t", "d", "m", "ve", "re", "ll", "yes", "yeah", "well"])) - _SPEAKERS
-)
-_EMPTY = (
-    _FUNCTION_WORDS
-    | _SPEAKERS
-    | frozenset(map(stem, ["absolutely", "certainly", "indeed", "no", "not", "ok", "okay", "oh", "right", "sure"]))
-)
+_WINDOW, _NEAREST, _ANNOUNCES, _MOST_CHARS, _FUNCTION_WORD = 3, 20, 100, 1_000, 0.5
+_SPOKEN = "i me my mine we us our you your"
+_CLIPPED = "s t d m ve re ll yes yeah well"
+_ASSENT = "absolutely certainly indeed no not ok okay oh right sure"
+_SPEAKERS = frozenset(map(stem, _SPOKEN.split()))
+_FUNCTION_WORDS = frozenset((*STOP_WORDS, *map(stem, STOP_WORDS), *map(stem, _CLIPPED.split()))) - _SPEAKERS
+_EMPTY = _FUNCTION_WORDS | _SPEAKERS | frozenset(map(stem, _ASSENT.split()))
 _JOINS = re.compile(r"[-/':_]")
 _CITATION = re.compile(r" ?\[[^\[\]\n#]{1,300}#[^\[\]\n#]{1,100}\]")
 _NO = re.compile(r"\s*no\s*[,.;:!-]", re.IGNORECASE)
@@ -73,6 +69,7 @@ class _Said:
     """A sentence in the forms in which two are compared. `passage` numbers the passage that it stands in."""
 
     text: str
+    texts: tuple[str, ...]
     words: tuple[str, ...]
     stems: tuple[str, ...]
     parts: tuple[str, ...]
@@ -92,7 +89,7 @@ class _Place:
 
 def groundedness(answer: str, passages: Sequence[str]) -> Groundedness:
     """The support of an answer by passages; without a passage nothing is supported. Citations are no claims."""
-    sentences = _said(_CITATION.sub("", as_read(answer[:MOST_PASSAGE_CHARS])))
+    sentences = _said(_CITATION.sub("", as_read(answer[:MOST_PASSAGE_CHARS])[:MOST_PASSAGE_CHARS]))
     if not sentences:
         return Groundedness(0.0, ())
     known = _known(passages)
@@ -146,11 +143,14 @@ def _is_empty(sentence: str) -> bool:
 
 
 def _one(text: str, passage: int) -> _Said:
-    found = tuple(token.word for token in tokens(text))
+    read = tokens(text)
+    found = tuple(token.word for token in read)
     denying = found[1:] if _NO.match(text) else found
     stems = tuple(stem(word) for word in found)
     parts = tuple(part for word in found for part in _parts(word))
-    return _Said(text, found, stems, parts, facts_of(text), sayings_of(denying), passage)
+    return _Said(
+        text, tuple(token.text for token in read), found, stems, parts, facts_of(text), sayings_of(denying), passage
+    )
 
 
 def _parts(word: str) -> Iterator[str]:
@@ -161,14 +161,16 @@ def _parts(word: str) -> Iterator[str]:
 
 
 def _pieces(sentence: str) -> Iterator[str]:
-    parts = sentence.split()
-    yield from (" ".join(parts[at : at + MOST_WORDS]) for at in range(0, len(parts), MOST_WORDS))
+    words = sentence.split()
+    for at in range(0, len(words), MOST_WORDS):
+        piece = " ".join(words[at : at + MOST_WORDS])
+        yield from (piece[begin : begin + _MOST_CHARS] for begin in range(0, len(piece), _MOST_CHARS))
 
 
 def _known(passages: Sequence[str]) -> list[_Said]:
     left, found = MOST_PASSAGE_CHARS, []
     for number, passage in enumerate(passages):
-        found += _said(as_read(passage[:left]), number)
+        found += _said(as_read(passage[:left])[:left], number)
         left -= min(len(passage), left)
     return found
 
@@ -198,20 +200,36 @@ def _weights(known: Sequence[_Said]) -> Mapping[str, float]:
 
 
 def _support(said: _Said, places: Mapping[int, tuple[_Place, ...]], weights: Mapping[str, float]) -> Support:
+    numbers = {part for fact in said.facts if fact.kind != NAME for part in _parts(fact.shown.lower())}
     weighed = [(part, _weight(part, weights)) for part in said.parts]
-
-    def held(place: _Place) -> float:
-        return sum(weight for part, weight in weighed if part in place.parts)
-
-    near = nlargest(_NEAREST, places, key=lambda at: held(places[at][0]))
-    rows = [place for at in _begins(near) for place in places.get(at, ())]
-    # Of places that hold as much, the shortest: what else stands around it is no support.
-    best = max(rows, key=lambda place: (round(held(place), 9), -len(place.sentences)), default=None)
-    if best is None or not held(best):
+    found = _found(said, places, [(part, weight) for part, weight in weighed if part not in numbers] or weighed)
+    if not found:
         return Support(said.text, 0.0, ("no passage holds a word of it",))
-    reasons = tuple(dict.fromkeys(_contradictions(said, best)))
-    share = held(best) / sum(weight for _, weight in weighed)
+    # Of places that hold as much, one that contradicts nothing is enough.
+    place, reasons = min(
+        ((one, tuple(dict.fromkeys(_contradictions(said, one)))) for one in found), key=lambda it: len(it[1])
+    )
+    share = _held(place, weighed) / sum(weight for _, weight in weighed)
     return Support(said.text, share * (CONTRADICTED if reasons else 1), reasons)
+
+
+def _found(said: _Said, places: Mapping[int, tuple[_Place, ...]], weighed: Sequence[tuple[str, float]]) -> list[_Place]:
+    """The places that hold the most of a sentence, the shortest of them: what stands around is no support.
+
+    Its numbers and dates do not count here, or the sentence beside would be taken in for its number.
+    """
+    near = nlargest(
+        _NEAREST, places, key=lambda at: (places[at][0].sentences[0].text == said.text, _held(places[at][0], weighed))
+    )
+    rows = [(place, _held(place, weighed)) for at in _begins(near) for place in places.get(at, ())]
+    most = max((held for _, held in rows), default=0.0)
+    best = [place for place, held in rows if most and held > most - 1e-9]
+    shortest = min((len(place.sentences) for place in best), default=0)
+    return [place for place in best if len(place.sentences) == shortest]
+
+
+def _held(place: _Place, weighed: Sequence[tuple[str, float]]) -> float:
+    return sum(weight for part, weight in weighed if part in place.parts)
 
 
 def _begins(near: Sequence[int]) -> list[int]:
@@ -224,16 +242,23 @@ def _weight(part: str, weights: Mapping[str, float]) -> float:
 
 
 def _contradictions(said: _Said, place: _Place) -> Iterator[str]:
-    held = [fact for one in place.sentences for fact in one.facts]
+    held: dict[tuple[str, str], set[str]] = {}
+    for other in (fact for one in place.sentences for fact in one.facts):
+        held.setdefault((other.kind, other.value), set()).add(other.unit)
     for fact in said.facts:
         if fact.kind == NAME:
             if not _holds_name(fact.value, place):
                 yield f"the name {fact.shown!r} is not in the passage"
-        elif not any(fact.agrees_with(other) for other in held):
+        elif not _has_unit(fact.unit, held.get((fact.kind, fact.value), set())):
             yield f"the {fact.kind} {fact.shown!r} is not in the place that supports it"
     nearest = max(place.sentences, key=lambda one: len(set(one.stems) & set(said.stems)))
     yield from opposition(said.sayings, nearest.sayings)
     yield from _exchanged(said, nearest)
+
+
+def _has_unit(unit: str, held: Collection[str]) -> bool:
+    """Whether a value is held with a unit; where one side has none, the value is enough."""
+    return bool(held) and (not unit or unit in held or "" in held)
 
 
 def _holds_name(name: str, place: _Place) -> bool:
@@ -253,15 +278,29 @@ def _same_root(one: str, other: str) -> bool:
 
 
 def _exchanged(said: _Said, source: _Said) -> Iterator[str]:
-    """Facts that stand where the source, between the same words, has others of their kind."""
-    blocks = SequenceMatcher(None, said.stems, source.stems, autojunk=False).get_opcodes()
-    for _, begin, end, source_begin, source_end in (block for block in blocks if block[0] == "replace"):
-        ours = [fact for fact in said.facts if begin <= fact.place < end]
-        theirs = [fact for fact in source.facts if source_begin <= fact.place < source_end]
-        for fact in ours:
-            others = [other for other in theirs if other.kind == fact.kind]
-            if others and end - begin <= 3 and not any(fact.agrees_with(other) for other in others):
-                yield f"{fact.shown!r} stands where the passage has {others[0].shown!r}"
+    """Facts that stand where the source, between the same two words, has another one of their kind."""
+    after: dict[str, dict[tuple[str, str], Fact]] = {}
+    for fact in source.facts:
+        left, right = _beside(source, fact.place)
+        after.setdefault(right, {})[(left, fact.value)] = fact
+    for fact in (*said.facts, *_leading(said)):
+        left, right = _beside(said, fact.place)
+        there = [one for (before, _), one in after.get(right, {}).items() if before == left or fact.place == 0]
+        others = [one for one in there if one.kind == fact.kind]
+        if others and not any(fact.agrees_with(one) for one in others):
+            yield f"{fact.shown!r} stands where the passage has {others[0].shown!r}"
+
+
+def _leading(said: _Said) -> Iterator[Fact]:
+    """The first word of a sentence as the name that it may be: there, a capital says nothing."""
+    if said.texts[0].istitle() and said.words[0] not in STOP_WORDS:
+        yield Fact(NAME, said.words[0], said.texts[0])
+
+
+def _beside(said: _Said, place: int) -> tuple[str, str]:
+    """The words before and after a place; the ends of a sentence are marks of their own."""
+    before, after = said.stems[max(place - 1, 0) : place], said.stems[place + 1 : place + 2]
+    return before[0] if before else "<", after[0] if after else ">"
 
 
 def _unread(sentences: Sequence[_Said]) -> tuple[Support, ...]:

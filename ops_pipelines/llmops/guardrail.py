@@ -3,7 +3,7 @@
 Only Passed lets anything through. A rule that fails, or that cannot tell, is NotEvaluated, and where it blocks, it is closed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -17,19 +17,31 @@ PLACES = (INPUT, CONTEXT, OUTPUT)
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A question with what was found for it and what was answered, as far as it has come."""
+    """A question with what was found for it and what was answered, as far as it has come.
+
+    `instructions` is what the model was told beside them, which is not for the one who asks.
+    """
 
     question: str
     passages: tuple[Passage, ...] = ()
     answer: str = ""
+    instructions: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
-    """What the rules of one place say: whether it may go on, and each rule's own word, of those that only warn, too."""
+    """What the rules of one place say: whether it may go on, and each rule's own word, of those that only warn, too.
+
+    `dropped` are the passages that a rule took away; the exchange may go on without them.
+    """
 
     verdict: Verdict
     findings: Mapping[str, Verdict] = field(default_factory=dict)
+    dropped: tuple[Passage, ...] = ()
+
+    def kept(self, passages: Iterable[Passage]) -> tuple[Passage, ...]:
+        """The passages that no rule took away, in their order."""
+        return tuple(passage for passage in passages if passage not in self.dropped)
 
 
 class Guards(Protocol):

@@ -10,12 +10,15 @@ from dataclasses import dataclass
 
 from ops_pipelines.llmops.sentences import STOP_WORDS, stem
 
-_DENIES = frozenset(
-    ["not", "never", "no", "without", "cannot", "neither", "nor", "nobody", "nothing", "none", "hardly", "barely", "unable", "fail", "fails", "failed", "refuses"]
-)
-_IMPLIES = frozenset(
-    ["absent", "avoid", "avoids", "except", "exclude", "excluded", "excludes", "few", "forbid", "forbidden", "forbids", "free", "instead", "lack", "lacking", "lacks", "less", "little", "only", "prevent", "prevents", "rarely", "rather", "refuse", "refused", "seldom", "stop", "stopped", "stops", "unless", "unlike"]
-)
+_DENYING = """
+    not never no without cannot neither nor nobody nothing none hardly barely unable fail fails failed refuses
+"""
+_DENIES = frozenset(_DENYING.split())
+_IMPLYING = """
+    absent avoid avoids except exclude excluded excludes few forbid forbidden forbids free instead lack lacking lacks less
+    little only prevent prevents rarely rather refuse refused seldom stop stopped stops unless unlike
+"""
+_IMPLIES = frozenset(_IMPLYING.split())
 """Words that deny in other words: a source with one of them may be told with a `not`."""
 _NO_PREFIX = ("under", "uni", "unti")
 _COMPARES = frozenset(["more", "fewer", "less", "later", "earlier", "longer", "sooner", "only", "just"])
@@ -33,13 +36,10 @@ _PAIRS = """
     eastern/western left/right cheap/expensive cheaper/dearer hot/cold early/late begin/end begins/ends began/ended
     with/without success/failure safe/unsafe required/optional public/private online/offline
 """
-_OPPOSITES = {
-    word: frozenset(
-        other for pair in _PAIRS.split() for one in [pair.split("/")] if word in one for other in one if other != word
-    )
-    for pair in _PAIRS.split()
-    for word in pair.split("/")
-}
+_OPPOSITES: dict[str, set[str]] = {}
+for _one, _other in (pair.split("/") for pair in _PAIRS.split()):
+    _OPPOSITES.setdefault(_one, set()).add(_other)
+    _OPPOSITES.setdefault(_other, set()).add(_one)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +59,10 @@ class Sayings:
 def sayings_of(words: Sequence[str]) -> Sayings:
     """What is stated and denied by the words of a sentence, given in lower case and in order.
 
-    >>> sorted(sayings_of("parking is not free".split()).denied)
-    ['free']
+    >>> sorted(sayings_of("parking is not paid".split()).denied)
+    ['paid']
     """
-    denied = {place: word for place, word in _denials(words)}
+    denied = dict(_denials(words))
     stated = frozenset(stem(word) for place, word in enumerate(words) if place not in denied)
     return Sayings(stated, frozenset(map(stem, denied.values())), frozenset(words))
 
