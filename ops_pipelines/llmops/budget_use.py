@@ -86,7 +86,8 @@ def judge_budget_use(budgets: Sequence[Budget], uses: Sequence[BudgetUse], *, re
         if use.is_alerting
     ]
     if refused:
-        reasons.insert(0, f"{refused} questions were refused, since a budget had too little left")
+        asked = "1 question was" if refused == 1 else f"{refused} questions were"
+        reasons.insert(0, f"{asked} refused, since a budget had too little left")
     if reasons:
         return Blocked(tuple(reasons), evidence)
     return Passed(evidence) if budgets else NotEvaluated("there is no budget", evidence)
