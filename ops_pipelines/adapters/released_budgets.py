@@ -10,6 +10,7 @@ from ops_pipelines.core.clock import Window
 from ops_pipelines.core.errors import ReleaseError
 from ops_pipelines.core.pointer import PRODUCTION
 from ops_pipelines.core.release import Release, find_release
+from ops_pipelines.llmops.answer_log import OVER_BUDGET
 from ops_pipelines.llmops.budget import Budget, Spent
 from ops_pipelines.llmops.budget_use import BudgetUse, uses_of
 
@@ -44,7 +45,8 @@ def uses_now(platform: Platform, budgets: Sequence[Budget]) -> tuple[BudgetUse, 
     windows = [budget.span_of(budget.window_at(now)) for budget in budgets]
     began = min((window.start for window in windows), default=now)
     answers = answers_in(platform, Window(began, now + _MOMENT))
-    uses = uses_of(budgets, platform.budgets, Window(now, now + _MOMENT), now, answers)
+    refused = ((one.caller, one.asked_at) for one in answers if one.outcome == OVER_BUDGET)
+    uses = uses_of(budgets, platform.budgets, Window(now, now + _MOMENT), now, refused)
     known = {use.budget.name for use in uses}
     quiet = (
         BudgetUse(budget, f"{budget.name}[nobody yet]", window, Spent())

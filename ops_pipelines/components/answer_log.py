@@ -21,9 +21,9 @@ from ops_pipelines.core.compaction import judge_compaction, unite
 from ops_pipelines.core.fingerprint import digest_table, short
 from ops_pipelines.core.verdict import Verdict
 from ops_pipelines.llmops import answer_table, call_table
-from ops_pipelines.llmops.answer_log import OVER_BUDGET, Answered
+from ops_pipelines.llmops.answer_log import OVER_BUDGET
 from ops_pipelines.llmops.answer_rates import RateRule, judge_errors, judge_stopped
-from ops_pipelines.llmops.answer_table import ANSWERS, answers_of_table, table_of_answers
+from ops_pipelines.llmops.answer_table import ANSWERS, Outline, outlines_of_table, table_of_answers
 from ops_pipelines.llmops.budget import Budget
 from ops_pipelines.llmops.budget_use import BudgetUse, judge_budget_use, uses_of
 from ops_pipelines.llmops.call_log import ANSWERED, Call
@@ -56,8 +56,8 @@ class DayRule:
 def make_answers(system: str, platform: Platform, day: str, rule: DayRule) -> Product:
     """What a system answered on a day, with what it cost; NotEvaluated, and nothing else, where nobody asked."""
     window, key = window_of_day(day), f"{system}/{ANSWERS}"
-    logged = list(platform.answers.answers(window, system))
-    kept, came = _kept(platform, key, day), table_of_answers(logged, _ledger(platform, system, window, logged))
+    logged = platform.answers.answers(window, system)
+    kept, came = _kept(platform, key, day), table_of_answers(logged, _ledger(platform, system, window))
     table = unite(kept, came, key=answer_table.ID)
     verdict = judge_compaction(
         kept, came, key=answer_table.ID, said=answer_table.SAID, what="answers", nothing="nobody asked"
@@ -65,9 +65,10 @@ def make_answers(system: str, platform: Platform, day: str, rule: DayRule) -> Pr
     forgotten = _forget(platform, ANSWERS, system, day)
     if not table.num_rows:
         return unmade(verdict, {}, rule.findings)
-    answers = answers_of_table(table)
+    answers = outlines_of_table(table)
     budgets = _budgets(platform, system, answers)
-    uses = uses_of(budgets, platform.budgets, window, platform.clock.wall(), answers)
+    refused = [(one.caller, one.asked_at) for one in answers if one.outcome == OVER_BUDGET]
+    uses = uses_of(budgets, platform.budgets, window, platform.clock.wall(), refused)
     return Product(
         table,
         digest_table(table, key=[answer_table.ID]),
@@ -75,7 +76,7 @@ def make_answers(system: str, platform: Platform, day: str, rule: DayRule) -> Pr
         {},
         facts={"releases": sorted({one.caller.release for one in answers})},
         shown=_shown_answers(answers, uses, table.num_rows - kept.num_rows, forgotten),
-        findings=_judge_day(answers, rule) | {SPEND: _judge_spend(answers, budgets, uses)},
+        findings=_judge_day(answers, rule) | {SPEND: judge_budget_use(budgets, uses, refused=len(refused))},
     )
 
 
@@ -103,12 +104,9 @@ def _kept(platform: Platform, key: str, day: str) -> "pa.Table":
     return platform.lake.read(key, day) if platform.lake.good(key, day) else pa.table({})
 
 
-def _ledger(platform: Platform, system: str, window: Window, logged: Sequence[Answered]) -> Mapping[str, Call]:
+def _ledger(platform: Platform, system: str, window: Window) -> Mapping[str, Call]:
     """The calls by id that a day's answers can have taken."""
-    if not logged:
-        return {}
-    asked = calls_in(platform, Window(window.start, window.end + _LAST_CALL), system)
-    return {call.id: call for call in asked}
+    return {call.id: call for call in calls_in(platform, Window(window.start, window.end + _LAST_CALL), system)}
 
 
 def _forget(platform: Platform, part: str, system: str, day: str) -> list[str]:
@@ -116,27 +114,23 @@ def _forget(platform: Platform, part: str, system: str, day: str) -> list[str]:
     return log.forget_compacted(platform.lake, system, made=day, now=platform.clock.wall())
 
 
-def _budgets(platform: Platform, system: str, answers: Sequence[Answered]) -> tuple[Budget, ...]:
+def _budgets(platform: Platform, system: str, answers: Sequence[Outline]) -> tuple[Budget, ...]:
     """The budgets of the releases that answered; of two of a name that of the later one."""
     in_order = sorted(answers, key=lambda one: one.asked_at)
     return budgets_of_all(platform, system, (one.caller.release for one in in_order))
 
 
-def _judge_spend(answers: Sequence[Answered], budgets: Sequence[Budget], uses: Sequence[BudgetUse]) -> Verdict:
-    return judge_budget_use(budgets, uses, refused=sum(one.outcome == OVER_BUDGET for one in answers))
-
-
-def _judge_day(answers: Sequence[Answered], rule: DayRule) -> dict[str, Verdict]:
+def _judge_day(answers: Sequence[Outline], rule: DayRule) -> dict[str, Verdict]:
     outcomes = [one.outcome for one in answers]
     found = {ERRORS: judge_errors(outcomes, rule.rates), STOPPED: judge_stopped(outcomes, rule.rates)}
     if rule.latency:
-        took = [one.answer.latency_ms for one in answers if one.outcome == ANSWERED]
+        took = [one.latency_ms for one in answers if one.outcome == ANSWERED]
         found[LATENCY] = judge_latency(took, rule.latency)
     return found
 
 
 def _shown_answers(
-    answers: Sequence[Answered], uses: Sequence[BudgetUse], new: int, forgotten: Sequence[str]
+    answers: Sequence[Outline], uses: Sequence[BudgetUse], new: int, forgotten: Sequence[str]
 ) -> dict[str, Any]:
     counts = Counter((short(one.caller.release), one.outcome) for one in answers)
     return {

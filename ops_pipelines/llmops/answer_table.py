@@ -1,8 +1,10 @@
 """Answers as the table of their day, one row an answer with what all its calls cost, and as answers again."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ops_pipelines.core.clock import utc
@@ -22,9 +24,21 @@ ANSWERS = "answers"
 ID = "answer_id"
 SAID = ("asked_at", "release", "tenant", "outcome", "question", "answer")
 """What may not differ between an answer in the log and the same one in the lake."""
+_BATCH = 1_000
 _OF_CALLER = ("system", "release", "feature", "tenant")
 _OF_QUESTION = ("environment", "question", "outcome", "error")
 _OF_ANSWER = ("text", "said", "provider", "model", "latency_ms")
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """An answer without its words: who asked, when, what became of it, and how long it took."""
+
+    id: str
+    caller: Caller
+    asked_at: datetime
+    outcome: str
+    latency_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +62,43 @@ def cost_of(one: Answered, calls: Mapping[str, Call]) -> Cost:
     return Cost(sum(known) if known else None, len(found) - len(known))
 
 
-def table_of_answers(answers: Sequence[Answered], calls: Mapping[str, Call]) -> "pa.Table":
+def table_of_answers(answers: Iterable[Answered], calls: Mapping[str, Call]) -> "pa.Table":
     """One row an answer, sorted by id. `calls` is the ledger by id.
 
-    `answer` is all that the caller got, as JSON; the other columns are for people who look and count.
+    `answer` is all that the caller got, as JSON; the other columns are for people who look and count. Only a batch of the
+    answers is held at a time beside the table.
     """
     import pyarrow as pa
 
-    if not answers:
+    rows, schema = (_row(one, cost_of(one, calls)) for one in answers), _schema()
+    batches = []
+    while batch := list(islice(rows, _BATCH)):
+        batches.append(pa.RecordBatch.from_pylist(batch, schema=schema))
+    if not batches:
         return pa.table({})
-    rows = [_row(one, cost_of(one, calls)) for one in answers]
-    return pa.Table.from_pylist(sorted(rows, key=lambda row: str(row[ID])), schema=_schema())
+    return pa.Table.from_batches(batches).sort_by([(ID, "ascending")])
 
 
 def answers_of_table(table: "pa.Table") -> tuple[Answered, ...]:
     """The answers of a table of `table_of_answers`, in its order."""
     return tuple(map(answered_of_row, table.to_pylist()))
+
+
+def outlines_of_table(table: "pa.Table") -> tuple[Outline, ...]:
+    """The outlines of the answers in a table, in its order; the words are not even read."""
+    if not table.num_rows:
+        return ()
+    rows = table.select([ID, *_OF_CALLER, "asked_at", "outcome", "latency_ms"]).to_pylist()
+    return tuple(
+        Outline(
+            row[ID],
+            Caller(**{name: row[name] for name in _OF_CALLER}),
+            utc(row["asked_at"]),
+            row["outcome"],
+            row["latency_ms"],
+        )
+        for row in rows
+    )
 
 
 def answered_of_row(row: Mapping[str, Any]) -> Answered:

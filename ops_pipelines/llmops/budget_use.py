@@ -1,5 +1,6 @@
 """How far budgets are used: by account, in each of their windows, and whether people have to be told."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,8 +9,7 @@ from typing import Any
 
 from ops_pipelines.core.clock import Window
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, Verdict
-from ops_pipelines.llmops.answer_log import OVER_BUDGET, Answered
-from ops_pipelines.llmops.budget import Budget, BudgetStore, Spent
+from ops_pipelines.llmops.budget import Budget, BudgetStore, Caller, Spent, accounts_of
 from ops_pipelines.llmops.cost import from_nanos, nanos
 
 _MOMENT = timedelta(microseconds=1)
@@ -60,15 +60,19 @@ class BudgetUse:
 
 
 def uses_of(
-    budgets: Sequence[Budget], store: BudgetStore, over: Window, at: datetime, answers: Iterable[Answered] = ()
+    budgets: Sequence[Budget],
+    store: BudgetStore,
+    over: Window,
+    at: datetime,
+    refused: Iterable[tuple[Caller, datetime]] = (),
 ) -> tuple[BudgetUse, ...]:
     """Each account of some budgets in each of its windows that touches a span of time, the most used first.
 
     An account exists once something was reserved on it; a budget that is not told apart by anything is shown from the
-    first. `answers` are those of the span, by which refused questions are counted.
+    first. `refused` are the questions for which a budget had too little left: who asked, and when.
     """
-    refused = _refused(budgets, answers)
-    found = [use for budget in budgets for use in _uses_of_one(budget, store, over, at, refused)]
+    counts = _counted(budgets, refused)
+    found = [use for budget in budgets for use in _uses_of_one(budget, store, over, at, counts)]
     return tuple(sorted(found, key=lambda use: (-use.share, use.account, use.window.start)))
 
 
@@ -82,7 +86,8 @@ def judge_budget_use(budgets: Sequence[Budget], uses: Sequence[BudgetUse], *, re
         if use.is_alerting
     ]
     if refused:
-        reasons.insert(0, f"{refused} questions were refused, since a budget had too little left")
+        asked = "1 question was" if refused == 1 else f"{refused} questions were"
+        reasons.insert(0, f"{asked} refused, since a budget had too little left")
     if reasons:
         return Blocked(tuple(reasons), evidence)
     return Passed(evidence) if budgets else NotEvaluated("there is no budget", evidence)
@@ -101,14 +106,11 @@ def _uses_of_one(
     ]
 
 
-def _refused(budgets: Sequence[Budget], answers: Iterable[Answered]) -> dict[tuple[str, int], int]:
+def _counted(budgets: Sequence[Budget], refused: Iterable[tuple[Caller, datetime]]) -> Counter[tuple[str, int]]:
     """How many questions were refused, by the key and window of each account on which they would have counted."""
-    counts: dict[tuple[str, int], int] = {}
-    for one in answers:
-        if one.outcome == OVER_BUDGET:
-            accounts = (budget.account(one.caller, one.asked_at) for budget in budgets)
-            for key in {(account.key, account.window) for account in accounts if account}:
-                counts[key] = counts.get(key, 0) + 1
+    counts: Counter[tuple[str, int]] = Counter()
+    for caller, at in refused:
+        counts.update({(account.key, account.window) for account in accounts_of(budgets, caller, at)})
     return counts
 
 

@@ -116,7 +116,7 @@ def test_a_budget_that_reached_its_alert_is_named_with_the_questions_that_it_ref
     desk.compact()
     spend = desk.findings()["spend"]
     assert isinstance(spend, Blocked)
-    assert "1 questions were refused" in spend.reasons[0]
+    assert "1 question was refused" in spend.reasons[0]
     assert "daily[tenant=acme] of $1 was spent or reserved to 90%" in spend.reasons[1]
     assert spend.evidence["accounts"][0]["state"] == "exhausted"
 
@@ -212,6 +212,19 @@ def test_the_schedule_is_stopped_on_a_fresh_clone_and_asks_for_yesterday(desk):
     ) as context:
         asked = schedule.evaluate_tick(context)
     assert [request.partition_key for request in asked.run_requests] == [DAY]
+
+
+def test_the_schedule_asks_for_no_day_before_the_first_and_for_none_that_goes_on(desk):
+    desk.ask(1)
+    desk.ask(2, at=desk.now)
+    defs = furnish(answer_days(SYSTEM, AnswerDays(start=NEXT)), desk.platform)
+    with dg.build_schedule_context(
+        scheduled_execution_time=desk.now,
+        repository_def=defs.get_repository_def(),
+        resources={"platform": desk.platform},
+    ) as context:
+        asked = defs.resolve_schedule_def(f"{SYSTEM}_answers").evaluate_tick(context)
+    assert (asked.run_requests, asked.skip_message) == ([], "every day that is over is compacted")
 
 
 def test_limits_that_cannot_be_are_refused_when_the_yaml_is_read():

@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from ops_pipelines.core.compaction import judge_compaction, unite
 from ops_pipelines.core.fingerprint import digest_table
 from ops_pipelines.core.verdict import Blocked, Passed
-from ops_pipelines.llmops.answer_table import ID, SAID, Cost, answers_of_table, cost_of, table_of_answers
+from ops_pipelines.llmops.answer_table import (
+    ID,
+    SAID,
+    Cost,
+    Outline,
+    answers_of_table,
+    cost_of,
+    outlines_of_table,
+    table_of_answers,
+)
 from ops_pipelines.llmops.call_table import calls_of_table, table_of_calls
 from ops_pipelines.testing.answer_log import MONDAY, answered_of
 from ops_pipelines.testing.call_log import call_of
@@ -38,6 +47,19 @@ def priced(**usd):
 def test_answers_come_back_from_their_table_as_they_were(answers):
     table = table_of_answers(answers, {})
     assert answers_of_table(table) == tuple(sorted(answers, key=lambda one: one.id))
+
+
+def test_an_outline_tells_who_asked_when_and_what_became_of_it_without_the_words():
+    one = answered_of("a", outcome="timeout", tenant="other", latency_ms=7.5)
+    (outline,) = outlines_of_table(table_of_answers([one], {}))
+    assert outline == Outline("a", one.caller, one.asked_at, "timeout", 7.5)
+    assert outlines_of_table(table_of_answers([], {})) == ()
+
+
+def test_more_answers_than_fit_into_a_batch_are_one_sorted_table():
+    answers = [answered_of(f"{number:05}") for number in reversed(range(2_500))]
+    table = table_of_answers(iter(answers), {})
+    assert table.column(ID).to_pylist() == [one.id for one in reversed(answers)]
 
 
 def test_calls_come_back_from_their_table_as_they_were():

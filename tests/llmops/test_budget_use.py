@@ -10,7 +10,7 @@ from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed
 from ops_pipelines.llmops.budget import Budget, Caller, accounts_of
 from ops_pipelines.llmops.budget_use import judge_budget_use, uses_of
 from ops_pipelines.llmops.cost import nanos
-from ops_pipelines.testing.answer_log import MONDAY, answered_of
+from ops_pipelines.testing.answer_log import MONDAY
 from ops_pipelines.testing.budget_store import MemoryBudgetStore
 
 DAY = Window(MONDAY, MONDAY + timedelta(days=1))
@@ -34,8 +34,8 @@ def spend(store, dollars, tenant="acme", *budgets, at=NOON, settled=True):
         store.settle(id, nanos(Decimal(dollars)), at=at)
 
 
-def used(store, *budgets, answers=()):
-    return uses_of(budgets or (TENANT, ALL), store, DAY, NOON, answers)
+def used(store, *budgets, refused=()):
+    return uses_of(budgets or (TENANT, ALL), store, DAY, NOON, refused)
 
 
 def test_each_account_is_told_the_most_used_first(store):
@@ -76,8 +76,8 @@ def test_an_alert_is_a_finding_that_names_the_account(store):
 
 def test_a_budget_that_has_too_little_left_for_anybody_is_exhausted_although_some_is_left(store):
     spend(store, "9.99")
-    refused = answered_of("a", at=NOON, system="desk", outcome="over_budget", tenant="acme", usage=None)
-    states = {use.account: (use.is_exhausted, use.refused) for use in used(store, answers=[refused])}
+    refused = [(Caller("desk", "r1", "", "acme"), NOON)]
+    states = {use.account: (use.is_exhausted, use.refused) for use in used(store, refused=refused)}
     assert states == {"tenant[tenant=acme]": (True, 1), "all": (False, 1)}
 
 
