@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ops_pipelines.core.verdict import Verdict
+from ops_pipelines.core.verdict import Passed, Verdict
 from ops_pipelines.llmops.passages import Passage
 
 INPUT, CONTEXT, OUTPUT = "input", "context", "output"
@@ -42,6 +42,16 @@ class Guarded:
     def kept(self, passages: Iterable[Passage]) -> tuple[Passage, ...]:
         """The passages that no rule took away, in their order."""
         return tuple(passage for passage in passages if passage not in self.dropped)
+
+
+class Unguarded:
+    """The Guards of a system without guardrails."""
+
+    refusal = "This cannot be answered."
+
+    def judge(self, where: str, exchange: Exchange) -> Guarded:  # noqa: ARG002
+        """Passed."""
+        return Guarded(Passed())
 
 
 class Guards(Protocol):

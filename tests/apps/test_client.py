@@ -1,0 +1,125 @@
+"""The door for applications, over a small project whose release was made by its assets."""
+
+import asyncio
+import threading
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from ops_pipelines.adapters.lineage_sources import rooms_of
+from ops_pipelines.apps.client import AnswerDoor
+from ops_pipelines.core.clock import Window
+from ops_pipelines.core.errors import ReleaseError
+from ops_pipelines.core.walk import explain
+from ops_pipelines.llmops.budget import BudgetSpent
+from ops_pipelines.llmops.chat_model import ChatError
+from ops_pipelines.testing.provider import provider_running
+from ops_pipelines.testing.provider_script import STATUS, Fault, ProviderScript, Stage
+
+from ..components.answers_project import Desk
+
+QUESTION = "How is a release rolled back?"
+EVER = Window(datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
+BY_SCRIPT = {"prices": {"openai/desk-4": {"input_usd": 1, "output_usd": 1}}, "cost": {"most_times": None}}
+
+pytestmark = pytest.mark.filterwarnings("ignore::dagster.PreviewWarning")  # a check of one partition is in preview
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch) -> Desk:
+    for name in ("OPS_HOME", "OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    return Desk.at(tmp_path)
+
+
+def asked(desk: Desk, question: str = QUESTION, **more):
+    return asyncio.run(AnswerDoor(desk.platform).answer("desk", question, **more))
+
+
+def test_an_answer_comes_from_what_is_live_and_is_explained_down_to_its_document(desk):
+    desk.made()
+    found = asked(desk, tenant="acme", feature="help")
+    assert "ops rollback" in found.text
+    walked = explain(found.id, rooms_of(desk.platform))
+    kinds = {node.kind for _, node in walked.nodes}
+    assert {"answer", "release", "chunk", "document", "call", "artefact", "part"} <= kinds
+    assert walked.missing == ()
+
+
+def test_every_question_is_written_down_with_its_caller_before_it_returns(desk):
+    desk.made()
+    found = asked(desk, tenant="acme", feature="help")
+    (kept,) = desk.platform.answers.answers(EVER, "desk")
+    assert (kept.id, kept.caller.tenant, kept.caller.feature, kept.outcome) == (found.id, "acme", "help", "answered")
+    assert desk.platform.calls.find(found.calls[0]).caller == kept.caller
+
+
+def test_a_named_release_answers_beside_the_live_one_and_a_rollback_holds_from_the_next_question_on(desk):
+    desk.made()
+    first = desk.live()
+    desk.write("rollback", "A release is rolled back by the desk, by `ops undo`.")
+    desk.golden({"id": "one", "kind": "unanswerable", "question": "Which dish is served?", "refuses": True})
+    assert desk.made(gate={"least": {"refusal": 1.0}, "compared": []}).success
+    door = AnswerDoor(desk.platform)
+    texts = [asyncio.run(door.answer("desk", QUESTION, release=release)).text for release in (None, first[:12])]
+    assert ["ops undo" in text for text in texts] == [True, False]
+    desk.platform.roll_back("desk", None, actor="ann", reason="wrong command")
+    assert "ops rollback" in asyncio.run(door.answer("desk", QUESTION)).text
+
+
+def test_nothing_live_and_a_system_that_nobody_knows_are_errors_with_the_next_command(desk):
+    with pytest.raises(ReleaseError, match="ops promote desk"):
+        asked(desk)
+    desk.made()
+    with pytest.raises(ReleaseError, match="Did you mean 'desk'"):
+        asyncio.run(AnswerDoor(desk.platform).answer("dsek", QUESTION))
+
+
+def test_a_provider_over_http_answers_with_one_variable_more_and_one_that_fails_is_written_down(desk, monkeypatch):
+    script = ProviderScript(stages=(Stage(answers_as="desk-4"),))
+    with provider_running(script) as provider:
+        monkeypatch.setenv("OPENAI_BASE_URL", provider.base_url)
+        monkeypatch.setenv("OPENAI_MODEL", "desk-4")
+        assert desk.made(**BY_SCRIPT).success
+        found = asked(desk)
+        assert (found.provider, found.model, "ops rollback" in found.text) == ("openai", "desk-4", True)
+        provider.begin(ProviderScript(faults=(Fault(STATUS, status=400, times=9),)))
+        with pytest.raises(ChatError):
+            asked(desk)
+    kept = list(desk.platform.answers.answers(EVER, "desk"))
+    assert [one.outcome for one in kept] == ["answered", "invalid"]
+    assert len(kept[-1].calls) == 1
+
+
+def test_where_the_provider_fails_the_fallback_of_the_release_answers(desk, monkeypatch):
+    with provider_running(ProviderScript(stages=(Stage(answers_as="desk-4"),))) as provider:
+        monkeypatch.setenv("OPENAI_BASE_URL", provider.base_url)
+        monkeypatch.setenv("OPENAI_MODEL", "desk-4")
+        assert desk.made(**BY_SCRIPT, fallback=["extractive/extractive-1"]).success
+        provider.begin(ProviderScript(faults=(Fault(STATUS, status=500, times=99),)))
+        found = asked(desk)
+    assert (found.provider, "ops rollback" in found.text) == ("extractive", True)
+    assert len(found.calls) > 1
+
+
+def test_fifty_callers_at_once_never_take_a_tenant_more_than_one_request_past_its_budget(desk):
+    desk.made(budgets=[{"name": "tenants", "limit_usd": "0.00002", "per": ["tenant"]}])
+    door, answered, refused = AnswerDoor(desk.platform), [], []
+
+    def ask() -> None:
+        try:
+            answered.append(asyncio.run(door.answer("desk", QUESTION, tenant="acme")))
+        except BudgetSpent as error:
+            refused.append(error)
+
+    threads = [threading.Thread(target=ask) for _ in range(50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    spent = sum((one.usd for one in answered), Decimal(0))
+    assert (len(answered) + len(refused), bool(answered), bool(refused)) == (50, True, True)
+    assert spent <= Decimal("0.00002") + max(one.usd for one in answered)
+    assert asyncio.run(door.answer("desk", QUESTION, tenant="other")).text
