@@ -52,10 +52,22 @@ def chat_model_of(
 
     `paid` wraps what makes one attempt, for instance in a MeteredChat, so that each attempt is reserved and written down.
     """
+    chat = paid(attempt_model_of(pin, environ=environ, attempt_seconds=attempt_seconds, stream=stream))
+    return chat if pin.provider == extractive.PROVIDER else RetryingChat(chat, budget)
+
+
+def attempt_model_of(
+    pin: ProviderPin,
+    *,
+    environ: Mapping[str, str] | None = None,
+    attempt_seconds: float = 60.0,
+    stream: bool = False,
+) -> ChatModel:
+    """The ChatModel that makes one attempt as a pin says; ConfigError as above. It may be shared, and keeps connections."""
     if pin.provider == extractive.PROVIDER:
-        return paid(PinnedReader(pin))
+        return PinnedReader(pin)
     url, key = _found(pin.provider, os.environ if environ is None else environ)
-    return RetryingChat(paid(OpenAIChat(pin, Endpoint(url, key, attempt_seconds, stream))), budget)
+    return OpenAIChat(pin, Endpoint(url, key, attempt_seconds, stream))
 
 
 def default_pin(environ: Mapping[str, str] | None = None) -> ProviderPin:

@@ -113,7 +113,7 @@ class Corpora:
 
     def embedder(self, spec: CorpusSpec) -> Embedder:
         """The embedder that a corpus declares."""
-        return self.embedders.get(spec.embedder) or embedder_named(spec.embedder)
+        return self.embedder_named(spec.embedder)
 
     def plan(self, spec: CorpusSpec, documents: Sequence[Document], as_of: datetime) -> Planned:
         """The next snapshot of a corpus on top of its latest one; nothing is embedded, and nothing written."""
@@ -128,17 +128,24 @@ class Corpora:
 
     def retriever(self, spec: CorpusSpec, *, mode: str = HYBRID, digest: str | None = None) -> Retriever:
         """What finds chunks of a snapshot; EmbeddingPinMismatch for another embedder than it was built with."""
+        return self.reader(self.open(spec, digest), self.embedder(spec), mode=mode, fusion=spec.fusion)
+
+    def reader(self, indexed: IndexedSnapshot, embedder: Embedder, *, mode: str, fusion: Fusion) -> Retriever:
+        """What finds chunks of an opened snapshot; EmbeddingPinMismatch as above, ConfigError for an unknown mode."""
         if mode not in MODES:
             raise ConfigError(
                 f"There is no retrieval by {mode!r}",
                 expected=f"one of {', '.join(MODES)}",
                 action=near_miss(mode, MODES),
             )
-        indexed = self.open(spec, digest)
         if mode == LEXICAL:
             return BM25Retriever(indexed)
-        dense = DenseRetriever(indexed, self.embedder(spec))
-        return dense if mode == DENSE else HybridRetriever(BM25Retriever(indexed), dense, spec.fusion)
+        dense = DenseRetriever(indexed, embedder)
+        return dense if mode == DENSE else HybridRetriever(BM25Retriever(indexed), dense, fusion)
+
+    def embedder_named(self, name: str) -> Embedder:
+        """The embedder of a name that a corpus declares."""
+        return self.embedders.get(name) or embedder_named(name)
 
 
 def declared_corpora(defs: Path, root: Path) -> dict[str, CorpusSpec]:

@@ -9,13 +9,24 @@ from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.scorer_code import versioned_by_code
 from ops_pipelines.core.errors import OpsError
 from ops_pipelines.llmops.answering import Answerer
+from ops_pipelines.llmops.evals.cache import AskAnew
 from ops_pipelines.llmops.evals.golden_set import GoldenSet
 from ops_pipelines.llmops.evals.log import Evaluation
 from ops_pipelines.llmops.evals.run import run_evaluation
 from ops_pipelines.llmops.evals.scorer import Scorer
 from ops_pipelines.llmops.evals.scorers import STANDARD
 
-CONCURRENCY = 8
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How many cases are asked at once, how often each, and whether `again`, whatever was answered before."""
+
+    concurrency: int = 8
+    repeats: int = 1
+    again: bool = False
+
+
+DEFAULT_PACE = Pace()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +44,7 @@ async def run_golden(
     *,
     platform: Platform,
     subject: Subject,
-    concurrency: int = CONCURRENCY,
-    repeats: int = 1,
+    pace: Pace = DEFAULT_PACE,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Evaluation:
     """The evaluation of a system, kept.
@@ -45,9 +55,9 @@ async def run_golden(
         answerer,
         golden.cases,
         versioned_by_code(scorers),
-        cache=platform.evals,
-        concurrency=concurrency,
-        repeats=repeats,
+        cache=AskAnew() if pace.again else platform.evals,
+        concurrency=pace.concurrency,
+        repeats=pace.repeats,
         progress=progress,
     )
     made = Evaluation(subject.system, golden.name, platform.clock.wall(), run, dict(subject.facts))

@@ -4,10 +4,15 @@ from collections.abc import Mapping
 from functools import cache, partial
 from typing import Any
 
+from ops_pipelines.adapters.answerers import recipe_of
+from ops_pipelines.adapters.call_records import find_answer
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.core.rebuild import Rebuilt, rebuild
 from ops_pipelines.core.release import Manifest, ReleaseStore, find_release
 from ops_pipelines.core.walk import Room
+from ops_pipelines.llmops import provenance as answers
+from ops_pipelines.llmops.answer_log import Answered
+from ops_pipelines.llmops.corpus_index import IndexedSnapshot
 from ops_pipelines.mlops.provenance import Sources, room_of
 from ops_pipelines.mlops.served import ID, SERVED
 
@@ -19,7 +24,7 @@ def rooms_of(platform: Platform) -> tuple[Room, ...]:
 
     A room remembers what it has read: ask for new ones for each walk.
     """
-    return (room_of(sources_of(platform)),)
+    return (answers.room_of(answer_sources_of(platform)), room_of(sources_of(platform)))
 
 
 def sources_of(platform: Platform) -> Sources:
@@ -39,6 +44,25 @@ def sources_of(platform: Platform) -> Sources:
     )
 
 
+def answer_sources_of(platform: Platform) -> answers.Sources:
+    """Where the room of answers looks, each snapshot and release read once."""
+
+    @cache
+    def found_in(system: str, digest: str) -> tuple[str, str] | None:
+        found = recipe_of(platform, find_release(platform.releases, system, digest)).found
+        return (found.retrieval.corpus, found.snapshot) if found else None
+
+    @cache
+    def snapshot(corpus: str, digest: str) -> answers.Read:
+        return _Opened(platform.corpora.index(corpus).at(digest))
+
+    def answer(id: str) -> tuple[Answered, str | None] | None:
+        found = find_answer(platform, id)
+        return (found.answered, found.where) if found else None
+
+    return answers.Sources(answer, platform.calls.find, found_in, snapshot)
+
+
 def rebuild_release(platform: Platform, system: str, digest: str) -> Rebuilt:
     """A release made again from the bytes that the object store holds now; ReleaseError where there is no such release."""
 
@@ -48,6 +72,14 @@ def rebuild_release(platform: Platform, system: str, digest: str) -> Rebuilt:
 
     release = find_release(platform.releases, system, digest)
     return rebuild(release.digest, release.manifest, platform.objects.read, known)
+
+
+class _Opened:
+    """A snapshot whose chunks are read once for a walk."""
+
+    def __init__(self, indexed: IndexedSnapshot) -> None:
+        self.snapshot = indexed.snapshot
+        self.chunks = cache(indexed.chunks)
 
 
 class _ReadOnce:

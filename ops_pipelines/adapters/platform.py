@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ops_pipelines.adapters.access import Access
 from ops_pipelines.adapters.clock import ProjectClock
+from ops_pipelines.adapters.corpora import Corpora
 from ops_pipelines.adapters.feast_store import FeastStore
 from ops_pipelines.adapters.lake import Lake
 from ops_pipelines.adapters.mlflow_registry import MLflowRegistry, RegistryError, TrainingRecord
@@ -112,6 +113,11 @@ class Platform:
         return Origin(run_id, self.project.commit(), code, self.clock.wall())
 
     @property
+    def corpora(self) -> Corpora:
+        """The corpora of the home."""
+        return Corpora(self.project.home)
+
+    @property
     def access(self) -> Access:
         """The door that checks who acts."""
         return Access(self.principals, self.clock)
@@ -166,6 +172,7 @@ class Platform:
         """Whether a release answers here as when it was gated, with all that it uses: what a promotion asks for."""
         return judge_going_live(
             self.objects,
+            self.corpora,
             release,
             lock=self.project.environment(),
             find=self.release,
@@ -175,7 +182,7 @@ class Platform:
 
     def still_answers(self, release: Release) -> Verdict:
         """Passed unless a release, or one that it uses, answers otherwise than when it was gated: what a rollback asks."""
-        return judge_coming_back(self.objects, release, find=self.release, resolves=self.resolves)
+        return judge_coming_back(self.objects, self.corpora, release, find=self.release, resolves=self.resolves)
 
     def release(self, system: str, digest: str) -> Release | None:
         """The release of a system by its whole digest; None where there is none."""

@@ -26,6 +26,7 @@ VERBS = {
     "releases": "releases",
     "canary": "canary",
     "serve": "serve",
+    "ask": "ask",
     "why": "why",
     "impact": "impact",
     "retention": "retention",

@@ -4,6 +4,7 @@ What is refused is never embedded, and the latest snapshot goes on answering.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -43,7 +44,8 @@ def make_snapshot(spec: CorpusSpec, platform: Platform, corpora: Corpora) -> Pro
     if not isinstance(verdict, Passed):
         return _refused(verdict, findings | {FRESH: fresh()}, rows)
     indexed = _keep(spec, platform, corpora, planned)
-    return _made(indexed, planned, verdict, findings | {FRESH: fresh()}, rows)
+    made = _made(indexed, planned, verdict, findings | {FRESH: fresh()}, rows)
+    return replace(made, facts={**made.facts, "embedder": spec.embedder, "fusion": asdict(spec.fusion)})
 
 
 def judge_fresh(spec: CorpusSpec, corpora: Corpora, documents: Sequence[Document], as_of: datetime) -> Verdict:

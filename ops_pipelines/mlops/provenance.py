@@ -161,6 +161,7 @@ def _release(id: str, sources: Sources) -> Node:
 def _parts(release: Release, evidence: Evidence) -> tuple[Thing, ...]:
     manifest, training_set = release.manifest, evidence.facts.get("training_set")
     data = [_content(str(training_set), manifest.behaviour["dataset"])] if training_set else []
+    data += _read(evidence.facts.get("inputs", {}))
     used = [_release_of(system, digest) for system, digest in manifest.uses.items()]
     return (*data, *used, *((PART, f"{name}@{digest}") for name, digest in manifest.behaviour.items()))
 

@@ -17,7 +17,7 @@ from ops_pipelines.llmops.chat_model import ChatError
 from ops_pipelines.testing.provider import provider_running
 from ops_pipelines.testing.provider_script import STATUS, Fault, ProviderScript, Stage
 
-from ..components.answers_project import Desk
+from ..components.answers_project import Desk, failed_checks
 
 QUESTION = "How is a release rolled back?"
 EVER = Window(datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
@@ -82,7 +82,7 @@ def test_a_provider_over_http_answers_with_one_variable_more_and_one_that_fails_
     with provider_running(script) as provider:
         monkeypatch.setenv("OPENAI_BASE_URL", provider.base_url)
         monkeypatch.setenv("OPENAI_MODEL", "desk-4")
-        assert desk.made(**BY_SCRIPT).success
+        assert failed_checks(desk.made(**BY_SCRIPT)) == {}
         found = asked(desk)
         assert (found.provider, found.model, "ops rollback" in found.text) == ("openai", "desk-4", True)
         provider.begin(ProviderScript(faults=(Fault(STATUS, status=400, times=9),)))
