@@ -1,10 +1,11 @@
-"""`ops eval list|show|label`: what evaluations came to, and what people say of the answers."""
+"""`ops eval`: evaluations asked, compared, divided among causes, shown, and labelled by people."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ops_pipelines.cli.eval_label import label
+from ops_pipelines.cli.eval_runs import attribute, compare, run
 from ops_pipelines.cli.evaluations import LAST, Id, evaluation_named
 from ops_pipelines.cli.output import AsJson, show
 
@@ -14,10 +15,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 family = typer.Typer(
-    help="list, show or label: what evaluations came to.", no_args_is_help=True, suggest_commands=False
+    help="run, compare, attribute, list, show or label evaluations.", no_args_is_help=True, suggest_commands=False
 )
 app.add_typer(family, name="eval")
 family.add_typer(label, name="label")
+for verb in (run, compare, attribute):
+    family.command(verb.__name__)(verb)
 
 
 @app.callback()

@@ -17,6 +17,8 @@ from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.project import Project, find_project
 from ops_pipelines.adapters.prompt_files import prompt_path, read_prompt_file
 from ops_pipelines.adapters.secret_scan import find_secrets
+from ops_pipelines.components.answers import answers_defs
+from ops_pipelines.components.answers_settings import Answers
 from ops_pipelines.components.code import code_version
 from ops_pipelines.components.component import OpsComponent
 from ops_pipelines.components.conditions import first_or_changed
@@ -39,12 +41,14 @@ CHECK = "is_sound"
 class Prompt(OpsComponent):
     """A prompt in evals/prompts/<name>/prompt.yaml, or in the file that `path` names from the project's root.
 
-    `max_tokens` bounds its text without values, by an estimate. What is not sound is refused and reaches nobody.
+    `max_tokens` bounds its text without values, by an estimate. What is not sound is refused and reaches nobody. With
+    `answers` it is a system: released with all that it answers by, gated on its golden set, and asked by its name.
     """
 
     name: str
     path: str | None = None
     max_tokens: int | None = Field(default=None, gt=0)
+    answers: Answers | None = None
     description: str | None = None
     owners: list[str] = Field(default_factory=list)
 
@@ -65,7 +69,8 @@ class Prompt(OpsComponent):
         def prompt(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
             return publish(context, platform, make_prompt(self, platform), check=CHECK)
 
-        return dg.Definitions(assets=[prompt])
+        written = dg.Definitions(assets=[prompt])
+        return dg.Definitions.merge(written, answers_defs(self, self.answers)) if self.answers else written
 
     def file(self, project: Project) -> Path:
         """Where the prompt is written."""

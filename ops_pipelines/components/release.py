@@ -9,18 +9,19 @@ from pydantic import Field
 
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.components.component import OpsComponent
+from ops_pipelines.components.going_live import make_live
 from ops_pipelines.components.model_jobs import pointer_jobs
 from ops_pipelines.components.publishing import Product, gate_spec, publish, table_of, why_command
 from ops_pipelines.components.scaffolding import ReleaseScaffolder
 from ops_pipelines.core.composite import compose
-from ops_pipelines.core.errors import NoAcceptedData, ReleaseError
-from ops_pipelines.core.fingerprint import digest_json, short
+from ops_pipelines.core.errors import ReleaseError
+from ops_pipelines.core.fingerprint import short
 from ops_pipelines.core.gate import Judgement, decide
 from ops_pipelines.core.lineage import Artefact
 from ops_pipelines.core.pointer import PRODUCTION
 from ops_pipelines.core.release import Evidence, Manifest, find_release
 from ops_pipelines.core.release import Release as Kept
-from ops_pipelines.core.verdict import NotEvaluated, Passed, Verdict
+from ops_pipelines.core.verdict import NotEvaluated, Verdict
 
 LIVE = "live"
 """Written in place of a digest: the release that is live when the composite is composed."""
@@ -74,7 +75,8 @@ class Release(OpsComponent):
             description="The composition, live: its own pointer moved, and no other.",
         )
         def release(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
-            made = make_composite_live(self, platform, actor=f"run {context.run.run_id}")
+            key = f"{self.name}/composition"
+            made = make_live(self.name, platform, platform.lake.latest(key), key, actor=f"run {context.run.run_id}")
             return publish(context, platform, made, check="is_live")
 
         return release
@@ -99,28 +101,6 @@ def make_composition(release: Release, platform: Platform, *, run_id: str) -> Pr
         inputs={address: found.digest for address, found in read.items()},
         facts=facts,
         shown={"release": short(manifest.digest), "why": why_command(short(manifest.digest))},
-    )
-
-
-def make_composite_live(release: Release, platform: Platform, *, actor: str) -> Product:
-    """Promote what was composed last; NotPromotable with the reasons where it may not go live."""
-    composed = platform.lake.latest(f"{release.name}/composition")
-    if composed is None:
-        raise NoAcceptedData(
-            f"{release.name} was never composed",
-            expected=f"the asset {release.name}/composition",
-            action="Materialize it first",
-        )
-    digest = str(composed.facts["release"])
-    shipped = platform.promote(release.name, digest, actor=actor, reason=f"the gate of {composed.address} passed")
-    moved = shipped.move.to_json() if shipped.move else {"release": digest, "action": "none", "reason": "live already"}
-    return Product(
-        table_of([moved]),
-        digest=digest_json(moved),
-        verdict=Passed({"release": digest}),
-        inputs={composed.address: composed.digest},
-        facts={"release": digest},
-        shown={"release": short(digest), "why": why_command(short(digest))},
     )
 
 
