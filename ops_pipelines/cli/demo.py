@@ -6,13 +6,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ops_pipelines.cli.output import AsJson, show
 
+if TYPE_CHECKING:
+    from ops_pipelines.cli.demo_story import Story
+
 app = typer.Typer()
+YEAR, ANSWERS = "year", "answers"
+CHAPTERS = (YEAR, ANSWERS)
 MARK = "demo"
 """The file by which a demo knows its own home."""
 
@@ -26,33 +31,64 @@ def _family() -> None:
 def run_demo(
     full: Annotated[bool, typer.Option(help="Walk all 52 weeks, some minutes more.")] = False,
     daemon: Annotated[bool, typer.Option(help="Let Dagster's own daemon walk the weeks of the first episode.")] = False,
+    chapter: Annotated[
+        str | None, typer.Option(help="Only one: `year`, or `answers` in the home of a demo, or in a fresh one.")
+    ] = None,
     keep: Annotated[bool, typer.Option(help="Keep an earlier demo's state as <home>.previous-<time>.")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Train on winter, meet the storms, notice, retrain, let the better model in, and take it back: in a fresh home."""
+    """Train on winter, meet the storms, retrain, take it back; then release a prompt that answers: in a fresh home."""
     from ops_pipelines.adapters.dagster_home import prepare
     from ops_pipelines.adapters.project import find_project
-    from ops_pipelines.cli.demo_story import Story, tell
-    from ops_pipelines.cli.demo_walk import walk
 
     project = find_project()
     _check_reference(project.root)
-    _make_room(project.home, keep=keep)
+    told = _chapters(chapter)
+    _make_room(project.home, keep=keep, goes_on=told == [ANSWERS])
     os.environ.update(prepare(project))
     (project.home / MARK).write_text("`ops demo` made this home, and puts it aside when it runs again.\n")
     began = time.monotonic()
-    with _progress(53 if full else 29, quiet=as_json) as advance:
-        walked = walk(project.home, advance, full=full, by_daemon=daemon)
-    story: Story = tell(walked)
+    story = _told(project.home, told, full=full, daemon=daemon, quiet=as_json)
     if as_json:
         show([{"weeks": story.weeks, "chapters": story.chapters, "seconds": time.monotonic() - began}], as_json=True)
         return
-    show(story.weeks, title="week by week")
-    print()
+    if story.weeks:
+        show(story.weeks, title="week by week")
+        print()
     show(story.chapters, title="what happened")
     print(f"\nIt took {time.monotonic() - began:.0f} seconds. Everything is in {project.home}:")
     for command, what in story.next_steps:
         print(f"  {command:<62} {what}")
+
+
+def _chapters(named: str | None) -> list[str]:
+    """The chapters to tell; ConfigError with the nearest one for any other name."""
+    from ops_pipelines.core.errors import ConfigError, near_miss
+
+    if named is not None and named not in CHAPTERS:
+        raise ConfigError(
+            f"The demo has no chapter {named!r}",
+            expected=f"one of {', '.join(CHAPTERS)}",
+            action=near_miss(named, CHAPTERS),
+        )
+    return [named] if named else list(CHAPTERS)
+
+
+def _told(home: Path, chapters: list[str], *, full: bool, daemon: bool, quiet: bool) -> "Story":
+    """The story of some chapters, one after the other."""
+    from ops_pipelines.cli.demo_answers import NEXT_STEPS, STEPS, tell_answers
+    from ops_pipelines.cli.demo_story import Story, tell
+    from ops_pipelines.cli.demo_walk import walk
+
+    story = Story([], [], [])
+    steps = (53 if full else 29 if YEAR in chapters else 0) + (STEPS if ANSWERS in chapters else 0)
+    with _progress(steps, quiet=quiet) as advance:
+        if YEAR in chapters:
+            story = tell(walk(home, advance, full=full, by_daemon=daemon))
+        if ANSWERS in chapters:
+            told = tell_answers(home, advance)
+            story = Story(story.weeks, [*story.chapters, *told], [*story.next_steps, *NEXT_STEPS])
+    return story
 
 
 def _check_reference(root: Path) -> None:
@@ -69,8 +105,8 @@ def _check_reference(root: Path) -> None:
         )
 
 
-def _make_room(home: Path, *, keep: bool) -> None:
-    """An earlier demo's home is put aside; any other state is left alone and refused."""
+def _make_room(home: Path, *, keep: bool, goes_on: bool) -> None:
+    """An earlier demo's home is put aside, or gone on with; any other state is left alone and refused."""
     from ops_pipelines.core.errors import ConfigError
 
     if not (home / "lake").exists():
@@ -81,6 +117,8 @@ def _make_room(home: Path, *, keep: bool) -> None:
             expected="an empty home, or that of an earlier demo",
             action="Choose another one: OPS_HOME=/some/folder make demo",
         )
+    if goes_on:
+        return
     if keep:
         home.rename(home.with_name(f"{home.name}.previous-{int(time.time())}"))
     else:
