@@ -21,6 +21,7 @@ _IMPLYING = """
 _IMPLIES = frozenset(_IMPLYING.split())
 """Words that deny in other words: a source with one of them may be told with a `not`."""
 _NO_PREFIX = ("under", "uni", "unti")
+_PRONOUNS = frozenset({"nothing", "nobody", "none"})
 _COMPARES = frozenset(["more", "fewer", "less", "later", "earlier", "longer", "sooner", "only", "just"])
 """After `no` or `not` these make no denial: `no more than ten`, `not only`."""
 _REACH = 5
@@ -84,13 +85,23 @@ def _denials(words: Sequence[str]) -> Iterator[tuple[int, str]]:
     for place, word in enumerate(words):
         if not (word in _DENIES or word.endswith("n't")):
             continue
+        if word in _PRONOUNS and place and words[place - 1] not in STOP_WORDS:
+            yield place - 1, words[place - 1]  # `starts nothing`
+            continue
         ahead = words[place + 1 : place + 1 + _REACH]
         if ahead and ahead[0] in _COMPARES:
             continue
         for further, other in enumerate(ahead, place + 1):
             if other not in STOP_WORDS and other not in _DENIES:
                 yield further, other
+                yield from _also_denied(words, further)
                 break
+
+
+def _also_denied(words: Sequence[str], place: int) -> Iterator[tuple[int, str]]:
+    """The word that a denial reaches by an `or`, as in `neither trained nor deployed`."""
+    if words[place + 1 : place + 2] and words[place + 1] in ("or", "nor") and len(words) > place + 2:
+        yield place + 2, words[place + 2]
 
 
 def _opposites(word: str, among: frozenset[str]) -> frozenset[str]:

@@ -18,7 +18,7 @@ _SHAPES = {
     IBAN: re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{2,4}){2,8}\b"),
     CARD: re.compile(r"(?<![\d.-])\d(?:[ -]?\d){12,18}(?![\d-])"),
     SSN: re.compile(r"(?<![\d-])(\d{3})-(\d{2})-(\d{4})(?![\d-])"),
-    IP: re.compile(r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4})(?![\w.:])"),
+    IP: re.compile(r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4})(?![\w:]|\.\d)"),
     PHONE: re.compile(
         r"(?<![\w./+-])(?:\+\d{1,3}[ ./-]?)?(?:\(\d{1,4}\)[ ./-]?)?\d{1,4}(?:[ ./-]?\d{2,4}){1,4}(?![\w/]|[.-]\d)"
     ),
@@ -28,7 +28,8 @@ _EXAMPLES = re.compile(
 )
 """Domains that are kept for examples (RFC 2606) and belong to nobody."""
 _CALLED = re.compile(
-    r"(?:phone|tel|telephone|mobile|cell|call|fax|whatsapp|sms|ring|dial|number is)\W{0,12}(?:\w+\W{1,3}){0,3}$", re.I
+    r"(?:phone|tel|reach|telephone|mobile|cell|call|fax|whatsapp|sms|ring|dial|number is)\W{0,12}(?:\w+\W{1,3}){0,3}$",
+    re.I,
 )
 _ISO_DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}")
 
