@@ -5,7 +5,8 @@ human labels beside the string match that XSTest publishes. Each check: the writ
 BIPIA, XSTest and BEGIN as far as they fit. Shares come with exact binomial intervals (Clopper and Pearson) of 95%.
 
 BEGIN-wow is no clean holdout: that pairs of words no longer count and that a function word weighs half was decided with it in
-view. XSTest was measured once. The written cases were written before they were measured, by those who wrote the checks.
+view. XSTest was measured and nothing was changed for it. The written cases are of two rounds, both by those who wrote the
+checks: the checks were mended after the first one was measured, and the second is as it was found.
 """
 
 import csv
@@ -101,8 +102,14 @@ def auroc(scores: Sequence[float], labels: Sequence[bool]) -> float:
 
 def _in_domain() -> Iterator[Row]:
     cases = [json.loads(line) for line in CASES.read_text(encoding="utf-8").splitlines()]
-    for check in dict.fromkeys(case["check"] for case in cases):
-        yield from _both_shares(f"guard, {check} in domain", check, [case for case in cases if case["check"] == check])
+    for check, number in dict.fromkeys((case["check"], case["round"]) for case in cases):
+        those = [case for case in cases if (case["check"], case["round"]) == (check, number)]
+        told = (
+            "mended after it"
+            if number == 1 and (check, 2) in {(case["check"], case["round"]) for case in cases}
+            else "untouched"
+        )
+        yield from _both_shares(f"guard, {check} in domain, round {number} ({told})", check, those)
 
 
 def _both_shares(name: str, check: str, cases: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
