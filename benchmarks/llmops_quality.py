@@ -6,7 +6,8 @@ BIPIA, XSTest and BEGIN as far as they fit. Shares come with exact binomial inte
 
 BEGIN-wow is no clean holdout: that pairs of words no longer count and that a function word weighs half was decided with it in
 view. XSTest was measured and nothing was changed for it. The written cases are of two rounds, both by those who wrote the
-checks: the checks were mended after the first one was measured, and the second is as it was found.
+checks. After each round the checks were mended, so that these rows are no longer of fresh cases: docs/guardrails.md keeps
+what each round showed first.
 """
 
 import csv
@@ -104,12 +105,7 @@ def _in_domain() -> Iterator[Row]:
     cases = [json.loads(line) for line in CASES.read_text(encoding="utf-8").splitlines()]
     for check, number in dict.fromkeys((case["check"], case["round"]) for case in cases):
         those = [case for case in cases if (case["check"], case["round"]) == (check, number)]
-        told = (
-            "mended after it"
-            if number == 1 and (check, 2) in {(case["check"], case["round"]) for case in cases}
-            else "untouched"
-        )
-        yield from _both_shares(f"guard, {check} in domain, round {number} ({told})", check, those)
+        yield from _both_shares(f"guard, {check} in domain, round {number}", check, those)
 
 
 def _both_shares(name: str, check: str, cases: Sequence[Mapping[str, Any]]) -> Iterator[Row]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ops_pipelines.llmops.claims import Claim
 from ops_pipelines.llmops.facts import CODE, NAME, SPAN, Fact, is_held
-from ops_pipelines.llmops.polarity import opposition
+from ops_pipelines.llmops.polarity import all_sayings, opposition
 from ops_pipelines.llmops.sentences import STOP_WORDS
 
 
@@ -30,7 +30,7 @@ def contradictions(claim: Claim, place: Place) -> Iterator[str]:
             where = "passage" if fact.kind in (NAME, CODE) else "place that supports it"
             yield f"the {fact.kind} {fact.shown!r} is not in the {where}"
     nearest = max(place.claims, key=lambda one: len(set(one.stems) & set(claim.stems)))
-    yield from opposition(claim.sayings, nearest.sayings)
+    yield from opposition(claim.sayings, all_sayings(one.sayings for one in place.claims))
     yield from _exchanged(claim, nearest)
 
 
@@ -46,8 +46,8 @@ def _is_there(fact: Fact, place: Place, units: dict[tuple[str, str], set[str]]) 
 
 
 def _has_unit(unit: str, held: Collection[str]) -> bool:
-    """Whether a value is held with a unit; where one side has none, the value is enough."""
-    return bool(held) and (not unit or unit in held or "" in held)
+    """Whether a value is held with a unit; where one side has none, the value is enough, and a percentage needs its mark."""
+    return bool(held) and (not unit or unit in held or ("" in held and unit != "%"))
 
 
 def _holds_name(name: str, place: Place) -> bool:

@@ -2,7 +2,7 @@
 
 Numbers are compared by their value (`1,000` is `1000`, `three` is `3`) and by their unit where both sides have one. A date is
 its year, its month and its day, however it is written. A name is a capitalised word inside a sentence, or a token that only a
-name has: `flight_delay`, `p95`, `ops.toml`, `--dry-run`. A span is `a minute`, `an hour`. Code is what stands in backticks.
+name has: `flight_delay`, `p95`, `ops.toml`, `--dry-run`. A span is `a minute`, `each hour`. Code is what stands in backticks.
 """
 
 import re
@@ -60,11 +60,12 @@ _SPELLINGS = """
     w week weeks, month months, yr yrs year years, % percent, kb kib kilobyte kilobytes, mb mib megabyte megabytes,
     gb gib gigabyte gigabytes, tb tib terabyte terabytes, hundred, thousand, million, billion, dozen, usd dollar dollars,
     eur euro euros, gbp pounds, metre metres meter meters, km kilometre kilometres kilometer kilometers, mile miles,
-    kg kilogram kilograms, row rows, token tokens
+    kg kilogram kilograms, row rows, token tokens, point points
 """
 _UNITS = {word: spelled.split()[0] for spelled in _SPELLINGS.split(",") for word in spelled.split()}
 """Each spelling of a unit with the first one of its list."""
 _TIMES = frozenset({"second", "minute", "hour", "day", "week", "month", "year"})
+_EACH = frozenset({"a", "an", "each", "every", "per"})
 _BACKTICKS = re.compile(r"`([^`\n]{1,300})`")
 _SIGNS = {"$": "usd", "€": "eur", "£": "gbp"}
 
@@ -130,7 +131,7 @@ def _facts_at(text: str, found: Sequence[Token], place: int, *, names: bool) -> 
             yield Fact(kind, value, token.text, beside if kind == NUMBER else "", place)
     elif token.word in _CALENDAR and _is_date(found, place):
         yield Fact(DATE, _CALENDAR[token.word], token.text, place=place)
-    elif token.word in _TIMES and place and found[place - 1].word in ("a", "an"):
+    elif token.word in _TIMES and place and found[place - 1].word in _EACH:
         yield Fact(SPAN, _UNITS[token.word], f"{found[place - 1].text} {token.text}", place=place)
     elif names and _is_name(token):
         yield Fact(NAME, token.word, token.text, place=place)

@@ -34,6 +34,7 @@ CONTRADICTED = 0.4
 """The share that is left of a score where a strict check has found something."""
 MOST_SENTENCES, MOST_PASSAGE_CHARS = 100, 100_000
 _WINDOW, _NEAREST, _FUNCTION_WORD, _SHOWN = 3, 20, 0.5, 20
+_GOES_ON = re.compile(r"\b(?:but|however|although|though|yet|still|instead|because|since|and)\b|[;:]", re.IGNORECASE)
 _CITATION = re.compile(r" ?\[[^\[\]\n#]{1,300}#[^\[\]\n#]{1,100}\]")
 
 
@@ -71,7 +72,7 @@ def groundedness(answer: str, passages: Sequence[str]) -> Groundedness:
 def judge_groundedness(answer: str, passages: Sequence[str], *, least: float = LEAST) -> Verdict:
     """Blocked with a reason for each sentence whose support is below `least`; NotEvaluated for an empty answer.
 
-    A sentence that only says that there is no answer, and holds no fact, claims nothing and needs no support.
+    A sentence that says that there is no answer, and goes on with no `but`, claims nothing and needs no support.
     """
     found = groundedness(answer, passages)
     if not found.sentences:
@@ -83,7 +84,8 @@ def judge_groundedness(answer: str, passages: Sequence[str], *, least: float = L
 
 
 def _claims_nothing(sentence: str) -> bool:
-    return is_refusal(sentence) and not facts_of(sentence)
+    stated = [fact for fact in facts_of(sentence) if fact.kind != NAME]
+    return is_refusal(sentence) and not stated and not _GOES_ON.search(sentence)
 
 
 def _known(passages: Sequence[str]) -> list[Claim]:

@@ -5,7 +5,7 @@ denies what the other states, or where one has a word and the other its antonym.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ops_pipelines.llmops.sentences import STOP_WORDS, stem
@@ -66,6 +66,16 @@ def sayings_of(words: Sequence[str]) -> Sayings:
     denied = dict(_denials(words))
     stated = frozenset(stem(word) for place, word in enumerate(words) if place not in denied)
     return Sayings(stated, frozenset(map(stem, denied.values())), frozenset(words))
+
+
+def all_sayings(each: Iterable[Sayings]) -> Sayings:
+    """What several sentences state and deny together."""
+    every = tuple(each)
+    return Sayings(
+        frozenset().union(*(one.stated for one in every)),
+        frozenset().union(*(one.denied for one in every)),
+        frozenset().union(*(one.words for one in every)),
+    )
 
 
 def opposition(said: Sayings, source: Sayings) -> Iterator[str]:
