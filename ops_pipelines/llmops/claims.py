@@ -21,7 +21,8 @@ _ASSENT = "absolutely certainly indeed no not ok okay oh right sure"
 _SPEAKERS = frozenset(map(stem, _SPOKEN.split()))
 FUNCTION_WORDS = frozenset((*STOP_WORDS, *map(stem, STOP_WORDS), *map(stem, _CLIPPED.split()))) - _SPEAKERS
 """Parts that say little of what a claim is about. `I` and `you` are none: of them a passage says nothing."""
-_EMPTY = FUNCTION_WORDS | _SPEAKERS | frozenset(map(stem, _ASSENT.split()))
+EMPTY = FUNCTION_WORDS | _SPEAKERS | frozenset(map(stem, _ASSENT.split()))
+"""Parts of which none says what a claim is about."""
 _JOINS = re.compile(r"[-/':_]")
 _NO = re.compile(r"\s*no\s*[,.;:!-]", re.IGNORECASE)
 """An answer's first word, which denies what was asked and not what comes after it."""
@@ -72,7 +73,7 @@ def _with_what_they_announce(sentences: Iterable[str]) -> Iterator[str]:
 
 
 def _is_empty(sentence: str) -> bool:
-    return all(part in _EMPTY for token in tokens(sentence) for part in parts_of(token.word))
+    return all(part in EMPTY for token in tokens(sentence) for part in parts_of(token.word))
 
 
 def _claim(text: str, passage: int) -> Claim:

@@ -3,10 +3,14 @@
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from ops_pipelines.llmops.claims import Claim
+from ops_pipelines.llmops.claims import EMPTY, Claim
 from ops_pipelines.llmops.facts import CODE, NAME, SPAN, Fact, is_held
 from ops_pipelines.llmops.polarity import all_sayings, opposition
 from ops_pipelines.llmops.sentences import STOP_WORDS
+
+_AUXILIARIES = "is was are were has had have can could will would did does do may might must should"
+_VERBS = frozenset(_AUXILIARIES.split())
+"""What tells that a sentence's first word is its subject."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,9 @@ def contradictions(claim: Claim, place: Place) -> Iterator[str]:
         if not _is_there(fact, place, units):
             where = "passage" if fact.kind in (NAME, CODE) else "place that supports it"
             yield f"the {fact.kind} {fact.shown!r} is not in the {where}"
+    for subject in _leading(claim):
+        if claim.words[1:2] and claim.words[1] in _VERBS and not _holds_name(subject.value, place):
+            yield f"the subject {subject.shown!r} is not in the passage"
     nearest = max(place.claims, key=lambda one: len(set(one.stems) & set(claim.stems)))
     yield from opposition(claim.sayings, all_sayings(one.sayings for one in place.claims))
     yield from _exchanged(claim, nearest)
@@ -81,7 +88,7 @@ def _exchanged(claim: Claim, source: Claim) -> Iterator[str]:
 
 def _leading(claim: Claim) -> Iterator[Fact]:
     """The first word of a sentence as the name that it may be: there, a capital says nothing."""
-    if claim.texts[0].istitle() and claim.words[0] not in STOP_WORDS:
+    if claim.texts[0].istitle() and claim.words[0] not in STOP_WORDS and claim.stems[0] not in EMPTY:
         yield Fact(NAME, claim.words[0], claim.texts[0])
 
 

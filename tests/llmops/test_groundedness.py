@@ -25,6 +25,7 @@ PASSAGE = (
         ("The Lisbon office opened in April 2019.", "date 'April'"),
         ("The Lisbon office opened on 3 March 2018.", "number '2018'"),
         ("The Madrid office opened with twelve people.", "'Madrid'"),
+        ("Madrid was opened on 3 March 2019 with twelve people.", "subject 'Madrid'"),
         ("The office in Madrid opened with twelve people.", "name 'Madrid'"),
         ("Parking is not free behind the north gate.", "denies 'fre'"),
         ("A refund is paid in cash.", "states 'cash'"),
