@@ -12,6 +12,7 @@ from dataclasses import dataclass
 NUMBER, DATE, NAME, NEGATION = "number", "date", "name", "negation"
 _NAMES = "January February March April May June July August September October November December"
 _MONTHS = _NAMES.split()
+_TRIES = 3
 _MONTH = re.compile(rf"\b(?:{'|'.join(_MONTHS)})\b", re.IGNORECASE)
 _YEAR = re.compile(r"\b(?:1[0-9]|20)\d\d\b")
 _DIGITS = re.compile(r"(?<![\w.,-])\d{1,3}(?:,\d{3})*(?![\w,-]|\.\d)")
@@ -53,10 +54,10 @@ def corrupt(supported: Sequence[Supported], *, count: int, seed: int) -> tuple[C
 def _possible(
     kind: str, supported: Sequence[Supported], names: Sequence[str], draw: random.Random
 ) -> Iterator[Corrupted]:
+    """A corruption of each answer in which there is something to corrupt, and up to two further ones that differ."""
     for one in supported:
-        made = _KINDS[kind](one, names, draw)
-        if made and made != one.answer:
-            yield Corrupted(kind, one, made)
+        made = {_KINDS[kind](one, names, draw): None for _ in range(_TRIES)}
+        yield from (Corrupted(kind, one, answer) for answer in made if answer and answer != one.answer)
 
 
 def _replaced(

@@ -2,7 +2,7 @@
 
 Numbers are compared by their value (`1,000` is `1000`, `three` is `3`) and by their unit where both sides have one. A date is
 its year, its month and its day, however it is written. A name is a capitalised word inside a sentence, or a token that only a
-name has: `flight_delay`, `p95`, `ops.toml`.
+name has: `flight_delay`, `p95`, `ops.toml`, `--dry-run`. A span is `a minute`, `each hour`. Code is what stands in backticks.
 """
 
 import re
@@ -12,9 +12,9 @@ from datetime import date
 
 from ops_pipelines.llmops.sentences import STOP_WORDS, stem
 
-NUMBER, DATE, NAME = "number", "date", "name"
+NUMBER, DATE, NAME, SPAN, CODE = "number", "date", "name", "span", "code"
 
-_TOKEN = re.compile(r"[^\W_]+(?:(?:[.,:/'-]|_+)[^\W_]+)*")
+_TOKEN = re.compile(r"(?:(?<![\w-])--)?[^\W_]+(?:(?:[.,:/'-]|_+)[^\W_]+)*")
 _PLAIN_NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?")
 _WITH_UNIT = re.compile(r"(\d+(?:[.,]\d+)*)-?([a-z]+)")
 _ISO_DATE = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})")
@@ -60,10 +60,13 @@ _SPELLINGS = """
     w week weeks, month months, yr yrs year years, % percent, kb kib kilobyte kilobytes, mb mib megabyte megabytes,
     gb gib gigabyte gigabytes, tb tib terabyte terabytes, hundred, thousand, million, billion, dozen, usd dollar dollars,
     eur euro euros, gbp pounds, metre metres meter meters, km kilometre kilometres kilometer kilometers, mile miles,
-    kg kilogram kilograms, row rows, token tokens
+    kg kilogram kilograms, row rows, token tokens, point points
 """
 _UNITS = {word: spelled.split()[0] for spelled in _SPELLINGS.split(",") for word in spelled.split()}
 """Each spelling of a unit with the first one of its list."""
+_TIMES = frozenset({"second", "minute", "hour", "day", "week", "month", "year"})
+_EACH = frozenset({"a", "an", "each", "every", "per"})
+_BACKTICKS = re.compile(r"`([^`\n]{1,300})`")
 _SIGNS = {"$": "usd", "€": "eur", "£": "gbp"}
 
 
@@ -108,7 +111,15 @@ def facts_of(text: str) -> tuple[Fact, ...]:
     """The facts of a text in the order of their tokens; `place` counts tokens."""
     found = tokens(text)
     shouted = sum(token.text.isupper() and len(token.text) > 1 for token in found) * 2 > len(found)
-    return tuple(fact for place in range(len(found)) for fact in _facts_at(text, found, place, names=not shouted))
+    each = (fact for place in range(len(found)) for fact in _facts_at(text, found, place, names=not shouted))
+    return (*each, *_code(text))
+
+
+def _code(text: str) -> Iterator[Fact]:
+    for match in _BACKTICKS.finditer(text):
+        written = " ".join(token.word for token in tokens(match[1]))
+        if " " in written:
+            yield Fact(CODE, written, match[1], place=-2)
 
 
 def _facts_at(text: str, found: Sequence[Token], place: int, *, names: bool) -> Iterator[Fact]:
@@ -120,6 +131,8 @@ def _facts_at(text: str, found: Sequence[Token], place: int, *, names: bool) -> 
             yield Fact(kind, value, token.text, beside if kind == NUMBER else "", place)
     elif token.word in _CALENDAR and _is_date(found, place):
         yield Fact(DATE, _CALENDAR[token.word], token.text, place=place)
+    elif token.word in _TIMES and place and found[place - 1].word in _EACH:
+        yield Fact(SPAN, _UNITS[token.word], f"{found[place - 1].text} {token.text}", place=place)
     elif names and _is_name(token):
         yield Fact(NAME, token.word, token.text, place=place)
 
@@ -196,7 +209,11 @@ def _is_date(found: Sequence[Token], place: int) -> bool:
 
 
 def _is_name(token: Token) -> bool:
-    if any(mark in token.text for mark in "_./") or any(one.isdigit() for one in token.text):
+    if (
+        token.text.startswith("--")
+        or any(mark in token.text for mark in "_./")
+        or any(one.isdigit() for one in token.text)
+    ):
         return any(one.isalpha() for one in token.text)
     if token.word in STOP_WORDS or len(token.word) < 2 or token.word in _NUMBER_WORDS:
         return False

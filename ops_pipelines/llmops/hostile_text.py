@@ -23,7 +23,7 @@ _SECRET = (
     r"(?:system prompt|passwords?|secrets?|credentials?|tokens?|api[ -]?keys?|conversation|chat history|private data)"
 )
 _ASKED = r"(?:reveal|print|repeat|output|leak|send|post|forward|include|append|exfiltrate)"
-_ACTS = r"(?:you must|ignore|disregard|forward|send|reply|respond|answer|call|run|execute)"
+_ACTS = r"(?:you must|ignore|disregard|forward|send|reply|respond|answer|call|run|execute|when|also|tell)"
 _DROPS = r"(?:ignore|disregard|forget|override|bypass|do not follow)"
 _READS = r"(?:summari[sz]\w+|answer\w*|process\w*|read\w*)"
 _THIS = r"this (?:document|page|text|e-?mail|file)"
@@ -37,9 +37,12 @@ _INSTRUCTIONS = tuple(
         r"\b(?:do not|don't|never)\s+(?:tell|mention|reveal|inform|show|disclose)\b[^.\n]{0,40}\b(?:the\s+)?user\b",
         rf"\b{_ASKED}\b[^.\n]{{0,40}}\b(?:your|the user'?s|their)\s+(?:\w+\s+){{0,2}}?{_SECRET}\b",
         rf"\b(?:dear|attention|note to|message (?:to|for)|if you are)\s+(?:all\s+|any\s+|an?\s+|the\s+)?{_MODEL}\b",
+        r"\b(?:forward|send|post|e-?mail|append|leak)\s+(?:\w+\s+){0,4}?(?:conversation|chat history|other passages)\b",
+        r"\b(?:set aside|disregard|ignore|forget)\s+what(?:ever)?\s+you\s+(?:were|are|have been)\s+(?:\w+\s+)?told\b",
+        rf"\bif (?:it|this|you)\s+(?:is|are)\s+(?:an?\s+)?{_MODEL}\b",
         rf"\b{_MODEL}\s*[:,]\s+(?:please\s+)?{_ACTS}\b",
         rf"\bwhen(?:ever)? (?:you )?{_READS} {_THIS}\b[^.\n]{{0,60}}\b(?:must|always|also|instead)\b",
-        r"<\|(?:im_start|im_end|system|endoftext|eot_id|start_header_id)\|>|\[/?INST\]|<</?SYS>>",
+        r"<\|(?:im_start|im_end|system|endoftext|eot_id|start_header_id)\|>|\[/?(?:INST|SYSTEM)\]|<</?SYS>>",
         r"(?m:^)[ \t]{0,9}#{0,4}[ \t]{0,9}(?:system|assistant)[ \t]{0,9}:[ \t]{0,9}\S",
         r"</?(?:system|assistant|tool_call|function_call)\s*>",
     )

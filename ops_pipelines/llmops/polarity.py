@@ -5,7 +5,7 @@ denies what the other states, or where one has a word and the other its antonym.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ops_pipelines.llmops.sentences import STOP_WORDS, stem
@@ -21,6 +21,7 @@ _IMPLYING = """
 _IMPLIES = frozenset(_IMPLYING.split())
 """Words that deny in other words: a source with one of them may be told with a `not`."""
 _NO_PREFIX = ("under", "uni", "unti")
+_PRONOUNS = frozenset({"nothing", "nobody", "none"})
 _COMPARES = frozenset(["more", "fewer", "less", "later", "earlier", "longer", "sooner", "only", "just"])
 """After `no` or `not` these make no denial: `no more than ten`, `not only`."""
 _REACH = 5
@@ -67,6 +68,16 @@ def sayings_of(words: Sequence[str]) -> Sayings:
     return Sayings(stated, frozenset(map(stem, denied.values())), frozenset(words))
 
 
+def all_sayings(each: Iterable[Sayings]) -> Sayings:
+    """What several sentences state and deny together."""
+    every = tuple(each)
+    return Sayings(
+        frozenset().union(*(one.stated for one in every)),
+        frozenset().union(*(one.denied for one in every)),
+        frozenset().union(*(one.words for one in every)),
+    )
+
+
 def opposition(said: Sayings, source: Sayings) -> Iterator[str]:
     """Why a sentence says the opposite of its source; nothing where it does not."""
     for word in sorted(said.denied & (source.stated - source.denied)):
@@ -84,13 +95,23 @@ def _denials(words: Sequence[str]) -> Iterator[tuple[int, str]]:
     for place, word in enumerate(words):
         if not (word in _DENIES or word.endswith("n't")):
             continue
+        if word in _PRONOUNS and place and words[place - 1] not in STOP_WORDS:
+            yield place - 1, words[place - 1]  # `starts nothing`
+            continue
         ahead = words[place + 1 : place + 1 + _REACH]
         if ahead and ahead[0] in _COMPARES:
             continue
         for further, other in enumerate(ahead, place + 1):
             if other not in STOP_WORDS and other not in _DENIES:
                 yield further, other
+                yield from _also_denied(words, further)
                 break
+
+
+def _also_denied(words: Sequence[str], place: int) -> Iterator[tuple[int, str]]:
+    """The word that a denial reaches by an `or`, as in `neither trained nor deployed`."""
+    if words[place + 1 : place + 2] and words[place + 1] in ("or", "nor") and len(words) > place + 2:
+        yield place + 2, words[place + 2]
 
 
 def _opposites(word: str, among: frozenset[str]) -> frozenset[str]:

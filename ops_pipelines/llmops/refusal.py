@@ -60,7 +60,7 @@ _APOLOGY = re.compile(
 )
 _RULES = r"(?:guidelines?|polic(?:y|ies)|principles?|programming|ethic\w*|values|terms|rules|standards|safety)"
 _FORBIDDEN = (
-    r"(?:not\s+(?:\w+\s+){0,2}?(?:appropriate|acceptable|ethical|possible|permissible|okay|ok|right|legal|advisable|"
+    r"(?:not\s+(?:\w+\s+){0,2}?(?:appropriate|acceptable|ethical|permissible|okay|ok|right|legal|advisable|"
     r"allowed)|inappropriate|unethical|illegal|unacceptable|harmful|never (?:okay|acceptable|appropriate))"
 )
 _PRINCIPLE = re.compile(
@@ -89,6 +89,11 @@ _LACKS = re.compile(
     r"(?:know|have\s+(?:\w+\s+){0,3}?(?:information|access|knowledge|data|answer|details|context))|"
     r"(?:could not|couldn't|cannot|can't|did not|didn't) find|have no (?:information|knowledge|answer|access|way))\b|"
     rf"\b(?:there is|there's|there are|found) (?:no|not enough|insufficient) (?:\w+\s+){{0,2}}?{_KNOWN}\b|"
+    rf"\b{_SOURCES}\b[^.\n]{{0,20}}\b(?:say|says|contain|contains|hold|holds|have|has|mention|mentions) nothing\b|"
+    rf"\bno {_SOURCES}\s+(?:\w+\s+)?{_HOLD}s?\b|\bnothing in (?:\w+\s+)?{_SOURCES}|"
+    rf"\b(?:outside|beyond)\b[^.\n]{{0,20}}{_SOURCES}\b|"
+    rf"\b(?:no|none of the) {_SOURCES}\b|"
+    r"\b(?:is not|isn't|are not|aren't) (?:covered|mentioned|described|documented|addressed|answered|specified|stated)\b|"
     r"\bnot (?:enough|sufficient) (?:information|context)\b",
     re.IGNORECASE,
 )

@@ -25,6 +25,7 @@ PASSAGE = (
         ("The Lisbon office opened in April 2019.", "date 'April'"),
         ("The Lisbon office opened on 3 March 2018.", "number '2018'"),
         ("The Madrid office opened with twelve people.", "'Madrid'"),
+        ("Madrid was opened on 3 March 2019 with twelve people.", "subject 'Madrid'"),
         ("The office in Madrid opened with twelve people.", "name 'Madrid'"),
         ("Parking is not free behind the north gate.", "denies 'fre'"),
         ("A refund is paid in cash.", "states 'cash'"),
@@ -53,6 +54,26 @@ def test_the_same_in_other_spellings_is_supported(answer):
     assert isinstance(judge_groundedness(answer, [PASSAGE]), Passed)
 
 
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("Run `ops promote flight_delay` to go back.", "code 'ops promote flight_delay'"),
+        ("`ops rollback flight_delay --force` goes back.", "name '--force'"),
+        ("Servers follow within a minute.", "span 'a minute'"),
+        ("It takes 5% of the keys.", "number '5'"),
+        ("A canary promotes itself.", "states 'promot'"),
+        ("It starts a training run.", "states 'start'"),
+    ],
+)
+def test_commands_options_spans_and_what_another_sentence_denies_are_facts_too(answer, reason):
+    passage = (
+        "Run `ops rollback flight_delay --reason WHY` to go back. Servers follow within a second. "
+        "A canary takes 5 keys of all. It never promotes itself, and starts nothing."
+    )
+    (found,) = groundedness(answer, [passage]).sentences
+    assert any(reason in each for each in found.reasons), found
+
+
 def test_facts_that_change_places_are_noticed():
     (found,) = groundedness("It rose from 20 to 10.", ["It rose from 10 to 20."]).sentences
     assert found.reasons
@@ -73,8 +94,10 @@ def test_each_sentence_is_judged_and_the_whole_is_their_mean_by_words():
 
 
 def test_a_refusal_claims_nothing_unless_it_states_a_fact():
-    refusals = "The runbooks do not answer this.", "I cannot find it, but refunds take 30 days."
-    assert [type(judge_groundedness(text, [PASSAGE])) for text in refusals] == [Passed, Blocked]
+    for text in ("The runbooks do not answer this.", "The runbooks say nothing of GPUs."):
+        assert isinstance(judge_groundedness(text, [PASSAGE]), Passed)
+    for text in ("I cannot find it, but refunds take 30 days.", "I cannot say, but zebras graze at Acme."):
+        assert isinstance(judge_groundedness(text, [PASSAGE]), Blocked)
 
 
 def test_without_passages_nothing_is_supported_and_without_an_answer_nothing_is_judged():

@@ -17,7 +17,7 @@ _FREE = (
     r"(?:no|without(?: any)?|free (?:of|from)(?: all| any)?|ignor\w+(?: all)?|not bound by(?: any)?|bypass\w*(?: all)?|"
     r"beyond(?: all)?)\s+(?:\w+\s+){0,3}?"
     r"(?:rules?|restrictions?|limits?|limitations?|filters?|guidelines?|ethics|ethical|moral\w*|censor\w*|safety|safeguards?|"
-    r"guardrails?|boundaries|content polic\w+)"
+    r"guardrails?|boundaries|(?:content )?polic\w+)"
 )
 _ACTS_AS = r"(?:act|behave|respond|answer|role-?play|pretend|speak|write|imagine|simulate|play)"
 _SOMEONE = r"(?:ai|assistant|model|bot|chatbot|character|persona|someone|you)"
@@ -35,12 +35,15 @@ _REFUSES = (
 )
 _WHATEVER = (
     r"(?:no matter (?:what|how)|regardless of (?:\w+ ){0,3}?(?:legal\w*|ethic\w*|moral\w*|harm|rules|polic\w+)|"
-    r"whether or not it is (?:legal|ethical|safe))"
+    r"whether or not it is (?:legal|ethical|safe)|"
+    r"whatever (?:\w+ ){0,2}?(?:rules?|polic(?:y|ies)|guidelines|instructions) (?:say|says|may say))"
 )
 _SHOWS = (
     r"(?:reveal|show|print|repeat|output|display|tell me|give me|what (?:is|are|was|were)|write out|dump|leak|share|quote|"
-    r"summari[sz]e)"
+    r"summari[sz]e|translate|paraphrase|rephrase)"
 )
+_REPLY = r"(?:answer|response|reply|message|sentence|output)"
+_ASSENTS = r"(?:sure|absolutely|yes|of course|certainly|i have been)"
 _TOLD = (
     r"(?:system prompt|system message|"
     r"(?:initial|hidden|original|secret|full|exact|your(?: own)?) (?:\w+ )?(?:instructions?|prompt))"
@@ -48,6 +51,8 @@ _TOLD = (
 _FAMILIES = {
     "a persona without rules": (
         rf"\b{_ACTS_AS}\b[^.\n]{{0,80}}\b{_SOMEONE}\b[^.\n]{{0,80}}\b{_FREE}\b",
+        rf"\byou are\b[^.\n]{{0,80}}\b{_FREE}\b",
+        r"\bas (?:if|though) you (?:had|have|were|are)\b[^.\n]{0,30}\b(?:no|never|not|without)\b",
         rf"\b(?:you are|act as|be|become|called|named)\s+(?:now\s+)?(?:an?\s+)?{_FREED}\b",
         r"\bdo anything now\b|\b(?:you|it) (?:have|has) (?:broken free|been (?:freed|unlocked|jailbroken))\b",
     ),
@@ -56,17 +61,22 @@ _FAMILIES = {
         rf"\b(?:enable|enter|activate|switch (?:in)?to|turn on|unlock|engage)\s+(?:the\s+|your\s+)?{_MODE}",
         rf"\b{_OFF}\s+(?:\w+\s+){{0,2}}?(?:safety|content|ethical|moral|output|your)\s+(?:\w+\s+)?{_CHECKED}\b",
     ),
+    "orders to drop the rules": (
+        r"\b(?:ignore|disregard|forget|override|bypass|drop|set aside)\s+(?:\w+\s+){0,3}?"
+        r"(?:rules?|instructions?|guidelines?|polic(?:y|ies)|restrictions?)\s+(?:that\s+)?you\b",
+    ),
     "orders not to refuse": (
         rf"\b{_NOT}\s+(?:ever\s+)?{_REFUSES}\b",
         rf"\b(?:answer|respond|reply|comply)\b[^.\n]{{0,60}}\b{_WHATEVER}",
         r"\b(?:stay|remain|keep) in character\b[^.\n]{0,80}\b(?:no matter|always|even if|never break)\b",
     ),
     "words to begin with": (
-        r"\b(?:start|begin|open)\s+(?:\w+\s+){0,3}?(?:answer|response|reply|message|sentence|output)\s+(?:\w+\s+){0,3}?"
-        r"(?:with|by saying)\W{1,4}(?:sure|absolutely|yes|of course|certainly|i have been)\b",
+        rf"\b(?:start|begin|open)\s+(?:\w+\s+){{0,3}}?{_REPLY}\s+(?:\w+\s+){{0,3}}?(?:with|by saying)\W{{1,4}}{_ASSENTS}\b",
+        rf"\b{_REPLY}\s+(?:has to|must|should|shall|will|needs to)\s+(?:start|begin|open)\s+with\W{{1,4}}{_ASSENTS}\b",
     ),
     "a question for the instructions": (
         rf"\b{_SHOWS}\b[^.\n]{{0,40}}\b{_TOLD}\b",
+        r"\bwhat (?:\w+ )?(?:were|was|are|have) you (?:been )?(?:told|instructed|given)\b",
         r"\b(?:repeat|print|output|write)\s+(?:\w+\s+){0,4}?(?:above|before this|preceding)\b",
     ),
 }

@@ -17,8 +17,8 @@ _SHAPES = {
     EMAIL: re.compile(rf"(?<![A-Za-z0-9._%+-]){_LOCAL}@(?:[A-Za-z0-9-]{{1,63}}\.){{1,8}}[A-Za-z]{{2,24}}\b"),
     IBAN: re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{2,4}){2,8}\b"),
     CARD: re.compile(r"(?<![\d.-])\d(?:[ -]?\d){12,18}(?![\d-])"),
-    SSN: re.compile(r"(?<![\d-])(\d{3})-(\d{2})-(\d{4})(?![\d-])"),
-    IP: re.compile(r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4})(?![\w.:])"),
+    SSN: re.compile(r"(?<![\d-])(\d{3})[- ](\d{2})[- ](\d{4})(?![\d-])"),
+    IP: re.compile(r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4})(?![\w:]|\.\d)"),
     PHONE: re.compile(
         r"(?<![\w./+-])(?:\+\d{1,3}[ ./-]?)?(?:\(\d{1,4}\)[ ./-]?)?\d{1,4}(?:[ ./-]?\d{2,4}){1,4}(?![\w/]|[.-]\d)"
     ),
@@ -28,7 +28,8 @@ _EXAMPLES = re.compile(
 )
 """Domains that are kept for examples (RFC 2606) and belong to nobody."""
 _CALLED = re.compile(
-    r"(?:phone|tel|telephone|mobile|cell|call|fax|whatsapp|sms|ring|dial|number is)\W{0,12}(?:\w+\W{1,3}){0,3}$", re.I
+    r"(?:phone|tel|reach|telephone|mobile|cell|call|fax|whatsapp|sms|ring|dial|number is)\W{0,12}(?:\w+\W{1,3}){0,3}$",
+    re.I,
 )
 _ISO_DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}")
 
@@ -90,9 +91,11 @@ def _is_email(text: str, _: str) -> bool:
     return _EXAMPLES.search(text) is None
 
 
-def _is_ssn(text: str, _: str) -> bool:
-    area, group, serial = text.split("-")
-    return area not in ("000", "666") and area < "900" and group != "00" and serial != "0000"
+def _is_ssn(text: str, before: str) -> bool:
+    """With hyphens, or where it is called so."""
+    area, group, serial = re.split("[- ]", text)
+    named = text.count("-") == 2 or re.search(r"\b(?:ssn|social security)\b", before, re.I)
+    return bool(named) and area not in ("000", "666") and area < "900" and group != "00" and serial != "0000"
 
 
 def _is_ip(text: str, _: str) -> bool:
