@@ -31,7 +31,7 @@ class LoopRule:
     repeats: int = 3
     errors: int = 3
     steps: int = 1000
-    wall: timedelta = timedelta(hours=1)
+    wall: timedelta = timedelta(hours=8)
     polls: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
