@@ -115,6 +115,7 @@ class Policy:
     texts: Mapping[str, str]
     freezes: Sequence[Freeze] = ()
     _parsed: "PolicySet" = field(init=False, repr=False, compare=False)
+    _asks: bool = field(init=False, repr=False, compare=False)
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -125,13 +126,14 @@ class Policy:
             _check(name, text)
         _check_ids(whole)
         object.__setattr__(self, "_parsed", PolicySet.from_str(whole))
+        object.__setattr__(self, "_asks", "approved" in whole)  # otherwise an approval changes nothing
         freezes = [freeze.to_json() for freeze in self.freezes]
         object.__setattr__(self, "digest", digest_json([dict(self.texts), freezes, SCHEMA]))
 
     def decide(self, tool: Tool, situation: Situation, *, approved: bool = False) -> Decision:
         """What the policies say of a call; `approved` where a person has approved this very call."""
         first = self._judged(tool, situation, approved=approved)
-        if first.outcome == ALLOW or approved or first.errors:
+        if first.outcome == ALLOW or approved or first.errors or not self._asks:
             return first
         second = self._judged(tool, situation, approved=True)
         return Decision(ASK, first.by) if second.outcome == ALLOW else second

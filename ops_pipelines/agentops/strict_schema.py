@@ -53,9 +53,13 @@ class StrictSchema:
         return tuple(_told(error.instance_path, error.message) for error in found[:_SHOWN])
 
 
-def closed(schema: Any) -> Any:
-    """The schema with every object closed that names its properties and does not say what else it may hold."""
-    return _closed(schema, is_part=False)
+def closed(schema: Mapping[str, Any]) -> Any:
+    """The schema with every object closed that names its properties and does not say what else it may hold.
+
+    An object within that names none may hold anything; a tool that names none takes none.
+    """
+    whole = _closed(schema, is_part=False)
+    return {"additionalProperties": False, **whole} if schema.get("properties") == {} else whole
 
 
 class _Exact:
@@ -87,7 +91,7 @@ def _closed(schema: Any, *, is_part: bool) -> Any:
     made = {key: _under(key, value) for key, value in schema.items()}
     if _is_integer(schema.get("type")):
         made[_EXACT] = True
-    if "properties" in schema and not is_part:
+    if schema.get("properties") and not is_part:
         has_parts = any(key in schema for key in (*_PARTS, "anyOf", "oneOf"))
         made.setdefault("unevaluatedProperties" if has_parts else "additionalProperties", False)
         if has_parts and "additionalProperties" in schema:

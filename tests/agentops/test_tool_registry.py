@@ -118,3 +118,9 @@ def test_the_digest_moves_with_a_tool_and_not_with_the_order():
     assert ToolRegistry([one, two]).digest == ToolRegistry([two, one]).digest
     others = [tool("b", version="2"), tool("b", READ), tool("b", trusted=True), tool("b", schema={"type": "object"})]
     assert len({ToolRegistry([one, other]).digest for other in [two, *others]}) == 5
+
+
+def test_an_object_within_that_names_nothing_may_hold_anything_and_a_tool_that_names_nothing_takes_nothing():
+    one = tool(schema={"type": "object", "properties": {"data": {"type": "object", "properties": {}}}})
+    assert one.problems({"data": {"a": 1}}) == ()
+    assert tool(schema={"type": "object", "properties": {}}).problems({"a": 1}) != ()
