@@ -23,13 +23,13 @@ from decimal import Decimal
 from threading import Lock
 from typing import Any
 
-from ops_pipelines.agentops.approval import Binding, Request
+from ops_pipelines.agentops.approval import PENDING, Binding, Request
 from ops_pipelines.agentops.breaker import Breaker
 from ops_pipelines.agentops.call_facts import cents_of, kinds_of, plain_arguments, told_of
 from ops_pipelines.agentops.claims import claims_of
 from ops_pipelines.agentops.decision_log import Logged
 from ops_pipelines.agentops.effect_answer import answer_of, outcome_of, unknown_answer
-from ops_pipelines.agentops.effects import DONE, NOT_DONE, UNKNOWN, Intent
+from ops_pipelines.agentops.effects import DONE, NOT_DONE, UNKNOWN, Entry, Intent
 from ops_pipelines.agentops.freeze import frozen_by
 from ops_pipelines.agentops.gate_parts import Parts, Run
 from ops_pipelines.agentops.policy import ALLOW, ASK, Decision, Situation
@@ -69,6 +69,7 @@ class _Call:
     at: datetime
     key: str = ""
     approval: str = ""
+    is_named: bool = False
     text: str = ""
     arguments: dict[str, Any] = field(default_factory=dict)
     situation: Situation | None = None
@@ -88,7 +89,9 @@ class Gate:
 
     def __init__(self, parts: Parts, run: Run, *, breaker: Breaker, purse: Purse, heard: Heard | None = None) -> None:
         self.parts, self.run, self.breaker, self.purse = parts, run, breaker, purse
-        self._heard, self._lock, self._times = heard or Heard(), Lock(), dict[str, int]()
+        self._heard, self._lock = heard or Heard(), Lock()
+        self._times: dict[str, int] = {}
+        self._asked: dict[str, str] = {}
 
     def hear(self, text: str, *, source: str = USER, trusted: bool = True) -> None:
         """Read what the user or the operator says, or with trusted=False what strangers do."""
@@ -113,7 +116,7 @@ class Gate:
         """
         call: _Call | None = None
         try:
-            call = _Call(self.parts.new_id(), str(tool), self.parts.now(), call_id, approval)
+            call = _Call(self.parts.new_id(), str(tool), self.parts.now(), call_id, approval, bool(call_id))
             answer = self._through(call, arguments)
         except _Refused as refused:
             answer = refused.answer
@@ -155,7 +158,7 @@ class Gate:
             raise _deny(VALIDATE, "; ".join(problems), "Correct the call, and make it again", can_retry=True)
         call.arguments = json.loads(content)
         call.text = canonical_json(call.arguments).decode()  # a key that was given twice counts once
-        call.key = (call.key and f"{self.run.id}/{call.key}") or self._key_of(call)
+        call.key = f"{self.run.id}/{call.key}" if call.is_named else self._key_of(call)
         return tool
 
     def _key_of(self, call: _Call) -> str:
@@ -200,11 +203,20 @@ class Gate:
     def _ask_where_wanted(self, tool: Tool, call: _Call) -> None:
         if call.decision is None or call.decision.outcome != ASK or call.approval:
             return
-        reason, limits = f"{tool.name} {call.decision.reason}", self.parts.limits
-        until = call.at + limits.approval
-        request = Request(call.id, self.run.agent, tool.name, self._binding(tool, call), reason, call.at, until)
-        self.parts.approvals.ask(request)
-        raise _Refused(Waiting(call.id, reason))
+        self._refuse_what_was_started(tool, call)
+        reason, binding = f"{tool.name} {call.decision.reason}", self._binding(tool, call)
+        with self._lock:
+            asked = self._asked.get(binding.digest, "")
+            if not asked or self.parts.approvals.held(asked)[0].state(call.at) != PENDING:
+                until = call.at + self.parts.limits.approval
+                self.parts.approvals.ask(Request(call.id, self.run.agent, tool.name, binding, reason, call.at, until))
+                self._asked[binding.digest] = asked = call.id
+        raise _Refused(Waiting(asked, reason))
+
+    def _refuse_what_was_started(self, tool: Tool, call: _Call) -> None:
+        """A named step that was started before the agent was resumed needs nobody's yes to tell what came of it."""
+        for entry in self.parts.journal.entries(call.key) if tool.has_effect and call.is_named else ():
+            raise _Refused(self._answer_of(tool, call, entry))
 
     def _use_approval(self, tool: Tool, call: _Call) -> None:
         """A yes is used where one is wanted, and one that is shown without need is used up all the same."""
@@ -241,15 +253,22 @@ class Gate:
 
     def _begin(self, tool: Tool, call: _Call) -> None:
         """Write down that it is started now, or refuse with what came of it before."""
-        run, limits = self.run, self.parts.limits
-        intent = Intent(call.key, call.tool, call.text, run.id, run.release, call.approval)
+        limits = self.parts.limits
+        intent = self._intent(call)
         now = self.parts.now()
         found = self.parts.journal.start(intent, at=now, until=now + timedelta(seconds=limits.tool_seconds))
         if found is not None:
-            answer = answer_of(found, intent, self.parts.now())
-            if isinstance(answer, Done):
-                self._hear_result(tool, call, json.dumps(answer.result, ensure_ascii=False))
-            raise _Refused(answer)
+            raise _Refused(self._answer_of(tool, call, found))
+
+    def _intent(self, call: _Call) -> Intent:
+        return Intent(call.key, call.tool, call.text, self.run.id, self.run.release, call.approval)
+
+    def _answer_of(self, tool: Tool, call: _Call, entry: Entry) -> Answer:
+        """What came of a step that was started before; a result of then is heard as one of now."""
+        answer = answer_of(entry, self._intent(call), self.parts.now())
+        if isinstance(answer, Done):
+            self._hear_result(tool, call, json.dumps(answer.result, ensure_ascii=False))
+        return answer
 
     def _ended(self, tool: Tool, call: _Call, ran: Ran) -> Answer:
         outcome = outcome_of(ran)

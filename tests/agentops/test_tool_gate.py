@@ -192,6 +192,23 @@ def test_an_approval_that_has_expired_or_was_never_given_counts_for_nothing(gate
     assert world.done == []
 
 
+def test_a_call_that_waits_is_asked_for_once(gate, parts):
+    first, second = gate.call("refund", REFUND), gate.call("refund", REFUND)
+    assert first == second
+    parts.now.pass_by(timedelta(hours=1))
+    assert gate.call("refund", REFUND) != first
+    assert len(parts.approvals.held()) == 2
+
+
+def test_a_named_step_that_was_done_is_told_without_asking_again(gate, world, parts):
+    approval = approved(gate, "refund", REFUND)
+    assert gate.call("refund", REFUND, call_id="step-1", approval=approval) == Done("paid")
+    resumed = gate_of(parts)
+    resumed.hear("12 dollars to bob@acme.example")
+    assert resumed.call("refund", REFUND, call_id="step-1") == Done("paid", repeated=True)
+    assert (len(world.done), len(parts.approvals.held())) == (1, 1)
+
+
 def test_an_approval_does_not_open_what_the_policy_forbids(world):
     freeze = Freeze("release week", NOON + timedelta(minutes=1), NOON + timedelta(days=7))
     parts = parts_of(*world.tools(), policy=Policy({"p": POLICY}, [freeze]))
