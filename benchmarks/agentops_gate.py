@@ -1,0 +1,259 @@
+"""The tool gate: what it lets through and stops of public calls, and what it costs.
+
+BFCL: right calls that are refused (each a fault of the data set, listed in the note), structural damage that is refused,
+and plausible wrong values (one value of the call taken from another question), which no schema can know. tau-bench: what
+the default breaker stops, and which ids in successful runs occur nowhere in what was said or returned. A flag is false
+where the desk's own tool then took the id; the others are ids that the model made up, and that the desk refused, too.
+
+Time is that of a whole call through the gate, its decision written to SQLite. A durable commit is shown beside a bare one
+of the same length with synchronous = FULL on the same disk.
+"""
+
+import random
+import sqlite3
+import statistics
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from benchmarks.rows import Row, at_most, skipped, void
+from benchmarks.tool_calls import GoldCall, RecordedRun, data, gold_calls, mutations, recorded_runs
+from ops_pipelines.agentops.approval import Answer, Binding, Request
+from ops_pipelines.agentops.breaker import Breaker, LoopRule
+from ops_pipelines.agentops.claims import claims_of
+from ops_pipelines.agentops.gate_parts import Parts, Run
+from ops_pipelines.agentops.gated import tools_of
+from ops_pipelines.agentops.policy import Policy
+from ops_pipelines.agentops.provenance import USER, Heard, suspects
+from ops_pipelines.agentops.spend import Purse
+from ops_pipelines.agentops.tool_call import Denied, Done
+from ops_pipelines.agentops.tool_function import tool_of
+from ops_pipelines.agentops.tool_gate import Gate
+from ops_pipelines.agentops.tool_registry import EGRESS, READ, WRITE, Tool
+from ops_pipelines.core.verdict import Blocked
+
+CALLS, QUICK_CALLS, READ_MS = 2_000, 200, 0.3
+NOON = datetime(2026, 3, 5, 12, tzinfo=UTC)
+POLICY = '@id("all but egress") permit(principal, action, resource) when { resource.effect != "egress" };'
+_ABSENT = "the files are not in agents/ of OPS_BENCH_DATA or ../shared/data"
+_SHOWN = 40
+
+
+def measure() -> Iterator[Row]:
+    """What is let through and stopped, and what it costs."""
+    yield from _quality()
+    yield from _latency(CALLS)
+
+
+def measure_quick() -> Iterator[Row]:
+    """The same on fewer calls."""
+    yield from _quality()
+    yield from _latency(QUICK_CALLS)
+
+
+def _quality() -> Iterator[Row]:
+    if not (data() / "bfcl_v4_subset.jsonl").is_file():
+        yield skipped("gate, BFCL and tau-bench", _ABSENT)
+        return
+    yield from _bfcl(list(gold_calls()))
+    yield from _tau(list(recorded_runs()))
+
+
+def _bfcl(calls: Sequence[GoldCall]) -> Iterator[Row]:
+    faults, made, missed, rejected = [], 0, Counter[str](), 0
+    for call in calls:
+        tool = Tool(call.tool, call.schema, READ)
+        problems = tool.problems(call.arguments)
+        if problems:
+            faults.append(f"{call.question_id}: {problems[0]}")
+            continue
+        for kind, arguments in mutations(call):
+            made += 1
+            refused = bool(tool.problems(arguments))
+            rejected += refused
+            missed[kind] += not refused
+    name = f"gate, BFCL {len(calls):,} right calls refused, share"
+    yield at_most(name, len(faults) / len(calls), 0.01, note="faults of the data set: " + "; ".join(faults[:_SHOWN]))
+    note = f"{made - rejected} let through of {made:,} {dict(+missed)}"
+    share = rejected / made
+    yield Row("gate, BFCL structural damage refused, share", share, None, None, "ours >= 0.995", share >= 0.995, note)
+    yield from _plausible(calls)
+
+
+def _plausible(calls: Sequence[GoldCall]) -> Iterator[Row]:
+    """Right calls with one text from another question: refused by the schema, or flagged since it occurs nowhere."""
+    draw, found = random.Random(7), Counter[str]()
+    texts = [value for call in calls for value in call.arguments.values() if isinstance(value, str) and value]
+    for call in calls:
+        tool = Tool(call.tool, call.schema, READ)
+        names = [name for name, value in call.arguments.items() if isinstance(value, str) and value]
+        if not names or tool.problems(call.arguments):
+            continue
+        changed = {**call.arguments, draw.choice(names): draw.choice(texts)}
+        if changed == dict(call.arguments):
+            continue
+        heard = Heard()
+        heard.add(call.question, source=USER, trusted=True)
+        found["all"] += 1
+        found["schema"] += bool(tool.problems(changed))
+        found["claims"] += bool(claims_of(call.schema, changed))
+        found["provenance"] += bool(suspects(heard.trace(claims_of(call.schema, changed))))
+    for stage in ("schema", "provenance"):
+        note = f"{found[stage]} of {found['all']:,} calls; {found['claims']:,} claim an id or a destination"
+        share = found[stage] / found["all"]
+        yield Row(
+            f"gate, BFCL plausible wrong texts caught by {stage}, share", share, None, None, "reported", True, note
+        )
+
+
+def _tau(runs: Sequence[RecordedRun]) -> Iterator[Row]:
+    watched = [_watched(run) for run in runs]
+    good = [one for run, one in zip(runs, watched, strict=True) if run.succeeded]
+    bad = [one for run, one in zip(runs, watched, strict=True) if not run.succeeded]
+    note = f"{len(good)} successful runs"
+    yield at_most("gate, tau-bench successful runs stopped", float(sum(one["saved"] > 0 for one in good)), 0, note=note)
+    saved, calls = sum(one["saved"] for one in bad), sum(one["calls"] for one in bad)
+    stopped = sum(one["saved"] > 0 for one in bad)
+    note = f"{saved} of {calls} calls, {stopped} of {len(bad)} failed runs stopped"
+    yield Row("gate, tau-bench calls of failed runs saved, share", saved / calls, None, None, "reported", True, note)
+    calls = sum(one["calls"] for one in good)
+    flagged, false = (sum(one[name] for one in good) for name in ("flagged", "false"))
+    note = f"{flagged} of {calls} calls; {flagged - false} of them with an id that the desk refused as well"
+    yield Row(
+        "gate, tau-bench calls of successful runs flagged, share", flagged / calls, None, None, "reported", True, note
+    )
+    yield at_most("gate, tau-bench calls of successful runs flagged falsely, share", false / calls, 0.01)
+
+
+def _watched(run: RecordedRun) -> Counter[str]:
+    """What gate and breaker would have said to a recorded run."""
+    breaker, heard, found = Breaker(LoopRule(), NOON), Heard(), Counter[str]()
+    called, suspected = None, False
+    for turn in run.turns:
+        if turn.role == "call":
+            found["calls"] += 1
+            found["saved"] += isinstance(breaker.admit(NOON), Blocked)
+            called = turn
+            suspected = bool(suspects(heard.trace(claims_of({}, turn.arguments or {}))))
+            found["flagged"] += suspected
+        elif turn.role == "tool" and called is not None:
+            failed = turn.text.startswith("Error")
+            found["false"] += suspected and not failed
+            breaker.record("agent", called.tool, called.arguments or {}, turn.text, failed=failed)
+            heard.add(turn.text, source=called.tool, trusted=True, said=called.arguments)
+        else:
+            heard.add(turn.text, source=turn.role, trusted=True)
+            breaker.told(turn.text)
+    return found
+
+
+def _latency(calls: int) -> Iterator[Row]:
+    with tempfile.TemporaryDirectory() as folder:
+        gate = _gate(Path(folder))
+        gate.hear("Look at order A17 in week 2013-01-01")
+        read = _p50_ms(calls, lambda n: gate.call("look", {"order": "A17", "row": n}), Done)
+        denied = _p50_ms(calls, lambda n: gate.call("send", {"order": "A17", "row": n}), Denied)
+        wrong = _p50_ms(calls, lambda n: gate.call("look", {"order": "A17", "row": str(n)}), Denied)
+        for name, found in (("a read", read), ("a denial by policy", denied), ("a denial by schema", wrong)):
+            yield _timed(f"gate, p50 of {name}, ms", found)
+        few = max(calls // 5, 50)
+        bare = _bare_commit_ms(Path(folder) / "bare.db", few)
+        effect = _p50_ms(few, lambda n: gate.call("write", {"order": "A17", "row": n}), Done)
+        approval = _approval_ms(gate, few)
+        commits = {
+            "an effect (decision, start and end: 3 commits)": effect,
+            "an approval (asked, granted, used)": approval,
+        }
+        for name, found in commits.items():
+            if found is None:
+                yield void(f"gate, p50 of {name}, ms", "reported", "a call came to something else")
+                continue
+            note = "the peer is one bare commit with synchronous = FULL"
+            yield Row(f"gate, p50 of {name}, ms", found, bare, found / bare, "reported", True, note)
+
+
+def _timed(name: str, found: float | None) -> Row:
+    if found is None:
+        return void(name, f"ours <= {READ_MS:g}", "a call came to something else")
+    return at_most(name, found, READ_MS)
+
+
+def _gate(folder: Path) -> Gate:
+    from ops_pipelines.adapters.sqlite_approvals import SQLiteApprovalStore
+    from ops_pipelines.adapters.sqlite_budget import SQLiteBudgetStore
+    from ops_pipelines.adapters.sqlite_decisions import SQLiteDecisionLog
+    from ops_pipelines.adapters.sqlite_effects import SQLiteEffectJournal
+
+    def look(order: str, row: int) -> dict[str, Any]:
+        return {"order": order, "row": row}
+
+    effects = {"look": READ, "write": WRITE, "send": EGRESS}
+    registry, functions = tools_of([tool_of(look, effect=effect, name=name) for name, effect in effects.items()])
+    ids = count()
+    parts = Parts(
+        registry=registry,
+        functions=functions,
+        policy=Policy({"bench.cedar": POLICY}),
+        approvals=SQLiteApprovalStore(folder / "approvals.db"),
+        journal=SQLiteEffectJournal(folder / "effects.db"),
+        log=SQLiteDecisionLog(folder / "decisions.db"),
+        budgets=SQLiteBudgetStore(folder / "budgets.db"),
+        now=lambda: datetime.now(UTC),
+        new_id=lambda: f"call-{next(ids)}",
+    )
+    return _of(parts, "bench")
+
+
+def _of(parts: Parts, run: str) -> Gate:
+    breaker = Breaker(LoopRule(steps=10**6, errors=10**6), parts.now())
+    return Gate(parts, Run(run, "bench", "b" * 64), breaker=breaker, purse=Purse(run, Decimal(1)))
+
+
+def _p50_ms(calls: int, call: Callable[[int], Any], wanted: type) -> float | None:
+    """The median of a call in milliseconds, after some to warm up; None where one came to something else."""
+    times = []
+    for number in range(calls + 20):
+        began = time.perf_counter()
+        answer = call(number)
+        took = time.perf_counter() - began
+        if not isinstance(answer, wanted):
+            return None
+        if number >= 20:
+            times.append(took * 1000)
+    return statistics.median(times)
+
+
+def _approval_ms(gate: Gate, calls: int) -> float | None:
+    binding = Binding("a" * 64, "{}", "bench", "b" * 64, gate.parts.policy.digest)
+
+    def approved(number: int) -> Any:
+        store, at = gate.parts.approvals, gate.parts.now()
+        request = Request(f"approval-{number}", "bench", "write", binding, "", at, at + gate.parts.limits.approval)
+        store.ask(request)
+        store.answer(request.id, Answer("anna", granted=True, at=at))
+        return None if isinstance(store.consume(request.id, binding.digest, at=at), Blocked) else True
+
+    return _p50_ms(calls, approved, bool)
+
+
+def _bare_commit_ms(file: Path, calls: int) -> float:
+    connection = sqlite3.connect(file, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("CREATE TABLE bare (id INTEGER PRIMARY KEY, content TEXT)")
+    found = _p50_ms(calls, lambda _: _commit(connection, "x" * 500), bool)
+    connection.close()
+    return found or 0.0
+
+
+def _commit(connection: sqlite3.Connection, content: str) -> bool:
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("INSERT INTO bare (content) VALUES (?)", (content,))
+    connection.execute("COMMIT")
+    return True

@@ -1,0 +1,49 @@
+"""The log of a gate's decisions: one SQLite file, to which threads and processes append.
+
+A decision about a tool with an effect is on disk when it is kept. Others survive the death of their process, and a power
+cut may take the last ones back: nothing was changed by them.
+"""
+
+import json
+from pathlib import Path
+
+from ops_pipelines.adapters.sqlite_file import SQLiteFile, all_or_nothing
+from ops_pipelines.adapters.sqlite_kept_open import KeptOpen
+from ops_pipelines.agentops.decision_log import Logged
+
+
+class _File(SQLiteFile):
+    kind = "log of decisions"
+    application_id = 0x6F707364
+    migrations = (
+        """
+        CREATE TABLE decisions (
+            sequence INTEGER PRIMARY KEY, run TEXT NOT NULL, content TEXT NOT NULL
+        ) STRICT;
+        CREATE INDEX decisions_of_run ON decisions (run, sequence);
+        """,
+    )
+
+
+class SQLiteDecisionLog:
+    """The DecisionLog of one file, which is made at the first decision; DataError where it cannot be used."""
+
+    def __init__(self, path: Path, *, timeout_seconds: float = 30.0) -> None:
+        self.path = path
+        self._kept = KeptOpen(_File(path, timeout_seconds=timeout_seconds))
+
+    def keep(self, decision: Logged, *, durable: bool) -> None:
+        """Append a decision."""
+        content = json.dumps(decision.to_json())
+        with self._kept.use_to_write() as connection:
+            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            with all_or_nothing(connection):
+                connection.execute("INSERT INTO decisions (run, content) VALUES (?, ?)", (decision.run, content))
+
+    def decisions(self, run: str | None = None) -> tuple[Logged, ...]:
+        """Those of a run, or all, in their order; empty where there is no file."""
+        if not self.path.is_file():
+            return ()
+        query = "SELECT content FROM decisions WHERE ? IS NULL OR run = ? ORDER BY sequence"
+        with self._kept.use() as connection:
+            return tuple(Logged.from_json(json.loads(content)) for (content,) in connection.execute(query, (run, run)))

@@ -1,0 +1,145 @@
+"""What a call's arguments claim: the ids, destinations and amounts that an agent has from somewhere, or made up.
+
+A tool says what an argument is with `x-kind` in its schema (`Annotated[str, DESTINATION]` in Python). Where it says
+nothing the form of the value does: an address of mail or web is a destination wherever it stands, and a single word with
+a digit in it is an id, as is whatever is called `id` or `..._id`. Dates, times and short numbers are none, since people
+write them in many ways; so are values that the schema lists, which nobody can make up.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import Field
+
+ID, TARGET, MONEY_AMOUNT, CENTS, FREE = "id", "destination", "amount", "amount_cents", "text"
+KINDS = (ID, TARGET, MONEY_AMOUNT, CENTS, FREE)
+"""What an argument can be: an amount is in whole units of money, `amount_cents` an integer; text claims nothing."""
+KEYWORD = "x-kind"
+
+IDENTIFIER = Field(json_schema_extra={KEYWORD: ID})
+DESTINATION = Field(json_schema_extra={KEYWORD: TARGET})
+AMOUNT = Field(json_schema_extra={KEYWORD: MONEY_AMOUNT})
+AMOUNT_CENTS = Field(json_schema_extra={KEYWORD: CENTS})
+TEXT = Field(json_schema_extra={KEYWORD: FREE})
+"""For annotations of a tool's function."""
+
+_ADDRESS = re.compile(
+    r"(?:https?|ftp)://[^\s\"'<>)\]]+|www\.[^\s\"'<>)\]]+|[\w.+%-]+@[\w-]+(?:\.[\w-]+)+", re.IGNORECASE
+)
+_BARE_HOST = re.compile(r"(?:[a-z0-9-]+\.)+[a-z]{2,}(?:[:/]\S*)?", re.IGNORECASE)
+_DATE = re.compile(r"[\d.:/TZ+-]*\d[\d.:/TZ+-]*", re.IGNORECASE)
+_LONG_NUMBER = re.compile(r"\d{5,}")
+_ID_NAME = re.compile(r"(?:^|_)ids?$|[a-z]Ids?$|^ID$")
+_ACCOUNT = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One value that was not made up, if it occurred somewhere: where it stands in the arguments, its kind and itself."""
+
+    where: str
+    kind: str
+    value: str | int | float
+
+
+def claims_of(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> tuple[Claim, ...]:
+    """What some arguments of a schema claim, in the order in which they stand.
+
+    >>> claims_of({}, {"to": "eve@evil.example", "order_id": "Z7GOZK", "rows": 5, "on": "2013-01-01", "note": "hello"})
+    (Claim(where='to', kind='destination', value='eve@evil.example'), Claim(where='order_id', kind='id', value='Z7GOZK'))
+    """
+    return tuple(_claims(schema, schema, "", "", arguments))
+
+
+def looks_made_up(word: str) -> bool:
+    """Whether a word has the form of something that an agent must have from somewhere: an address, or an id."""
+    return bool(_ADDRESS.search(word)) or _looks_like_id(word)
+
+
+def _claims(root: Mapping[str, Any], schema: Mapping[str, Any], where: str, name: str, value: Any) -> Iterator[Claim]:
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            inner = _of_property(root, schema, key)
+            yield from _claims(root, inner, f"{where}.{key}" if where else key, key, part)
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        items = _one_of(root, schema, "items")
+        for at, part in enumerate(value):
+            yield from _claims(root, items, f"{where}[{at}]", name, part)
+    elif isinstance(value, str | int | float) and not isinstance(value, bool):
+        yield from _of_value(root, schema, where, name, value)
+
+
+def _of_value(
+    root: Mapping[str, Any], schema: Mapping[str, Any], where: str, name: str, value: str | int | float
+) -> Iterator[Claim]:
+    """What one value claims: as its schema says, or as its name and form do."""
+    found = [option for option in _options(root, schema) if KEYWORD in option]
+    if found:
+        kind = str(found[0][KEYWORD])
+        if kind in KINDS[:-1]:
+            yield Claim(where, kind, value)
+        return
+    if any("enum" in option or "const" in option for option in _options(root, schema)) or value == "":
+        return
+    if _ID_NAME.search(name) and not isinstance(value, float) and " " not in str(value):
+        yield Claim(where, ID, value)
+    elif isinstance(value, str):
+        yield from _of_form(where, value)
+
+
+def _of_form(where: str, text: str) -> Iterator[Claim]:
+    addresses = [found.rstrip(".,;:!?") for found in _ADDRESS.findall(text)]
+    for address in addresses:
+        yield Claim(where, TARGET, address)
+    if addresses or any(character.isspace() for character in text):
+        return
+    if _BARE_HOST.fullmatch(text) or _ACCOUNT.fullmatch(text):
+        yield Claim(where, TARGET, text)
+    elif _looks_like_id(text):
+        yield Claim(where, ID, text)
+
+
+def _looks_like_id(word: str) -> bool:
+    """Whether a word has letters and digits, or is a number so long that nobody computes it."""
+    if len(word) < 4 or not any(character.isdigit() for character in word) or any(map(str.isspace, word)):
+        return False
+    return bool(_LONG_NUMBER.fullmatch(word)) if _DATE.fullmatch(word) else True
+
+
+def _of_property(root: Mapping[str, Any], schema: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    for option in _options(root, schema):
+        properties = option.get("properties")
+        if isinstance(properties, Mapping) and isinstance(properties.get(key), Mapping):
+            found: Mapping[str, Any] = properties[key]
+            return found
+    return _one_of(root, schema, "additionalProperties")
+
+
+def _one_of(root: Mapping[str, Any], schema: Mapping[str, Any], keyword: str) -> Mapping[str, Any]:
+    for option in _options(root, schema):
+        if isinstance(option.get(keyword), Mapping):
+            found: Mapping[str, Any] = option[keyword]
+            return found
+    return {}
+
+
+def _options(root: Mapping[str, Any], schema: Mapping[str, Any], depth: int = 0) -> Iterator[Mapping[str, Any]]:
+    """The schema, and those that it is put together from."""
+    if depth > 8:  # a schema may refer to itself
+        return
+    yield schema
+    reference = schema.get("$ref")
+    parts = [_referred(root, reference)] if isinstance(reference, str) else []
+    for keyword in ("allOf", "anyOf", "oneOf"):
+        parts.extend(part for part in schema.get(keyword, ()) if isinstance(part, Mapping))
+    for part in parts:
+        yield from _options(root, part, depth + 1)
+
+
+def _referred(root: Mapping[str, Any], reference: str) -> Mapping[str, Any]:
+    found: Any = root
+    for part in reference.removeprefix("#/").split("/"):
+        found = found.get(part, {}) if isinstance(found, Mapping) else {}
+    return found if isinstance(found, Mapping) else {}
