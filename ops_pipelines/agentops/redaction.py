@@ -4,6 +4,9 @@ Known shapes are cut out where they stand. What `find` says of a line (`adapters
 line. A value under a name such as `password` is taken out whatever it looks like. A mark stands where something was, and
 with a `key` it also tells two of them apart, so that a replay takes the turns that the run took.
 
+A value under a name such as `tool_call_id` is random letters by
+its nature, and is not searched by `find`.
+
 What it cannot know: the name of a person, a secret in words, and a key that was encoded or cut into pieces before.
 """
 
@@ -12,6 +15,7 @@ import hmac
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 Find = Callable[[str], Iterable[tuple[int, str]]]
@@ -47,11 +51,17 @@ _SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("phone", r"(?<![\w-])(?:\(\d{3}\) ?|\d{3}[-.])\d{3}[-.]\d{4}(?![\w-])"),
     )
 )
+_SHORTEST = 5
+"""Letters of the shortest thing that any shape knows."""
 _MARK = re.compile(r"\[redacted [^\]\n]{1,80}\]")
 _WORTH_A_LOOK = re.compile(
-    r"(?=[\w+/=-]*\d)(?=[\w+/=-]*[A-Za-z])[\w+/=-]{20,}|pass|pwd|secret|key|token|auth|cred|://", re.IGNORECASE
+    r"(?<![\w+/=-])(?=[\w+/=-]*\d)(?=[\w+/=-]*[A-Za-z])[\w+/=-]{20,}|pass|pwd|secret|key|token|auth|cred|://",
+    re.IGNORECASE,
 )
 """What a line has that a search by `find`, a quarter of a millisecond, may find something in."""
+_ID = re.compile(r"(?:\w*_)?(?:id|ids|digest|traceparent)", re.IGNORECASE)
+_BLOB = re.compile(r"([\w+/=-]{200})[\w+/=-]{200,}")
+"""A word too long for any key; a search that looks ahead would take its square."""
 
 
 def _nothing(text: str) -> Iterable[tuple[int, str]]:  # noqa: ARG001  (the shape of a Find)
@@ -70,10 +80,7 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """The text with a mark for each thing that was taken out."""
-        if len(text) < 5:  # noqa: PLR2004  (the shortest thing that any shape knows)
-            return text
-        for kind, shape in _SHAPES:
-            text = shape.sub(lambda found, kind=kind: self._judged(kind, found[0]), text)
+        text = self._cut_out(text)
         return self._searched(text) if _WORTH_A_LOOK.search(text) else text
 
     def value(self, value: Any) -> Any:
@@ -99,22 +106,31 @@ class Redactor:
         return kept
 
     def _named(self, name: str, value: Any) -> Any:
-        if value in (None, "", True, False) or not _NAMED.fullmatch(name):
+        if isinstance(value, str) and _ID.fullmatch(name):
+            return self._cut_out(value)
+        if value is None or value == "" or isinstance(value, bool) or not _NAMED.fullmatch(name):
             return self.value(value)
         return value if isinstance(value, str) and _MARK.fullmatch(value) else self._mark("value", repr(value))
+
+    def _cut_out(self, text: str) -> str:
+        if len(text) < _SHORTEST:
+            return text
+        for kind, shape in _SHAPES:
+            text = shape.sub(partial(self._judged, kind), text)
+        return text
 
     def _searched(self, text: str) -> str:
         """The text without the lines in which `find` finds something when their marks are left out."""
         lines = text.split("\n")
-        unmarked = "\n".join(_MARK.sub("", line) for line in lines)
+        unmarked = "\n".join(_BLOB.sub(r"\1", _MARK.sub("", line)) for line in lines)
         for number, kind in self.find(unmarked):
             if 0 < number <= len(lines) and not _MARK.fullmatch(lines[number - 1]):
                 lines[number - 1] = self._mark(kind.lower(), lines[number - 1])
         return "\n".join(lines)
 
-    def _judged(self, kind: str, found: str) -> str:
+    def _judged(self, kind: str, found: re.Match[str]) -> str:
         holds = {"card": _is_card, "IBAN": _is_iban}.get(kind)
-        return self._mark(kind, found) if holds is None or holds(found) else found
+        return self._mark(kind, found[0]) if holds is None or holds(found[0]) else found[0]
 
     def _mark(self, kind: str, found: str) -> str:
         if not self.key:
