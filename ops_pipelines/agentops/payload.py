@@ -65,20 +65,12 @@ def plain(value: Any, *, depth: int = 0) -> Any:
     >>> plain({"when": float("nan"), 1: (b"raw", {"b"})})
     {'when': 'nan', '1': ["b'raw'", ['b']]}
     """
-    if value is None or isinstance(value, bool):
-        return value
     if isinstance(value, str):
         return _text(value)
-    if isinstance(value, int | float):
+    if value is None or isinstance(value, bool | int | float):
         return _number(value)
-    if depth >= _DEEPEST:
-        return f"nested deeper than {_DEEPEST}"
-    if isinstance(value, Mapping):
-        return {_name(name): plain(one, depth=depth + 1) for name, one in value.items()}
-    if isinstance(value, Set):
-        return [plain(one, depth=depth + 1) for one in sorted(value, key=_shown)]
-    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
-        return [plain(one, depth=depth + 1) for one in value]
+    if isinstance(value, Mapping | Set | Sequence) and not isinstance(value, bytes | bytearray | memoryview):
+        return _nested(value, depth + 1) if depth < _DEEPEST else f"nested deeper than {_DEEPEST}"
     return _shown(value)
 
 
@@ -88,6 +80,13 @@ def shortened(value: Any, limit_bytes: int) -> Any:
     A text ends before a word that would be cut: half a key of some service would be known as one by nobody.
     """
     return _within(value, [limit_bytes])
+
+
+def _nested(value: Any, depth: int) -> Any:
+    if isinstance(value, Mapping):
+        return {_name(name): plain(one, depth=depth) for name, one in value.items()}
+    ordered = sorted(value, key=_shown) if isinstance(value, Set) else value
+    return [plain(one, depth=depth) for one in ordered]
 
 
 def _within(value: Any, left: list[int]) -> Any:
@@ -140,7 +139,9 @@ def _name(key: object) -> str:
     return _text(key) if isinstance(key, str) else _shown(key)
 
 
-def _number(value: float) -> Any:
+def _number(value: float | None) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else str(value)
     return int(value) if value.bit_length() <= _LONGEST_INTEGER_BITS else hex(value)

@@ -135,7 +135,7 @@ class RunLogConformance:
         first, second = entry_of(decision="first"), entry_of(decision="second")
         log.append([first])
         tally = log.append([second, entry_of("other")])
-        assert (tally.accepted, [id for id, _ in tally.rejected]) == (1, [first.step.id])
+        assert (tally.accepted, [rejected for rejected, _ in tally.rejected]) == (1, [first.step.id])
         assert [step.decision for step in log.steps(RUN)] == ["first", ""]
 
     def test_the_same_id_in_two_runs_is_two_steps(self, log: RunLog) -> None:
