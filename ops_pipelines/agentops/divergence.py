@@ -40,6 +40,8 @@ _OF_ANSWERS = {
     MESSAGE: MESSAGE_CHANGED,
 }
 _DRAWN = frozenset({CLOCK, RANDOM})
+_TELLING = 6
+"""Letters that something drawn has at least, to be known where it stands in a text: a 7 may stand for anything."""
 _SAID = ("messages", "prompt", "system", "input", "tools")
 """The keys of a request under which its words stand."""
 
@@ -140,10 +142,13 @@ class _Pairs:
 
     def note_drawn(self, step: Step, other: Step) -> None:
         """Remember two instants, or two drawn numbers, in order to take them out of what follows."""
-        if step.outputs != other.outputs:
-            self._kinds.add(step.kind)
-            for which, digest in ((0, step.outputs), (1, other.outputs)):
-                self._drawn[which].append(canonical_json(self.value(which, digest)).strip(b'"'))
+        if step.outputs == other.outputs:
+            return
+        self._kinds.add(step.kind)
+        drawn = [canonical_json(self.value(at, one.outputs)).strip(b'"') for at, one in enumerate((step, other))]
+        if min(map(len, drawn)) >= _TELLING:
+            for known, one in zip(self._drawn, drawn, strict=True):
+                known.append(one)
 
     def differ(self, mine: str, theirs: str) -> bool:
         """Whether two payloads differ when what was drawn is taken out of them."""
