@@ -10,6 +10,7 @@ from ops_pipelines.apps.drills import (
     deleted_documents,
     doubled_rows,
     drift_noise,
+    dropped_spans,
     dropped_table,
     expired_features,
     flipped_labels,
@@ -21,6 +22,7 @@ from ops_pipelines.apps.drills import (
     poisoned_document,
     quiet_inputs,
     template_injection,
+    traced_secrets,
 )
 from ops_pipelines.apps.drills.drill import Drill, Outcome, Result, run_drill
 
@@ -39,8 +41,10 @@ DRILLS: tuple[Drill, ...] = (
     deleted_documents.DRILL,
     poisoned_document.DRILL,
     cut_stream.DRILL,
+    traced_secrets.DRILL,
     hostile_model.DRILL,
     template_injection.DRILL,
+    dropped_spans.DRILL,
 )
 """All drills, in the order of their numbers."""
 
