@@ -17,6 +17,7 @@ REGISTRY = {
     "lineage": ("lineage",),
     "serving": ("serving",),
     "llmops": ("corpus",),
+    "agentops": ("agentops_log",),
 }
 """The benchmarks of each name: modules of this package with `measure`, and `measure_quick` where less can be asked."""
 
