@@ -29,12 +29,6 @@ INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
     errors = errors + excluded.errors, tokens = tokens + excluded.tokens, nanos = nanos + excluded.nanos,
     unpriced = unpriced + excluded.unpriced
 """
-_ASKED = """
-SELECT * FROM runs WHERE started >= :start AND started < :end AND (:failed = 0 OR errors > 0)
-    AND (:any OR EXISTS (SELECT 1 FROM steps WHERE steps.run = runs.run AND (:agent = '' OR steps.agent = :agent)
-        AND (:kind = '' OR kind = :kind) AND (:name = '' OR name = :name)))
-    ORDER BY started DESC, run LIMIT :limit
-"""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _ANOTHER = "another step was kept under this id, and nothing that is kept is changed"
@@ -59,6 +53,7 @@ class _File(SQLiteFile):
             unpriced INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX runs_by_instant ON runs (started);
+        CREATE INDEX steps_by_name ON steps (name, kind, agent, run);
         """,
     )
 
@@ -101,11 +96,9 @@ class SQLiteRunLog:
         """The runs that began in a window, the newest first; none where there is no file."""
         if not self.path.is_file():
             return ()
-        asked: dict[str, Any] = {"agent": of.agent, "kind": of.kind, "name": of.name, "failed": int(of.failed)}
-        asked |= {"any": int(not (of.agent or of.kind or of.name)), "limit": limit}
-        asked |= {"start": _micros(window.start), "end": _micros(window.end)}
+        query, values = _query(window, of)
         with self._kept.use() as connection:
-            return tuple(map(_summary, connection.execute(_ASKED, asked)))
+            return tuple(map(_summary, connection.execute(query, (*values, limit))))
 
     def payload(self, digest: str) -> Payload | None:
         """What is kept under a digest; None where nothing is, or no file."""
@@ -115,6 +108,20 @@ class SQLiteRunLog:
             query = "SELECT digest, size, content FROM payloads WHERE digest = ?"
             row = connection.execute(query, (digest,)).fetchone()
         return Payload(*row) if row else None
+
+
+def _query(window: Window, of: RunFilter) -> tuple[str, list[Any]]:
+    """The runs that are asked for, the newest first; a filter is a condition only where it is set, so that it is indexed."""
+    asked = {"name": of.name, "kind": of.kind, "agent": of.agent}
+    named = {column: value for column, value in asked.items() if value}
+    conditions, values = ["started >= ?", "started < ?"], [_micros(window.start), _micros(window.end)]
+    if of.failed:
+        conditions.append("errors > 0")
+    if named:
+        having = " AND ".join(f"{column} = ?" for column in named)
+        conditions.append(f"run IN (SELECT run FROM steps WHERE {having})")
+    query = f"SELECT * FROM runs WHERE {' AND '.join(conditions)} ORDER BY started DESC, run LIMIT ?"
+    return query, [*values, *named.values()]
 
 
 def _added(connection: sqlite3.Connection, entry: Entry) -> bool:

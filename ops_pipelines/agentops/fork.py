@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from ops_pipelines.agentops.recording import Act, Answer, Asked, Live, Scope, Tape, Writer
+from ops_pipelines.agentops.recording import Act, Answer, Asked, Live, Pending, Scope, Tape, Writer
 from ops_pipelines.agentops.replay import (
     FORK,
     Program,
@@ -94,7 +94,7 @@ class _Forking:
     live: Live
     repeated: list[str] = field(default_factory=list)
 
-    def answer(self, asked: Asked, arguments: Any, act: Act) -> Answer:
+    def answer(self, asked: Asked, arguments: Any, act: Act) -> Answer | Pending:
         if step := self.prefix.take(asked):
             return self.prefix.answer(step, asked)
         if step := self.edited.take(asked):
@@ -103,16 +103,16 @@ class _Forking:
             raise diverged(asked, self.prefix)
         return self._new(asked, arguments, act)
 
-    def _edited(self, asked: Asked, arguments: Any) -> Answer:
+    def _edited(self, asked: Asked, arguments: Any) -> Answer | Pending:
         aside = Live(self.live.now)
         if isinstance(self.edit, NewRequest):
             inputs, ask = self.edit.inputs, self.edit.ask
             made = self._gated(asked, inputs, lambda: ask(inputs))
             return replace(aside.answer(asked, inputs, made), instead=(inputs,))
         value = self.edit.value if self.edit else None
-        return aside.answer(asked, arguments, lambda: value)
+        return aside.answer(asked, arguments, lambda: value).ended(value)
 
-    def _new(self, asked: Asked, arguments: Any, act: Act) -> Answer:
+    def _new(self, asked: Asked, arguments: Any, act: Act) -> Answer | Pending:
         if step := self.effects.take(asked):
             self.repeated.append(step.id)
             return replace(self.rest.answer(step, asked), occurrence=self.live.occurrences.take(asked.group))

@@ -4,14 +4,17 @@ The program is given a Scope and goes outside by it alone. Each answer becomes a
 it. Where an answer comes from is a Source's business: from the outside (`Live`), from a recording (`replay`), or from both
 (`fork`); the program cannot tell, since it sees what JSON can hold, and every failure as StepFailed.
 
+An effect whose step could not be kept was done all the same, and the program stops there: the journal of effects knows.
+
 A scope may be used by several threads, and calls that run in parallel may end in any order. Two of one kind and name under
 one parent are told apart by what they ask. Threads that read the clock or draw numbers need a scope each (`inside`).
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from inspect import isawaitable
 from typing import Any, Protocol
 
 from ops_pipelines.agentops.payload import LIMIT_BYTES, Payload, payload_of, plain, shortened
@@ -94,11 +97,30 @@ class Answer:
     instead: tuple[Any, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What has to be asked outside: `act` does it, now or as an awaitable, and `ended` makes the answer of what came."""
+
+    occurrence: int
+    act: Act
+    now: Callable[[], datetime]
+    started: datetime
+    instead: tuple[Any, ...] = ()
+
+    def ended(self, came: Any) -> Answer:
+        """The answer of what the act returned, or of the exception that it raised, as JSON can hold it."""
+        failed = isinstance(came, Exception)
+        value = {"type": type(came).__name__, "message": str(came)} if failed else came
+        known = value if isinstance(value, Outcome) else Outcome(value)
+        outcome = replace(known, value=plain(known.value))
+        return Answer(self.occurrence, outcome, self.started, self.now(), failed, self.instead)
+
+
 class Source(Protocol):
     """Where answers come from."""
 
-    def answer(self, asked: Asked, arguments: Any, act: Act) -> Answer:
-        """The answer to what was asked; `act` gets it from the outside, given the arguments as they are."""
+    def answer(self, asked: Asked, arguments: Any, act: Act) -> Answer | Pending:
+        """The answer to what was asked, or how to get it from the outside; `act` does, given the arguments as they are."""
 
 
 class Occurrences:
@@ -131,16 +153,9 @@ class Live:
     now: Callable[[], datetime]
     occurrences: Occurrences = field(default_factory=Occurrences)
 
-    def answer(self, asked: Asked, arguments: Any, act: Act) -> Answer:  # noqa: ARG002  (the shape of a Source)
-        """What the act returned or raised, as JSON can hold it."""
-        occurrence, started = self.occurrences.take(asked.group), self.now()
-        failed = False
-        try:
-            outcome = act()
-        except Exception as error:  # whatever it is, the program sees it as a StepFailed
-            failed, outcome = True, {"type": type(error).__name__, "message": str(error)}
-        known = outcome if isinstance(outcome, Outcome) else Outcome(outcome)
-        return Answer(occurrence, replace(known, value=plain(known.value)), started, self.now(), failed)
+    def answer(self, asked: Asked, arguments: Any, act: Act) -> Pending:  # noqa: ARG002  (the shape of a Source)
+        """The act itself."""
+        return Pending(self.occurrences.take(asked.group), act, self.now, self.now())
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,18 +253,32 @@ class Scope:
 
     def call(self, kind: str, name: str, inputs: Any, act: Act) -> Any:
         """What the outside answers to inputs, as JSON can hold it, once it is kept."""
-        return self._asked(kind, name, inputs, act)[1]
+        asking = self._asking(kind, name, inputs, act)
+        if isinstance(asking.found, Pending):
+            asking = asking.answered(_came_of(asking.found.act))
+        return self._told(asking)[1]
 
-    def _asked(self, kind: str, name: str, inputs: Any, act: Act) -> tuple[str, Any]:
+    async def call_async(self, kind: str, name: str, inputs: Any, act: Callable[[], Awaitable[Any]]) -> Any:
+        """The same where the act has to be awaited; the loop waits for the time of a commit."""
+        asking = self._asking(kind, name, inputs, act)
+        if isinstance(asking.found, Pending):
+            asking = asking.answered(await _awaited(asking.found.act))
+        return self._told(asking)[1]
+
+    def _asking(self, kind: str, name: str, inputs: Any, act: Act) -> "_Asking":
         writer, given = self._tape.writer, plain(inputs)
         sent = writer.payload(given)
         asked = Asked(self.step, kind, writer.word(name), sent.digest if sent else "")
-        answer = self._tape.source.answer(asked, given, act)
-        if answer.instead:
-            sent = writer.payload(plain(answer.instead[0]))
-        step = self._write(asked, answer, sent)
+        found = self._tape.source.answer(asked, given, act)
+        return _Asking(name, asked, writer.payload(plain(found.instead[0])) if found.instead else sent, found)
+
+    def _told(self, asking: "_Asking") -> tuple[str, Any]:
+        answer = asking.found
+        assert isinstance(answer, Answer)
+        step = self._write(asking.asked, answer, asking.sent)
         if answer.failed:
-            raise StepFailed(kind, name, answer.outcome.value["type"], answer.outcome.value["message"])
+            raised = answer.outcome.value
+            raise StepFailed(asking.asked.kind, asking.name, raised["type"], raised["message"])
         return step.id, answer.outcome.value
 
     def _write(self, asked: Asked, answer: Answer, sent: Payload | None) -> Step:
@@ -280,7 +309,39 @@ class Scope:
 
     def _opened(self, agent: str, task: Any) -> "Scope":
         scope = Scope(self._tape, agent, self.step)
-        return Scope(self._tape, agent, scope._asked(AGENT, agent, task, lambda: None)[0])
+        asking = scope._asking(AGENT, agent, task, lambda: None)
+        if isinstance(asking.found, Pending):
+            asking = asking.answered(None)
+        return Scope(self._tape, agent, scope._told(asking)[0])
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """A call under way: its name as the program gave it, what was asked and sent, and what was found for it so far."""
+
+    name: str
+    asked: Asked
+    sent: Payload | None
+    found: Answer | Pending
+
+    def answered(self, came: Any) -> "_Asking":
+        assert isinstance(self.found, Pending)
+        return replace(self, found=self.found.ended(came))
+
+
+def _came_of(act: Act) -> Any:
+    try:
+        return act()
+    except Exception as error:  # whatever it is, the program sees it as a StepFailed
+        return error
+
+
+async def _awaited(act: Act) -> Any:
+    try:
+        came = act()
+        return await came if isawaitable(came) else came
+    except Exception as error:
+        return error
 
 
 def _error(raised: Any) -> str:

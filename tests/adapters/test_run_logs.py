@@ -1,3 +1,4 @@
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -5,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from ops_pipelines.adapters.sqlite_runs import SQLiteRunLog
+from ops_pipelines.agentops.trace_graph import trace_graph
 from ops_pipelines.core.errors import DataError
+from ops_pipelines.testing.agent_program import record
 from ops_pipelines.testing.run_log import RUN, WEEK, MemoryRunLog, RunLogConformance, entry_of
 
 WRITER = """
@@ -66,8 +69,6 @@ def test_a_home_that_was_moved_away_is_not_made_anew(tmp_path):
 
 
 def test_a_log_that_is_locked_says_so_and_keeps_nothing(file):
-    import sqlite3
-
     log = SQLiteRunLog(file, timeout_seconds=0.05)
     log.append([entry_of("first")])
     holder = sqlite3.connect(file, isolation_level=None)
@@ -76,3 +77,38 @@ def test_a_log_that_is_locked_says_so_and_keeps_nothing(file):
         log.append([entry_of("second")])
     holder.close()
     assert [step.name for step in log.steps(RUN)] == ["first"]
+
+
+AGENT = """
+import os, signal, sys
+from pathlib import Path
+from ops_pipelines.adapters.sqlite_runs import SQLiteRunLog
+from ops_pipelines.testing.agent_program import record
+
+def program(scope):
+    reader = scope.inside("reader", {"read": "runbooks"})
+    reader.tool("search", {}, lambda: "found")
+    reader.tool("open", {}, lambda: os.kill(os.getpid(), signal.SIGKILL))
+
+record(program, SQLiteRunLog(Path(sys.argv[1])).append)
+"""
+
+
+def test_a_run_that_was_killed_in_the_middle_is_still_one_graph_without_an_orphan(file):
+    file.parent.mkdir()
+    assert subprocess.run([sys.executable, "-c", AGENT, str(file)], check=False).returncode == -9
+    steps = SQLiteRunLog(file).steps(RUN)
+    assert [step.name for step in steps] == ["oncall", "reader", "search"]
+    assert trace_graph(steps).is_whole
+
+
+def test_an_agent_whose_log_is_locked_stops_before_it_acts(file):
+    effects = []
+    log = SQLiteRunLog(file, timeout_seconds=0.05)
+    log.append([entry_of(run="b" * 32)])
+    holder = sqlite3.connect(file, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(DataError, match="locked"):
+        record(lambda scope: scope.tool("notify", {}, lambda: effects.append(1)), log.append)
+    holder.close()
+    assert effects == []

@@ -1,3 +1,4 @@
+import asyncio
 import socket
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from ops_pipelines.adapters.nothing_live import WentLive, nothing_live
+from ops_pipelines.agentops.fork import ForkSettings, fork
 from ops_pipelines.agentops.payload import Payload
 from ops_pipelines.agentops.recording import Live, StepFailed, Tape, Writer
 from ops_pipelines.agentops.redaction import Redactor
@@ -238,3 +240,45 @@ def test_a_program_that_goes_outside_by_another_way_is_stopped_in_a_replay():
 
 def test_tools_are_the_effects_of_an_investigation():
     assert {step.name for step in recorded(1).steps if step.kind == TOOL} == {"drift_report", "model_history", "notify"}
+
+
+async def asking_at_once(scope):
+    async def read(page):
+        await asyncio.sleep(0)
+        if page == 2:
+            raise LookupError("no page 2")
+        return f"page {page}"
+
+    calls = [scope.call_async(TOOL, "read", {"page": page}, lambda page=page: read(page)) for page in range(4)]
+    return [str(one) for one in await asyncio.gather(*calls, return_exceptions=True)]
+
+
+def test_a_program_that_awaits_is_recorded_and_replayed_without_its_acts():
+    log = MemoryRunLog()
+    live = record(lambda scope: asyncio.run(asking_at_once(scope)), log.append)
+    recording = recording_of(log, RUN)
+    with nothing_live():
+        again = replay(recording, lambda scope: asyncio.run(asking_at_once(scope)))
+    assert (again.identical, again.result, len(again.steps)) == (True, live, 5)
+    assert [step.error for step in recording.steps if step.error] == ["LookupError: no page 2"]
+
+
+def test_a_program_that_awaits_is_forked_and_its_new_effects_pass_the_gate():
+    log, asked = MemoryRunLog(), []
+    record(lambda scope: asyncio.run(asking_at_once(scope)), log.append)
+    first_two = replace(recording_of(log, RUN), steps=log.steps(RUN)[:3])
+
+    def gate(kind, name, arguments, act):
+        asked.append(arguments["page"])
+        return act()
+
+    fork(
+        first_two,
+        lambda scope: asyncio.run(asking_at_once(scope)),
+        at=3,
+        run="f" * 32,
+        writer=Writer(log.append),
+        settings=ForkSettings(ticking(), gate),
+    )
+    assert len(log.steps("f" * 32)) == 6
+    assert len(asked) == 2
