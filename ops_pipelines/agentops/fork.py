@@ -14,9 +14,10 @@ from ops_pipelines.agentops.recording import Act, Answer, Asked, Live, Pending, 
 from ops_pipelines.agentops.replay import (
     FORK,
     Program,
+    RecordedSteps,
     ReplayDiverged,
-    Tapes,
     diverged,
+    edited_in,
     first_of,
     outcome_of,
     played_in,
@@ -37,7 +38,10 @@ class NewResult:
 
 @dataclass(frozen=True, slots=True)
 class NewRequest:
-    """The step asks for this instead, another prompt or model, and `ask` gets the answer from the outside."""
+    """The step asks for this instead, another prompt or model, and `ask` gets the answer from the outside.
+
+    Where an agent began it is another task, and nobody is asked.
+    """
 
     inputs: Any
     ask: Callable[[Any], Any]
@@ -85,9 +89,9 @@ class ForkSettings:
 class _Forking:
     """The Source of a fork."""
 
-    prefix: Tapes
-    edited: Tapes
-    rest: Tapes
+    prefix: RecordedSteps
+    edited: RecordedSteps
+    rest: RecordedSteps
     effects: "_Effects"
     edit: Edit | None
     settings: ForkSettings
@@ -128,10 +132,10 @@ class _Effects:
     """What a run did to the outside, by what was done and wherever: each answers once."""
 
     def __init__(self, recording: Recording, steps: Sequence[Step]) -> None:
-        self._tapes = Tapes(recording, [replace(step, parent="") for step in steps])
+        self._recorded = RecordedSteps(recording, [replace(step, parent="") for step in steps])
 
     def take(self, asked: Asked) -> Step | None:
-        return self._tapes.take(replace(asked, parent=""))
+        return self._recorded.take(replace(asked, parent=""))
 
 
 def fork(
@@ -159,14 +163,8 @@ def fork(
     try:
         result = outcome_of(program, scope)
     finally:
-        edited = played[at] if isinstance(edit, NewRequest) else None
-        note = {
-            "of": recording.run,
-            "at": at,
-            "step": edited.id if edited else "",
-            "asked": edited.inputs if edited else "",
-        }
-        Scope(replace(tape, source=Live(settings.now), writer=writer), first.agent, scope.step).decide(FORK, note)
+        beside = replace(tape, source=Live(settings.now), writer=writer)
+        Scope(beside, first.agent, scope.step).decide(FORK, _note(recording, at, edit))
     if left := source.prefix.left():
         raise _ended_early(left[0], at)
     return Forked(run, tuple(kept), at, tuple(source.repeated), result)
@@ -178,14 +176,24 @@ def _source(recording: Recording, at: int, edit: Edit | None, settings: ForkSett
     for step in steps[:ours]:
         live.occurrences.reserve((step.parent, step.kind, step.name), step.occurrence)
     return _Forking(
-        prefix=Tapes(recording, steps[:at]),
-        edited=Tapes(recording, steps[at:ours]),
-        rest=Tapes(recording, steps[ours:]),
+        prefix=RecordedSteps(recording, steps[:at]),
+        edited=RecordedSteps(recording, steps[at:ours]),
+        rest=RecordedSteps(recording, steps[ours:]),
         effects=_Effects(recording, [step for step in steps[ours:] if settings.is_effect(step.kind, step.name)]),
         edit=edit,
         settings=settings,
         live=live,
     )
+
+
+def _note(recording: Recording, at: int, edit: Edit | None) -> dict[str, Any]:
+    """What a fork says of itself: of which run it is, and what the program itself asked where its question was edited."""
+    played = played_in(recording)
+    before = edited_in(recording)
+    edited = {step.id: before[step.id] for step in played[:at] if step.id in before}
+    if isinstance(edit, NewRequest) and played[at] != first_of(recording):  # whose task is given, and not asked for
+        edited[played[at].id] = before.get(played[at].id, played[at].inputs)
+    return {"of": recording.run, "at": at, "edited": edited}
 
 
 def _beside(writer: Writer, kept: list[Step]) -> Writer:

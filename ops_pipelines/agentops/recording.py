@@ -209,10 +209,13 @@ class Tape:
 
 
 class Scope:
-    """What an agent's program goes outside by. Each of these answers is a step; StepFailed where one raised."""
+    """What an agent's program goes outside by, with the `task` that it was given, as it was kept.
 
-    def __init__(self, tape: Tape, agent: str, step: str) -> None:
-        self.agent, self.step, self._tape = agent, step, tape
+    Each answer is a step; StepFailed where one raised.
+    """
+
+    def __init__(self, tape: Tape, agent: str, step: str, task: Any = None) -> None:
+        self.agent, self.step, self.task, self._tape = agent, step, task, tape
 
     @property
     def run(self) -> str:
@@ -310,9 +313,10 @@ class Scope:
     def _opened(self, agent: str, task: Any) -> "Scope":
         scope = Scope(self._tape, agent, self.step)
         asking = scope._asking(AGENT, agent, task, lambda: None)
+        given = asking.found.instead[0] if asking.found.instead else task
         if isinstance(asking.found, Pending):
             asking = asking.answered(None)
-        return Scope(self._tape, agent, scope._told(asking)[0])
+        return Scope(self._tape, agent, scope._told(asking)[0], plain(given))
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ class ReplayDiverged(OpsError):
     """The program asked for what its recording does not hold: it is another program by now, or reads the outside."""
 
 
-class Tapes:
+class RecordedSteps:
     """The steps of a recording by their place, each given once, whichever thread asks."""
 
     def __init__(self, recording: Recording, steps: Sequence[Step]) -> None:
@@ -58,14 +58,14 @@ class Tapes:
 class Recorded:
     """The Source that answers from a recording only."""
 
-    tapes: Tapes
+    recorded: RecordedSteps
 
     def answer(self, asked: Asked, arguments: Any, act: Act) -> Answer:  # noqa: ARG002  (nothing is done)
         """The recorded answer; ReplayDiverged where there is none."""
-        step = self.tapes.take(asked)
+        step = self.recorded.take(asked)
         if step is None:
-            raise diverged(asked, self.tapes)
-        return self.tapes.answer(step, asked)
+            raise diverged(asked, self.recorded)
+        return self.recorded.answer(step, asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def replay(recording: Recording, program: Program, *, writer: Writer | None = No
 def replay_into(writer: Writer, recording: Recording, program: Program) -> Any:
     """What a program returns on its recording, while a writer keeps its steps; errors as `replay`."""
     first = first_of(recording)
-    tape = Tape(recording.run, Recorded(Tapes(recording, played_in(recording))), writer, first.release)
+    tape = Tape(recording.run, Recorded(RecordedSteps(recording, played_in(recording))), writer, first.release)
     return outcome_of(program, tape.begin(first.agent, recording.value(first.inputs), parent=first.parent))
 
 
@@ -130,12 +130,10 @@ def played_in(recording: Recording) -> tuple[Step, ...]:
 
 
 def edited_in(recording: Recording) -> Mapping[str, str]:
-    """What the program itself asked at the step that a fork edited: the digest of its inputs by the step's id."""
-    for step in recording.steps:
-        if (step.kind, step.name) == (DECISION, FORK):
-            note: Any = recording.value(step.inputs)
-            return {note["step"]: note["asked"]} if note["step"] else {}
-    return {}
+    """What the program itself asked at the steps that were edited in a fork: the digest of its inputs by the step's id."""
+    notes = [step for step in recording.steps if (step.kind, step.name) == (DECISION, FORK)]
+    note: Any = recording.value(notes[-1].inputs) if notes else {"edited": {}}
+    return dict(note["edited"])
 
 
 def outcome_of(program: Program, scope: Scope) -> Any:
@@ -162,9 +160,9 @@ def collecting(kept: list[Step]) -> Callable[[Sequence[Entry]], Tally]:
     return keep
 
 
-def diverged(asked: Asked, tapes: Tapes) -> ReplayDiverged:
+def diverged(asked: Asked, recorded: RecordedSteps) -> ReplayDiverged:
     """The error for something that was not recorded, which says what was recorded in its place."""
-    others = [step for step in tapes.left() if (step.parent, step.kind) == (asked.parent, asked.kind)]
+    others = [step for step in recorded.left() if (step.parent, step.kind) == (asked.parent, asked.kind)]
     same = [step for step in others if step.name == asked.name]
     instead = "it was asked for something else there" if same else _instead(others)
     return ReplayDiverged(

@@ -132,12 +132,38 @@ def test_a_fork_can_itself_be_replayed(recording, kind):
     assert len(outside.calls) == before
 
 
+def test_a_fork_of_a_fork_is_replayed_with_both_edits(recording):
+    kept, agent = MemoryRunLog(), Investigation(Outside(), SUBJECTS)
+    settings, asked = (
+        ForkSettings(ticking(), Gate(), only_notify),
+        NewRequest({"messages": []}, lambda inputs: {"text": "y"}),
+    )
+    models = [at for at, step in enumerate(recording.steps) if step.kind == MODEL]
+    for run, at in (("d" * 32, models[0]), ("e" * 32, models[1])):
+        fork(recording, agent, at=at, run=run, writer=Writer(kept.append), settings=settings, edit=asked)
+        recording = recording_of(kept, run)
+    assert replay(recording, agent).identical
+
+
+def test_an_edited_task_is_what_the_agent_is_given(recording):
+    kept, given = MemoryRunLog(), []
+
+    def program(scope):
+        given.append(scope.task)
+
+    settings, edit = ForkSettings(ticking()), NewRequest({"alarm": "none"}, lambda inputs: None)
+    fork(recording, program, at=0, run=FORK, writer=Writer(kept.append), settings=settings, edit=edit)
+    replay(recording_of(kept, FORK), program)
+    replay(recording, program)
+    assert given == [{"alarm": "none"}, {"alarm": "none"}, {"alarm": "drift of flight_delay"}]
+
+
 def test_a_fork_says_of_which_run_and_step_it_is(recording):
     kept = MemoryRunLog()
     settings = ForkSettings(ticking(), Gate(), only_notify)
     fork(recording, Investigation(Outside(), SUBJECTS), at=5, run=FORK, writer=Writer(kept.append), settings=settings)
     (note,) = [step for step in kept.steps(FORK) if step.name == "fork"]
-    assert kept.payload(note.inputs).value() == {"of": RUN, "at": 5, "step": "", "asked": ""}
+    assert kept.payload(note.inputs).value() == {"of": RUN, "at": 5, "edited": {}}
 
 
 def test_parallel_tools_of_the_parent_may_come_in_another_order():

@@ -6,6 +6,8 @@ from contextlib import suppress
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ops_pipelines.adapters.nothing_live import WentLive, nothing_live
 from ops_pipelines.agentops.fork import ForkSettings, fork
@@ -282,3 +284,43 @@ def test_a_program_that_awaits_is_forked_and_its_new_effects_pass_the_gate():
     )
     assert len(log.steps("f" * 32)) == 6
     assert len(asked) == 2
+
+
+TURNS = st.lists(
+    st.lists(
+        st.tuples(st.sampled_from([TOOL, MODEL, "memory_read", "message"]), st.sampled_from("ab"), st.integers(0, 2)),
+        max_size=5,
+    ),
+    max_size=5,
+)
+
+
+@given(TURNS, st.randoms(use_true_random=False))
+def test_a_replay_equals_its_recording_whatever_is_asked_at_once_in_whatever_order(turns, dice):
+    """Each turn asks several things at once; the outside answers differently every time and fails now and then."""
+
+    def program(scope):
+        seen = []
+        for turn in turns:
+            order = dice.sample(range(len(turn)), len(turn))
+            answers = {at: ask(scope, *turn[at], len(seen)) for at in order}
+            seen.append(sorted(str(answer) for answer in answers.values()))
+            scope.decide("turn", seen[-1])
+        return seen
+
+    def ask(scope, kind, name, given, turn):
+        try:
+            return scope.call(kind, name, [given, turn], outside)
+        except StepFailed as failed:
+            return failed.message
+
+    def outside():
+        number = dice.random()
+        if number < 0.2:
+            raise TimeoutError(str(number))
+        return number
+
+    log = MemoryRunLog()
+    live = record(program, log.append)
+    again = replay(recording_of(log, RUN), program)
+    assert (again.identical, again.result) == (True, live)

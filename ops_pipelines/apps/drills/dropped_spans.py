@@ -6,13 +6,17 @@ hundred megabytes is not in the trace at all.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ops_pipelines.apps.drills.drill import Drill, Outcome
+
+if TYPE_CHECKING:
+    from ops_pipelines.agentops.run_log import Entry, RunLog, Tally
 
 SIZE, LIMIT = 100_000_000, 1_000_000
 """Bytes of what the tool returns, and those that a collector, or our log, takes."""
 WORD = "evidence "
+RUN = "d26" + "0" * 29
 
 
 def unguarded(folder: Path) -> Outcome:
@@ -50,39 +54,19 @@ def unguarded(folder: Path) -> Outcome:
 def guarded(folder: Path) -> Outcome:
     """The same results by the recorder, and one step that the log has to reject."""
     from ops_pipelines.adapters.sqlite_runs import SQLiteRunLog
-    from ops_pipelines.agentops.recording import Live, Tape, Writer
-    from ops_pipelines.agentops.run_log import Entry, Tally
-    from ops_pipelines.core.errors import DataError
-    from ops_pipelines.core.fingerprint import digest_json
-    from ops_pipelines.testing.agent_program import ticking
-    from ops_pipelines.testing.run_log import entry_of
 
-    log, tallies = SQLiteRunLog(folder / "log" / "runs.db"), list[Tally]()
-    sent = list[Entry]()
-
-    def keep(entries: Sequence[Entry]) -> Tally:
-        sent.extend(entries)
-        tallies.append(log.append(entries))
-        return tallies[-1]
-
-    scope = Tape("d26" + "0" * 29, Live(ticking()), Writer(keep, limit_bytes=LIMIT)).begin("reader")
-    for name, value in {"small": "fine", "big": _big(), "last": "fine"}.items():
-        scope.tool(name, {}, lambda value=value: value)
-    keep([entry_of(run=scope.run, kind="a kind that nobody knows")])
-    (big,) = [step for step in log.steps(scope.run) if step.name == "big"]
-    payload = log.payload(big.outputs)
+    log = SQLiteRunLog(folder / "log" / "runs.db")
+    sent, tallies = _record(log)
     accepted, rejected = sum(tally.accepted for tally in tallies), [one for tally in tallies for one in tally.rejected]
-    try:
-        reason = f"the whole of it is there: {payload.value()!r:.40}" if payload else "the result is missing"
-    except DataError as shortened:
-        reason = str(shortened)
+    steps = log.steps(RUN)
+    (big,) = [step for step in steps if step.name == "big"]
+    size, reason = _kept(log, big.outputs)
     bytes_on_disk = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    told = payload is not None and (payload.digest, payload.size) == (digest_json(_big()), SIZE + 2)
     return Outcome(
-        harmed=accepted + len(rejected) != len(sent) or len(log.steps(scope.run)) != accepted,
-        caught=told and bytes_on_disk < 10 * LIMIT and len(rejected) == 1,
+        harmed=accepted + len(rejected) != sent or len(steps) != accepted,
+        caught=size == SIZE + 2 and big.outputs == _digest() and bytes_on_disk < 10 * LIMIT and len(rejected) == 1,
         reason=reason,
-        evidence={"sent": len(sent), "accepted": accepted, "rejected": [why for _, why in rejected]},
+        evidence={"sent": sent, "accepted": accepted, "rejected": [why for _, why in rejected]},
     )
 
 
@@ -97,5 +81,45 @@ DRILL = Drill(
 )
 
 
-def _big() -> Any:
+def _record(log: "RunLog") -> "tuple[int, list[Tally]]":
+    """How many entries were sent to a log, and what it said to each."""
+    from ops_pipelines.agentops.recording import Live, Tape, Writer
+    from ops_pipelines.testing.agent_program import ticking
+    from ops_pipelines.testing.run_log import entry_of
+
+    sent, tallies = 0, []
+
+    def keep(entries: "Sequence[Entry]") -> "Tally":
+        nonlocal sent
+        sent += len(entries)
+        tallies.append(log.append(entries))
+        return tallies[-1]
+
+    scope = Tape(RUN, Live(ticking()), Writer(keep, limit_bytes=LIMIT)).begin("reader")
+    for name, value in {"small": "fine", "big": _big(), "last": "fine"}.items():
+        scope.tool(name, {}, lambda value=value: value)
+    keep([entry_of(run=RUN, kind="a kind that nobody knows")])
+    return sent, tallies
+
+
+def _kept(log: "RunLog", digest: str) -> tuple[int, str]:
+    """How big the result was, and what the log says to whoever wants the whole of it."""
+    from ops_pipelines.core.errors import DataError
+
+    payload = log.payload(digest)
+    if payload is None:
+        return 0, "the result is missing"
+    try:
+        return payload.size, f"the whole of it is there: {payload.value()!r:.40}"
+    except DataError as shortened:
+        return payload.size, str(shortened)
+
+
+def _digest() -> str:
+    from ops_pipelines.core.fingerprint import digest_json
+
+    return digest_json(_big())
+
+
+def _big() -> str:
     return (WORD * (SIZE // len(WORD) + 1))[:SIZE]
