@@ -25,6 +25,10 @@ MONEY_KINDS = frozenset({MODEL})
 """The kinds of which a missing price means that nobody knows what the run cost."""
 
 
+_MOST = 2**53
+"""The largest count that is kept: nine million dollars in billionths, and exact in whatever reads it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One step, when it had ended. `inputs` and `outputs` are digests of payloads, empty where there was nothing.
@@ -143,8 +147,9 @@ def fault_of(entry: Entry) -> str:
         return "a step needs an id and a run"
     if step.kind not in KINDS:
         return f"{step.kind!r} is no kind of step: {', '.join(KINDS)}"
-    if min(step.occurrence, step.tokens or 0, step.nanos or 0) < 0:
-        return "an occurrence, tokens and a cost are never negative"
+    counts = (step.occurrence, step.tokens or 0, step.nanos or 0)
+    if min(counts) < 0 or max(counts) > _MOST:
+        return f"an occurrence, tokens and a cost are counts from 0 to {_MOST}"
     carried = {payload.digest for payload in entry.payloads} | {""}
     return "" if {step.inputs, step.outputs} <= carried else "a step comes with the payloads that it names"
 

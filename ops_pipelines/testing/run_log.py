@@ -145,8 +145,9 @@ class RunLogConformance:
     def test_accepted_and_rejected_are_all_that_were_sent(self, log: RunLog) -> None:
         bare = replace(entry_of(inputs="x"), payloads=())
         sent = [entry_of(), entry_of(kind="span"), entry_of("b", tokens=-1), entry_of("c", run=""), bare, entry_of("d")]
+        sent.append(entry_of("e", nanos=2**63))
         tally = log.append(sent)
-        assert (tally.accepted, len(tally.rejected)) == (2, 4)
+        assert (tally.accepted, len(tally.rejected)) == (2, 5)
         assert all(why for _, why in tally.rejected)
         assert [step.name for step in log.steps(RUN)] == ["drift_report", "d"]
 

@@ -112,3 +112,34 @@ def test_an_agent_whose_log_is_locked_stops_before_it_acts(file):
         record(lambda scope: scope.tool("notify", {}, lambda: effects.append(1)), log.append)
     holder.close()
     assert effects == []
+
+
+FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+from ops_pipelines.adapters.sqlite_runs import SQLiteRunLog
+from ops_pipelines.core.errors import DataError
+from ops_pipelines.testing.agent_program import record
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+effects = []
+
+def program(scope):
+    while True:
+        scope.tool("notify", {"letter": len(effects)}, lambda: effects.append(1) or "x" * 5_000)
+
+try:
+    record(program, SQLiteRunLog(Path(sys.argv[1])).append)
+except DataError as error:
+    print(len(effects), "cannot be used" in str(error))
+"""
+
+
+def test_on_a_full_disk_the_agent_stops_and_all_that_was_acknowledged_is_kept(file):
+    file.parent.mkdir()
+    done = subprocess.run([sys.executable, "-c", FULL_DISK, str(file)], capture_output=True, text=True, check=True)
+    effects, said = done.stdout.split()
+    assert said == "True"
+    kept = [step for step in SQLiteRunLog(file).steps(RUN) if step.name == "notify"]
+    assert len(kept) == int(effects) - 1 > 10
