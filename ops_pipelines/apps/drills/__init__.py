@@ -11,6 +11,7 @@ from ops_pipelines.apps.drills import (
     deleted_volume,
     doubled_rows,
     drift_noise,
+    dropped_spans,
     dropped_table,
     endless_loop,
     expired_features,
@@ -28,6 +29,7 @@ from ops_pipelines.apps.drills import (
     spoofed_approval,
     template_injection,
     three_changes,
+    traced_secrets,
 )
 from ops_pipelines.apps.drills.drill import Drill, Outcome, Result, run_drill
 
@@ -53,8 +55,10 @@ DRILLS: tuple[Drill, ...] = (
     poisoned_document.DRILL,
     invented_policy.DRILL,
     cut_stream.DRILL,
+    traced_secrets.DRILL,
     hostile_model.DRILL,
     template_injection.DRILL,
+    dropped_spans.DRILL,
 )
 """All drills, in the order of their numbers."""
 

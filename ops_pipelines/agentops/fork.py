@@ -1,0 +1,223 @@
+"""What an agent would have done had one thing been otherwise: its run up to a step, an edit there, and live from then on.
+
+What the run did to the outside is not done again: an effect that the fork asks for with the same words is answered from
+the recording. Every other effect goes through a gate, which refuses unless one is given. Models are asked anew, and so are
+memories and those tools that `is_effect` says only read.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from ops_pipelines.agentops.recording import Act, Answer, Asked, Live, Pending, Scope, Tape, Writer
+from ops_pipelines.agentops.replay import (
+    FORK,
+    Program,
+    RecordedSteps,
+    ReplayDiverged,
+    diverged,
+    edited_in,
+    first_of,
+    outcome_of,
+    played_in,
+)
+from ops_pipelines.agentops.run_log import EFFECTS, Entry, Recording, Step, Tally
+from ops_pipelines.core.errors import DataError, NotAllowed
+
+Gate = Callable[[str, str, Any, Act], Any]
+"""Does an effect or refuses it: its kind, its name, its arguments and the act."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewResult:
+    """The step comes to this value instead: another tool result, memory or answer of a model. Nothing is asked."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class NewRequest:
+    """The step asks for this instead, another prompt or model, and `ask` gets the answer from the outside.
+
+    Where an agent began it is another task, and nobody is asked.
+    """
+
+    inputs: Any
+    ask: Callable[[Any], Any]
+
+
+Edit = NewResult | NewRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Forked:
+    """A fork: its steps in the order in which they came, of which so many are the run's own, and what came out of it.
+
+    `repeated` are the steps of the parent whose effects the fork asked for again and was answered from the recording.
+    """
+
+    run: str
+    steps: tuple[Step, ...]
+    prefix: int
+    repeated: tuple[str, ...]
+    result: Any
+
+
+def refuse(kind: str, name: str, arguments: Any, act: Act) -> Any:  # noqa: ARG001  (the shape of a Gate)
+    """The Gate that lets nothing through."""
+    raise NotAllowed(
+        f"The fork may not do the {kind} {name!r}: it would be a new effect",
+        expected="an effect that the run had already, or a gate that asks for approval",
+        action="Give the fork the tool gate, and approve what it asks for",
+        name=name,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ForkSettings:
+    """How a fork goes outside: `gate` lets effects through, `is_effect` tells them by kind and name; `now` is the wall
+    clock.
+    """
+
+    now: Callable[[], datetime]
+    gate: Gate = refuse
+    is_effect: Callable[[str, str], bool] = lambda kind, name: kind in EFFECTS  # noqa: ARG005  (the shape)
+
+
+@dataclass(frozen=True, slots=True)
+class _Forking:
+    """The Source of a fork."""
+
+    prefix: RecordedSteps
+    edited: RecordedSteps
+    rest: RecordedSteps
+    effects: "_Effects"
+    edit: Edit | None
+    settings: ForkSettings
+    live: Live
+    repeated: list[str] = field(default_factory=list)
+
+    def answer(self, asked: Asked, arguments: Any, act: Act) -> Answer | Pending:
+        if step := self.prefix.take(asked):
+            return self.prefix.answer(step, asked)
+        if step := self.edited.take(asked):
+            return replace(self._edited(asked, arguments), occurrence=step.occurrence)
+        if not self.rest.take(asked) and self.prefix.left():
+            raise diverged(asked, self.prefix)
+        return self._new(asked, arguments, act)
+
+    def _edited(self, asked: Asked, arguments: Any) -> Answer | Pending:
+        aside = Live(self.live.now)
+        if isinstance(self.edit, NewRequest):
+            inputs, ask = self.edit.inputs, self.edit.ask
+            made = self._gated(asked, inputs, lambda: ask(inputs))
+            return replace(aside.answer(asked, inputs, made), instead=(inputs,))
+        value = self.edit.value if self.edit else None
+        return aside.answer(asked, arguments, lambda: value).ended(value)
+
+    def _new(self, asked: Asked, arguments: Any, act: Act) -> Answer | Pending:
+        if step := self.effects.take(asked):
+            self.repeated.append(step.id)
+            return replace(self.rest.answer(step, asked), occurrence=self.live.occurrences.take(asked.group))
+        return self.live.answer(asked, arguments, self._gated(asked, arguments, act))
+
+    def _gated(self, asked: Asked, arguments: Any, act: Act) -> Act:
+        if not self.settings.is_effect(asked.kind, asked.name):
+            return act
+        return lambda: self.settings.gate(asked.kind, asked.name, arguments, act)
+
+
+class _Effects:
+    """What a run did to the outside, by what was done and wherever: each answers once."""
+
+    def __init__(self, recording: Recording, steps: Sequence[Step]) -> None:
+        self._recorded = RecordedSteps(recording, [replace(step, parent="") for step in steps])
+
+    def take(self, asked: Asked) -> Step | None:
+        return self._recorded.take(replace(asked, parent=""))
+
+
+def fork(
+    recording: Recording,
+    program: Program,
+    *,
+    at: int,
+    run: str,
+    writer: Writer,
+    settings: ForkSettings,
+    edit: Edit | None = None,
+    release: str | None = None,
+) -> Forked:
+    """A run whose first `at` steps are those of a recording, and whose next one is edited; it is kept as `run`.
+
+    ReplayDiverged where the program asks for something else before that step, or ends before it. DataError for a step that
+    the recording does not have. Redact as the recording was: what is asked is compared as it was kept.
+    """
+    played = played_in(recording)
+    _check(recording, at, len(played) - (edit is not None))
+    first, kept = first_of(recording), list[Step]()
+    source = _source(recording, at, edit, settings)
+    tape = Tape(run, source, _beside(writer, kept), first.release if release is None else release)
+    scope = tape.begin(first.agent, recording.value(first.inputs), parent=first.parent)
+    try:
+        result = outcome_of(program, scope)
+    finally:
+        beside = replace(tape, source=Live(settings.now), writer=writer)
+        Scope(beside, first.agent, scope.step).decide(FORK, _note(recording, at, edit))
+    if left := source.prefix.left():
+        raise _ended_early(left[0], at)
+    return Forked(run, tuple(kept), at, tuple(source.repeated), result)
+
+
+def _source(recording: Recording, at: int, edit: Edit | None, settings: ForkSettings) -> _Forking:
+    steps, live = played_in(recording), Live(settings.now)
+    ours = at + (edit is not None)
+    for step in steps[:ours]:
+        live.occurrences.reserve((step.parent, step.kind, step.name), step.occurrence)
+    return _Forking(
+        prefix=RecordedSteps(recording, steps[:at]),
+        edited=RecordedSteps(recording, steps[at:ours]),
+        rest=RecordedSteps(recording, steps[ours:]),
+        effects=_Effects(recording, [step for step in steps[ours:] if settings.is_effect(step.kind, step.name)]),
+        edit=edit,
+        settings=settings,
+        live=live,
+    )
+
+
+def _note(recording: Recording, at: int, edit: Edit | None) -> dict[str, Any]:
+    """What a fork says of itself: of which run it is, and what the program itself asked where its question was edited."""
+    played = played_in(recording)
+    before = edited_in(recording)
+    edited = {step.id: before[step.id] for step in played[:at] if step.id in before}
+    if isinstance(edit, NewRequest) and played[at] != first_of(recording):  # whose task is given, and not asked for
+        edited[played[at].id] = before.get(played[at].id, played[at].inputs)
+    return {"of": recording.run, "at": at, "edited": edited}
+
+
+def _beside(writer: Writer, kept: list[Step]) -> Writer:
+    def keep(entries: Sequence[Entry]) -> Tally:
+        kept.extend(entry.step for entry in entries)
+        return writer.keep(entries)
+
+    return replace(writer, keep=keep)
+
+
+def _check(recording: Recording, at: int, last: int) -> None:
+    if not 0 <= at <= last:
+        raise DataError(
+            f"The run {recording.run} has no step {at} to fork at",
+            expected=f"a number from 0 to {last}",
+            action="Look at its steps with `ops agent show`",
+            at=at,
+        )
+
+
+def _ended_early(step: Step, at: int) -> ReplayDiverged:
+    return ReplayDiverged(
+        f"The program ended before it asked for {step.kind} {step.name!r}, which comes before step {at}",
+        expected="the program that was recorded",
+        action="Fork at an earlier step, where its code may differ",
+        at=at,
+    )

@@ -1,0 +1,256 @@
+"""Spans of OpenTelemetry, in OTLP's JSON form, as steps of runs: the one place that knows the conventions' names.
+
+The GenAI conventions are still in development, so older names and those of OpenInference are read, too. A span that no
+convention explains is work of an agent. What comes from the network is anybody's: each span is taken or named as rejected,
+and sizes, depths and counts have limits. Protobuf has the same fields: its reader gives them here.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from ops_pipelines.agentops.payload import Payload, plain
+from ops_pipelines.agentops.recording import Writer
+from ops_pipelines.agentops.run_log import AGENT, KINDS, MEMORY_READ, MODEL, TOOL, Entry, Step
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_NANO = 253_402_300_799 * 10**9
+_TRACE, _SPAN = re.compile(r"(?!0{32})[0-9a-f]{32}"), re.compile(r"(?!0{16})[0-9a-f]{16}")
+STATUS_ERROR = 2
+_KINDS = {
+    **dict.fromkeys(
+        ("chat", "text_completion", "generate_content", "embeddings", "LLM", "EMBEDDING", "CHAT_MODEL"), MODEL
+    ),
+    **dict.fromkeys(("execute_tool", "TOOL"), TOOL),
+    **dict.fromkeys(("invoke_agent", "create_agent", "AGENT", "CHAIN"), AGENT),
+    **dict.fromkeys(("RETRIEVER",), MEMORY_READ),
+}
+_OPERATIONS = ("gen_ai.operation.name", "openinference.span.kind", "mlflow.spanType")
+OPS_KIND, OPS_NAME, OPS_OCCURRENCE, OPS_DECISION = (
+    "ops.step.kind",
+    "ops.step.name",
+    "ops.step.occurrence",
+    "ops.decision",
+)
+OPS_NANOS, OPS_RELEASE, OPS_VERSION = "ops.cost.nanos", "ops.release", "ops.memory.version"
+"""Ours, where no convention has a word."""
+_OURS = frozenset({OPS_KIND, OPS_NAME, OPS_OCCURRENCE, OPS_DECISION, OPS_NANOS, OPS_RELEASE, OPS_VERSION})
+NAMES = {
+    MODEL: ("gen_ai.request.model", "gen_ai.response.model", "llm.model_name"),
+    TOOL: ("gen_ai.tool.name", "tool.name"),
+    AGENT: ("gen_ai.agent.name",),
+}
+_INPUTS = ("gen_ai.input.messages", "gen_ai.tool.call.arguments", "input.value", "mlflow.spanInputs", "gen_ai.prompt")
+_OUTPUTS = (
+    "gen_ai.output.messages",
+    "gen_ai.tool.call.result",
+    "output.value",
+    "mlflow.spanOutputs",
+    "gen_ai.completion",
+)
+_TOKENS = (
+    ("gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"),
+    ("llm.token_count.prompt", "llm.token_count.completion"),
+)
+TOTAL_TOKENS = "llm.token_count.total"
+
+
+@dataclass(frozen=True, slots=True)
+class SpanLimits:
+    """How much of one request is taken: spans, attributes of a span and its links, and how deep a value may be nested."""
+
+    spans: int = 10_000
+    attributes: int = 256
+    depth: int = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedSpans:
+    """The entries of a request, and why some of its spans are none, by their number: together all that were sent."""
+
+    entries: tuple[Entry, ...]
+    rejected: tuple[tuple[int, str], ...]
+
+    @property
+    def sent(self) -> int:
+        """How many spans the request held."""
+        return len(self.entries) + len(self.rejected)
+
+
+class _Refused(Exception):
+    """Why a span is not taken."""
+
+
+def import_spans(request: Any, writer: Writer, limits: SpanLimits | None = None) -> ImportedSpans:
+    """The steps of an export request, redacted and shortened by a writer, which keeps none of them: give them to a log.
+
+    A request of another shape holds no span. The same request gives the same steps, so that it may be sent again.
+    """
+    bounds, counts = limits or SpanLimits(), Counter[tuple[str, ...]]()
+    entries, rejected = [], []
+    for number, (span, service) in enumerate(_spans(request)):
+        try:
+            if number >= bounds.spans:
+                raise _Refused(f"a request holds at most {bounds.spans} spans")
+            entries.append(_entry(span, service, writer, bounds, counts))
+        except _Refused as refused:
+            rejected.append((number, str(refused)))
+    return ImportedSpans(tuple(entries), tuple(rejected))
+
+
+def _spans(request: Any) -> Iterator[tuple[Any, str]]:
+    """Each span of a request with the name of the service that sent it."""
+    for resource_spans in _mappings(request, "resourceSpans"):
+        resource = resource_spans.get("resource")
+        service = next((_scalar(one.get("value")) for one in _mappings(resource, "attributes") if _is_service(one)), "")
+        for scope_spans in _mappings(resource_spans, "scopeSpans"):
+            spans = scope_spans.get("spans")
+            for span in spans if isinstance(spans, list) else []:
+                yield span, str(service or "")
+
+
+def _is_service(attribute: Mapping[str, Any]) -> bool:
+    return attribute.get("key") == "service.name"
+
+
+def _mappings(value: Any, key: str) -> list[Mapping[str, Any]]:
+    found = value.get(key) if isinstance(value, Mapping) else None
+    return [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
+
+
+def _entry(span: Any, service: str, writer: Writer, limits: SpanLimits, counts: Counter[tuple[str, ...]]) -> Entry:
+    if not isinstance(span, Mapping):
+        raise _Refused(f"a span is an object, and this is a {type(span).__name__}")
+    run, id = _id(span, "traceId", _TRACE), _id(span, "spanId", _SPAN)  # noqa: A001  (the field's word)
+    parent = _id(span, "parentSpanId", _SPAN) if span.get("parentSpanId") else ""
+    known = _attributes(span, limits)
+    kind = _kind(known)
+    name = writer.word(str(_first(known, (OPS_NAME, *NAMES.get(kind, ()))) or span.get("name") or "unknown"))
+    started, ended = _instant(span, "startTimeUnixNano"), _instant(span, "endTimeUnixNano")
+    counts[run, parent, kind, name] += 1
+    sent, came = _values(known, kind, writer)
+    step = Step(
+        id=id,
+        run=run,
+        parent=parent,
+        agent=writer.word(str(known.get("gen_ai.agent.name") or service or "unknown")),
+        kind=kind,
+        name=name,
+        occurrence=_count(known.get(OPS_OCCURRENCE), counts[run, parent, kind, name] - 1),
+        inputs=sent.digest if sent else "",
+        outputs=came.digest if came else "",
+        started=started,
+        ended=max(started, ended),
+        decision=writer.word(str(known.get(OPS_DECISION) or "")),
+        error=writer.word(_error(span), 2000),
+        memory_version=writer.word(str(known.get(OPS_VERSION) or "")),
+        release=writer.word(str(known.get(OPS_RELEASE) or "")),
+        tokens=_tokens(known),
+        nanos=_count(known.get(OPS_NANOS), None),
+        links=tuple(
+            str(link["spanId"]) for link in _mappings(span, "links") if _SPAN.fullmatch(str(link.get("spanId")))
+        ),
+    )
+    return Entry(step, tuple(payload for payload in (sent, came) if payload))
+
+
+def _values(known: Mapping[str, Any], kind: str, writer: Writer) -> tuple[Payload | None, Payload | None]:
+    """What went in and came out; attributes that no convention explains are kept beside what went in."""
+    explained = _OURS.union(_INPUTS, _OUTPUTS, _OPERATIONS, NAMES.get(kind, ()), NAMES[AGENT], *_TOKENS, [TOTAL_TOKENS])
+    rest = {name: value for name, value in known.items() if name not in explained}
+    sent = _read(_first(known, _INPUTS))
+    given = {"inputs": sent, "attributes": rest} if rest else sent
+    return writer.payload(plain(given)), writer.payload(plain(_read(_first(known, _OUTPUTS))))
+
+
+def _attributes(span: Mapping[str, Any], limits: SpanLimits) -> dict[str, Any]:
+    found = _mappings(span, "attributes")
+    if len(found) > limits.attributes or len(_mappings(span, "links")) > limits.attributes:
+        raise _Refused(f"a span has at most {limits.attributes} attributes and links")
+    return {str(one.get("key")): _value(one.get("value"), limits.depth) for one in found}
+
+
+def _value(value: Any, depth: int) -> Any:
+    """An AnyValue of OTLP as a plain value."""
+    if depth <= 0:
+        raise _Refused("an attribute is nested too deeply")
+    if not isinstance(value, Mapping):
+        return None
+    if isinstance(value.get("arrayValue"), Mapping):
+        values = value["arrayValue"].get("values")
+        return [_value(one, depth - 1) for one in values] if isinstance(values, list) else []
+    if isinstance(value.get("kvlistValue"), Mapping):
+        pairs = _mappings(value["kvlistValue"], "values")
+        return {str(one.get("key")): _value(one.get("value"), depth - 1) for one in pairs}
+    return _scalar(value)
+
+
+def _scalar(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        return None
+    if "intValue" in value:
+        return _count(value["intValue"], str(value["intValue"]))
+    return next(
+        (value[name] for name in ("stringValue", "boolValue", "doubleValue", "bytesValue") if name in value), None
+    )
+
+
+def _kind(known: Mapping[str, Any]) -> str:
+    if known.get(OPS_KIND) in KINDS:
+        return str(known[OPS_KIND])
+    operations = (known.get(name) for name in _OPERATIONS)
+    return next((_KINDS[word] for word in operations if isinstance(word, str) and word in _KINDS), AGENT)
+
+
+def _id(span: Mapping[str, Any], key: str, shape: re.Pattern[str]) -> str:
+    found = str(span.get(key) or "").lower()
+    if not shape.fullmatch(found):
+        raise _Refused(f"its {key} is no id of W3C trace context")
+    return found
+
+
+def _instant(span: Mapping[str, Any], key: str) -> datetime:
+    nanos = _count(span.get(key), None)
+    if nanos is None or not 0 < nanos <= _LAST_NANO:
+        raise _Refused(f"its {key} is no instant")
+    return _EPOCH + timedelta(microseconds=nanos // 1000)
+
+
+def _count(value: Any, otherwise: Any) -> Any:
+    """A whole number, also as the text that OTLP's JSON writes; `otherwise` for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | str) or not re.fullmatch(r"-?\d{1,19}", str(value)):
+        return otherwise
+    return int(value)
+
+
+def _tokens(known: Mapping[str, Any]) -> int | None:
+    for pair in ((TOTAL_TOKENS,), *_TOKENS):
+        counts = [_count(known.get(name), None) for name in pair]
+        if any(count is not None for count in counts):
+            return sum(max(count or 0, 0) for count in counts)
+    return None
+
+
+def _error(span: Mapping[str, Any]) -> str:
+    status = span.get("status")
+    if not isinstance(status, Mapping) or status.get("code") not in (STATUS_ERROR, "STATUS_CODE_ERROR"):
+        return ""
+    return str(status.get("message") or "it failed, and nothing says why")
+
+
+def _first(known: Mapping[str, Any], names: Sequence[str]) -> Any:
+    return next((known[name] for name in names if known.get(name) not in (None, "")), None)
+
+
+def _read(value: Any) -> Any:
+    """A value, read where it is JSON in a text."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value

@@ -1,0 +1,78 @@
+"""Steps of runs as spans of OpenTelemetry, in OTLP's JSON form: for MLflow's trace page, or whoever else looks at spans.
+
+They are written under the newest names of the GenAI conventions, with ours where those have no word, so that
+`otlp.import_spans` reads the same steps back. They are a copy to look at: the run log is the truth.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from ops_pipelines.agentops.otlp import (
+    NAMES,
+    OPS_DECISION,
+    OPS_KIND,
+    OPS_NAME,
+    OPS_NANOS,
+    OPS_OCCURRENCE,
+    OPS_RELEASE,
+    OPS_VERSION,
+    STATUS_ERROR,
+    TOTAL_TOKENS,
+)
+from ops_pipelines.agentops.run_log import AGENT, MODEL, TOOL, Entry
+
+_WORDS = {MODEL: "chat", TOOL: "execute_tool", AGENT: "invoke_agent"}
+"""The operations that the conventions have a word for."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def export_spans(entries: Sequence[Entry], *, service: str = "ops-pipelines") -> dict[str, Any]:
+    """Entries as one export request; what was shortened is sent as far as it was kept."""
+    resource = {"attributes": [_attribute("service.name", service)]}
+    return {"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": [_span(entry) for entry in entries]}]}]}
+
+
+def _span(entry: Entry) -> dict[str, Any]:
+    step = entry.step
+    span: dict[str, Any] = {
+        "traceId": step.run,
+        "spanId": step.id,
+        "name": f"{_WORDS.get(step.kind, step.kind)} {step.name}",
+        "kind": 1,
+        "startTimeUnixNano": _nano(step.started),
+        "endTimeUnixNano": _nano(step.ended),
+        "attributes": [_attribute(name, value) for name, value in _described(entry)],
+        "links": [{"traceId": step.run, "spanId": link} for link in step.links],
+        "status": {"code": STATUS_ERROR, "message": step.error} if step.error else {},
+    }
+    return {**span, "parentSpanId": step.parent} if step.parent else span
+
+
+def _described(entry: Entry) -> Iterator[tuple[str, Any]]:
+    step, by_digest = entry.step, {payload.digest: payload for payload in entry.payloads}
+    yield OPS_KIND, step.kind
+    yield OPS_NAME, step.name
+    yield OPS_OCCURRENCE, step.occurrence
+    yield "gen_ai.agent.name", step.agent
+    if step.kind in _WORDS:
+        yield "gen_ai.operation.name", _WORDS[step.kind]
+    for name in NAMES.get(step.kind, ())[:1] if step.kind != AGENT else ():
+        yield name, step.name
+    for name, digest in (("input.value", step.inputs), ("output.value", step.outputs)):
+        if digest in by_digest:
+            yield name, json.dumps(by_digest[digest].shown(), ensure_ascii=False)
+    known = {OPS_DECISION: step.decision, OPS_VERSION: step.memory_version, OPS_RELEASE: step.release}
+    yield from ((name, value) for name, value in known.items() if value)
+    counts = {TOTAL_TOKENS: step.tokens, OPS_NANOS: step.nanos}
+    yield from ((name, value) for name, value in counts.items() if value is not None)
+
+
+def _attribute(key: str, value: Any) -> dict[str, Any]:
+    return {"key": key, "value": {"intValue": str(value)} if isinstance(value, int) else {"stringValue": value}}
+
+
+def _nano(instant: datetime) -> str:
+    return str((instant - _EPOCH) // _MICROSECOND * 1000)

@@ -1,0 +1,152 @@
+"""The one place through which a step goes to disk: secrets and what tells who somebody is are taken out of all its texts.
+
+Known shapes are cut out where they stand. What `find` says of a line (`adapters.secret_scan` for choice) takes out the
+line. A value under a name such as `password` is taken out whatever it looks like. A mark stands where something was, and
+with a `key` it also tells two of them apart, so that a replay takes the turns that the run took.
+
+A value under a name such as `tool_call_id` is random letters by
+its nature, and is not searched by `find`.
+
+What it cannot know: the name of a person, a secret in words, and a key that was encoded or cut into pieces before.
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+Find = Callable[[str], Iterable[tuple[int, str]]]
+"""The line (from 1) and the kind of everything in a text that looks like a secret."""
+
+_NAMED = re.compile(
+    r"pass(?:word|wd|phrase|code)?|pwd|(?:\w*[_-])?(?:secret|credentials?|api[_-]?key|access[_-]?key|private[_-]?key"
+    r"|auth(?:orization)?|cookie|set-cookie)(?:[_-]\w+)?|(?:\w*[_-])?(?:password|passwd|token)|ssn|cvv|cvc|iban|pin",
+    re.IGNORECASE,
+)
+"""Names of arguments whose values are taken out; `tokens`, which are counted, are none of them."""
+_SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (kind, re.compile(pattern))
+    for kind, pattern in (
+        ("private key", r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]{0,30}PRIVATE KEY-----|\Z)"),
+        ("token", r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"),
+        ("key", r"\b(?:AKIA|ASIA|AGPA|AROA|AIDA)[A-Z0-9]{16}\b"),
+        ("key", r"\b(?:sk|pk|rk)[-_](?:[a-z]+[-_])*[\w-]{16,}"),
+        ("key", r"\b(?:gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|hf_|npm_|pypi-|dop_v1_|shpat_|SG\.)[\w.-]{16,}"),
+        ("key", r"\bAIza[\w-]{30,}"),
+        ("credentials", r"(?<=://)[^\s/:@\"']{1,200}:[^\s/@\"']{1,200}(?=@)"),
+        ("token", r"(?i)(?<=\bbearer )[\w.~+/=-]{8,}|(?<=\bbasic )[A-Za-z0-9+/]{12,}={0,2}"),
+        (
+            "secret",
+            r"(?i)(?<![\w-])(?:[\w-]{0,40}(?:password|passwd|secret|api[_-]?key|access[_-]?key|token))[\"']?\s{0,3}[:=]"
+            r"\s{0,3}[\"']?(?!\[redacted)[^\s\"',;}&]{3,}",
+        ),
+        ("email", r"(?<![\w.+-])[\w.+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}\b"),
+        ("card", r"(?<![\w.-])(?:\d[ -]?){12,18}\d(?![\w-])"),
+        ("IBAN", r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b"),
+        ("social security number", r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])"),
+        ("phone", r"(?<![\w+])\+\d{1,3}[ -.]?(?:\(\d{1,4}\)[ -.]?)?\d(?:[ -.]?\d){6,11}(?!\w)"),
+        ("phone", r"(?<![\w-])(?:\(\d{3}\) ?|\d{3}[-.])\d{3}[-.]\d{4}(?![\w-])"),
+    )
+)
+_SHORTEST = 5
+"""Letters of the shortest thing that any shape knows."""
+_MARK = re.compile(r"\[redacted [^\]\n]{1,80}\]")
+_WORTH_A_LOOK = re.compile(
+    r"(?<![\w+/=-])(?=[\w+/=-]*\d)(?=[\w+/=-]*[A-Za-z])[\w+/=-]{20,}|pass|pwd|secret|key|token|auth|cred|://",
+    re.IGNORECASE,
+)
+"""What a line has that a search by `find`, a quarter of a millisecond, may find something in."""
+_ID = re.compile(r"(?:\w*_)?(?:id|ids|digest|traceparent)", re.IGNORECASE)
+_BLOB = re.compile(r"([\w+/=-]{200})[\w+/=-]{200,}")
+"""A word too long for any key; a search that looks ahead would take its square."""
+
+
+def _nothing(text: str) -> Iterable[tuple[int, str]]:  # noqa: ARG001  (the shape of a Find)
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Redactor:
+    """Takes secrets and personal data out of texts and values; doing it twice changes nothing more.
+
+    `key` marks what was taken out by a keyed digest, the same for the same thing: keep it from whoever reads the log.
+    """
+
+    find: Find = _nothing
+    key: bytes = b""
+
+    def text(self, text: str) -> str:
+        """The text with a mark for each thing that was taken out."""
+        text = self._cut_out(text)
+        return self._searched(text) if _WORTH_A_LOOK.search(text) else text
+
+    def value(self, value: Any) -> Any:
+        """A plain value with marks in all its texts, the names of its mappings included."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, list):
+            return [self.value(one) for one in value]
+        if isinstance(value, dict):
+            return self._mapping(value)
+        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) > 10**11:
+            shown = str(value)
+            return value if self.text(shown) == shown else self.text(shown)
+        return value
+
+    def _mapping(self, values: dict[str, Any]) -> dict[str, Any]:
+        kept: dict[str, Any] = {}
+        for name, value in values.items():
+            marked = known = self.text(name)
+            while marked in kept:
+                marked = f"{marked}'"
+            kept[marked] = self._named(known, value)
+        return kept
+
+    def _named(self, name: str, value: Any) -> Any:
+        if isinstance(value, str) and _ID.fullmatch(name):
+            return self._cut_out(value)
+        if value is None or value == "" or isinstance(value, bool) or not _NAMED.fullmatch(name):
+            return self.value(value)
+        return value if isinstance(value, str) and _MARK.fullmatch(value) else self._mark("value", repr(value))
+
+    def _cut_out(self, text: str) -> str:
+        if len(text) < _SHORTEST:
+            return text
+        for kind, shape in _SHAPES:
+            text = shape.sub(partial(self._judged, kind), text)
+        return text
+
+    def _searched(self, text: str) -> str:
+        """The text without the lines in which `find` finds something when their marks are left out."""
+        lines = text.split("\n")
+        unmarked = "\n".join(_BLOB.sub(r"\1", _MARK.sub("", line)) for line in lines)
+        for number, kind in self.find(unmarked):
+            if 0 < number <= len(lines) and not _MARK.fullmatch(lines[number - 1]):
+                lines[number - 1] = self._mark(kind.lower(), lines[number - 1])
+        return "\n".join(lines)
+
+    def _judged(self, kind: str, found: re.Match[str]) -> str:
+        holds = {"card": _is_card, "IBAN": _is_iban}.get(kind)
+        return self._mark(kind, found[0]) if holds is None or holds(found[0]) else found[0]
+
+    def _mark(self, kind: str, found: str) -> str:
+        if not self.key:
+            return f"[redacted {kind}]"
+        tag = hmac.new(self.key, found.encode(errors="replace"), hashlib.sha256).hexdigest()[:8]
+        return f"[redacted {kind} {tag}]"
+
+
+def _is_card(text: str) -> bool:
+    """Whether the check digit of a card's number is right."""
+    digits = [int(one) for one in text if one.isdigit()]
+    doubled = [sum(divmod(2 * digit, 10)) for digit in digits[-2::-2]]
+    return len(set(digits)) > 1 and (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
+
+
+def _is_iban(text: str) -> bool:
+    """Whether the check digits of a bank account's number are right."""
+    plain = text.replace(" ", "")
+    return int("".join(str(int(one, 36)) for one in plain[4:] + plain[:4])) % 97 == 1
