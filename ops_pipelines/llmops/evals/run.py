@@ -145,8 +145,9 @@ class _Going:
         while not self.all_asked or self.came:
             await self.has_come.wait()
             self.has_come.clear()
-            chunk, self.came = self.came, []
+            chunk = list(self.came)
             await loop.run_in_executor(threads, self._keep_and_score, chunk)
+            del self.came[: len(chunk)]  # only now: where the run is given up meanwhile, it is kept at the end
             done += len(chunk)
             self.progress(done, len(self.all))
 

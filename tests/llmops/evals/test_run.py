@@ -75,7 +75,7 @@ def test_another_version_of_a_scorer_scores_again_and_asks_nothing():
 def test_a_score_that_is_kept_is_not_made_again():
     cache, made = MemoryEvalCache(), []
     counting = Rule("count", "1", lambda judged: made.append(judged) or Score(1.0))
-    nothing = Rule("nothing", "1", lambda judged: made.append(judged))
+    nothing = Rule("nothing", "1", made.append)
     for _ in range(2):
         run(ScriptedAnswerer(), scorers=[counting, nothing], cache=cache)
     assert len(made) == 16
