@@ -16,7 +16,7 @@ REGISTRY = {
     "rules": ("retraining_rules",),
     "lineage": ("lineage",),
     "serving": ("serving",),
-    "llmops": ("corpus",),
+    "llmops": ("corpus", "evaluations"),
 }
 """The benchmarks of each name: modules of this package with `measure`, and `measure_quick` where less can be asked."""
 

@@ -7,15 +7,15 @@ from benchmarks.evaluators.job import Job, Question, main
 
 def evaluate(job: Job, cases: Sequence[Question]) -> int:
     """How many answers are what was expected; with its cache where the job is to be done again."""
-    from inspect_ai import Task, eval
+    import inspect_ai
     from inspect_ai.dataset import MemoryDataset, Sample
     from inspect_ai.model import get_model
     from inspect_ai.scorer import exact
     from inspect_ai.solver import generate
 
     samples = [Sample(input=case.text, target=case.expected, id=case.id) for case in cases]
-    task = Task(dataset=MemoryDataset(samples), solver=generate(cache=job.again), scorer=exact())
-    (log,) = eval(
+    task = inspect_ai.Task(dataset=MemoryDataset(samples), solver=generate(cache=job.again), scorer=exact())
+    (log,) = inspect_ai.eval(
         task,
         model=get_model(f"openai-api/local/{job.model}", base_url=job.base_url, api_key="none"),
         max_connections=job.concurrency,

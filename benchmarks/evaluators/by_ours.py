@@ -59,9 +59,7 @@ def evaluate(job: Job, cases: Sequence[Question]) -> int:
     golden = [Case(case.id, case.text, ANSWERABLE, says=(case.expected,)) for case in cases]
     chat = chat_model_of(ProviderPin("openai", job.model), environ={"OPENAI_BASE_URL": job.base_url})
     cache, scorers = SQLiteEvals(Path(job.folder) / "evaluations.db"), [Rule("exact", "1", exactly)]
-    run = asyncio.run(
-        run_evaluation(Asked(chat, job.model), golden, scorers, cache=cache, concurrency=job.concurrency)
-    )
+    run = asyncio.run(run_evaluation(Asked(chat, job.model), golden, scorers, cache=cache, concurrency=job.concurrency))
     return int(sum(value for values in run.values("exact").values() for value in values))
 
 

@@ -1,6 +1,6 @@
 """What an evaluator is told to do, and what it tells: JSON files, since it runs in an environment of its own.
 
-    python -m benchmarks.evaluators.by_sdk JOB TOLD
+python -m benchmarks.evaluators.by_sdk JOB TOLD
 """
 
 import json
