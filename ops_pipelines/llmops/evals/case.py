@@ -1,9 +1,7 @@
 """One question of a golden set, with what a good answer to it says, cites, or leaves out."""
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from ops_pipelines.core.fingerprint import digest_json
 from ops_pipelines.llmops.passages import Passage
 
 ANSWERABLE, UNANSWERABLE, ADVERSARIAL, INJECTED = "answerable", "unanswerable", "adversarial", "injected"
@@ -29,22 +27,3 @@ class Case:
     never: tuple[str, ...] = ()
     also: tuple[Passage, ...] = ()
     cluster: str = ""
-
-    @property
-    def independent(self) -> str:
-        """What the case is one draw of: its cluster, else the first document that it cites, else itself."""
-        return self.cluster or next(iter(self.cites), self.id)
-
-    @property
-    def digest(self) -> str:
-        """The sha256 of the whole case: an edit of any part makes another.
-
-        >>> Case("a", "Why?", ANSWERABLE).digest == Case("a", "Why?", ANSWERABLE, says=("so",)).digest
-        False
-        """
-        return digest_json(asdict(self))
-
-
-def digest_of_cases(cases: Iterable[Case]) -> str:
-    """The sha256 of a set of cases, in whatever order they stand."""
-    return digest_json(sorted(case.digest for case in cases))
