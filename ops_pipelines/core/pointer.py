@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
-from ops_pipelines.core.clock import utc
+from ops_pipelines.core.clock import not_before, utc
 from ops_pipelines.core.errors import DataError, LostRace, ReleaseError
 from ops_pipelines.core.fingerprint import short
 from ops_pipelines.core.preflight import check_parts, check_past, check_works_here, not_promotable
@@ -273,7 +273,7 @@ def append_move(
         actor=decision.actor,
         reason=decision.reason,
         as_of=decision.as_of,
-        at=decision.at,
+        at=not_before(last.at if last else None, decision.at),
         previous=last.hash if last else "",
         expires=expires,
     )

@@ -166,6 +166,14 @@ def test_the_second_of_two_promotions_at_once_loses() -> None:
         promote(meddler, saved(meddler, "a"), decision(), resolves=everything_resolves)
 
 
+def test_a_move_that_began_before_the_last_one_was_made_is_not_told_as_the_earlier(store) -> None:
+    go_live(store, "a")
+    release = saved(store, "b", baseline=manifest_of("a").digest)
+    began = replace(decision(), at=NEW_YEAR - timedelta(seconds=2))
+    promote(store, release, began, resolves=everything_resolves)
+    assert [move.at for move in store.history(SYSTEM, PRODUCTION)] == [NEW_YEAR, NEW_YEAR]
+
+
 def test_environments_are_promoted_one_by_one(store) -> None:
     promote(store, saved(store, "a"), decision(environment="staging"), resolves=everything_resolves)
     assert live_release(store, SYSTEM, PRODUCTION) is None
