@@ -20,7 +20,7 @@ from ops_pipelines.core.pointer import (
     roll_back,
     taken_back,
 )
-from ops_pipelines.core.release import Move, Release, find_release
+from ops_pipelines.core.release import Evidence, Manifest, Move, Release, find_release
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed
 from ops_pipelines.testing.release_store import (
     NEW_YEAR,
@@ -100,6 +100,35 @@ def test_a_promotion_judged_against_another_baseline_is_refused(store) -> None:
     with pytest.raises(NotPromotable, match=r"the gate compared it with no champion.*gate it again") as refused:
         promote(store, late, decision(), resolves=everything_resolves)
     assert refused.value.facts["verdict"] == "not evaluated"
+
+
+def advice(store, release: Release, environment: str = PRODUCTION) -> str:
+    with pytest.raises(NotPromotable) as refused:
+        promote(store, release, decision(environment=environment), resolves=everything_resolves)
+    return refused.value.action
+
+
+def test_the_verb_that_gates_a_trained_release_again_is_named_with_its_week(store) -> None:
+    trained = Evidence(Passed(), None, NEW_YEAR, {"training_set": f"{SYSTEM}/training_set@2012-12-25"})
+    store.save(manifest_of("late"), trained)
+    go_live(store, "a")
+    told = advice(store, find_release(store, SYSTEM, manifest_of("late").digest), "staging")
+    assert told.startswith(f"""`ops materialize 'key:"{SYSTEM}/checkpoint"' --partition 2012-12-25`""")
+    assert "rollback" not in told
+
+
+def test_the_verb_that_judges_a_composite_again_is_named(store) -> None:
+    composite = Manifest(SYSTEM, {}, {"desk": "ab" * 32})
+    store.save(composite, evidence_against(None))
+    go_live(store, "a")
+    told = advice(store, find_release(store, SYSTEM, composite.digest))
+    assert told.startswith(f"""`ops materialize 'key:"{SYSTEM}/composition"'`""")
+
+
+def test_a_release_that_was_live_may_be_put_back_where_it_was(store) -> None:
+    first, _ = go_live(store, "a", "b")
+    told = advice(store, find_release(store, SYSTEM, first))
+    assert f"`ops rollback {SYSTEM} --to {first[:12]} --environment production`" in told
 
 
 def test_a_release_that_is_gated_again_against_what_is_live_may_go_live(store) -> None:
