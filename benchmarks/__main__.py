@@ -16,7 +16,7 @@ REGISTRY = {
     "rules": ("retraining_rules",),
     "lineage": ("lineage",),
     "serving": ("serving",),
-    "llmops": ("corpus", "llmops_statistics", "llmops_quality"),
+    "llmops": ("corpus", "evaluations", "llmops_statistics", "llmops_quality"),
     "agentops": ("agentops_gate", "agentops_log"),
 }
 """The benchmarks of each name: modules of this package with `measure`, and `measure_quick` where less can be asked."""

@@ -118,6 +118,11 @@ class AnswerSpool:
             ) from error
 
 
+def set_aside(home: Path) -> list[Path]:
+    """The files under a home that were not whole, those that were begun first before the others."""
+    return sorted(home.glob(f"*/spool/*{_DAMAGED}"))
+
+
 def _new_file(file: Path) -> int:
     """A file that its writer holds before any reader can see it, since one that nobody holds is taken for left behind."""
     aside = file.with_name(f".{file.name}.aside")

@@ -12,6 +12,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any
+from urllib.request import getproxies
 from weakref import WeakKeyDictionary
 
 from ops_pipelines.adapters.openai_answers import answer_error, finished, read_answer, usage_of
@@ -20,10 +21,14 @@ from ops_pipelines.llmops.chat_model import EMPTY, INVALID, ChatRequest, Complet
 from ops_pipelines.llmops.provider_pin import ProviderPin, check_answer
 
 if TYPE_CHECKING:
+    import httpx2
     import openai
 
 _OURS = frozenset({"model", "messages", "stream", "stream_options", "response_format", "n"})
 """What a request says otherwise than by its parameters."""
+
+_BY_KEY: Any = {"security": {"bearer_auth": True}}
+"""That door would also take OPENAI_ADMIN_KEY from the environment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,10 @@ class OpenAIChat:
             raise answer_error(f"is asked with the parameters {', '.join(sorted(taken))}", INVALID, self.provider)
 
     async def _whole(self, client: "openai.AsyncOpenAI", request: ChatRequest) -> Completion:
-        raw = await client.chat.completions.with_raw_response.create(**_words(request))
+        import httpx2
+
+        # The SDK's door for endpoints that it does not know: it walks neither through what goes out nor what comes in.
+        raw = await client.post("/chat/completions", cast_to=httpx2.Response, body=_body(request), options=_BY_KEY)
         return read_answer(raw.content, request, self.provider)
 
     async def _streamed(self, client: "openai.AsyncOpenAI", request: ChatRequest) -> Completion:
@@ -130,20 +138,40 @@ async def _lifetime(endpoint: Endpoint) -> AsyncGenerator["openai.AsyncOpenAI", 
     import openai
 
     # A server of one's own needs no key, and the SDK insists on one.
-    key = endpoint.api_key or "none"
     async with openai.AsyncOpenAI(
-        api_key=key, base_url=endpoint.base_url, max_retries=0, timeout=endpoint.attempt_seconds
+        api_key=endpoint.api_key or "none",
+        base_url=endpoint.base_url,
+        max_retries=0,
+        timeout=endpoint.attempt_seconds,
+        http_client=_http_client(),
     ) as client:
-        _ = client.chat.completions.with_raw_response  # the SDK imports it only now
+        _ = client.chat.completions  # the SDK imports it only now
         yield client
+
+
+def _http_client() -> "httpx2.AsyncClient | None":
+    """The SDK's own client over spread connections; None, which is its own altogether, where a proxy stands between."""
+    import openai
+
+    from ops_pipelines.adapters.spread_connections import SpreadConnections
+
+    if getproxies().keys() & {"http", "https", "all"}:
+        return None
+    return openai.DefaultAsyncHttpxClient(transport=SpreadConnections(openai.DEFAULT_CONNECTION_LIMITS))
 
 
 def _words(request: ChatRequest) -> dict[str, Any]:
     """A request as the SDK takes it; parameters go as they stand, also those that the SDK does not know."""
+    body = _body(request)
+    return {"model": body.pop("model"), "messages": body.pop("messages"), "extra_body": body}
+
+
+def _body(request: ChatRequest) -> dict[str, Any]:
+    """A request as it goes over the wire."""
     words: dict[str, Any] = {
         "model": request.model,
         "messages": [{"role": message.role, "content": message.content} for message in request.messages],
-        "extra_body": dict(request.parameters),
+        **request.parameters,
     }
     if request.response_schema is not None:
         strict = request.response_schema.get("additionalProperties") is False

@@ -52,9 +52,11 @@ def status(system: System, as_json: AsJson = False) -> None:
     """The canary that runs with its last verdict, and those that ended, the latest first."""
     from ops_pipelines.adapters.canary_door import running_canary
     from ops_pipelines.adapters.platform import Platform
+    from ops_pipelines.cli.known_system import check_known
     from ops_pipelines.core.pointer import PRODUCTION
 
     platform = Platform.embedded()
+    check_known(platform, system)
     begun, counts = platform.canaries.running(system, PRODUCTION), running_canary(platform, system)
     rows = []
     if begun:

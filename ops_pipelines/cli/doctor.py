@@ -146,12 +146,16 @@ def _services(platform: "Platform") -> Iterator[Finding]:
 
 
 def _leftovers(platform: "Platform") -> Iterator[Finding]:
-    """Files whose writer died before its rename."""
+    """Files whose writer died before its rename, and answers that nobody could read."""
+    from ops_pipelines.adapters.answer_spool import set_aside
     from ops_pipelines.adapters.files import leftovers
 
     found = [str(path) for path in leftovers(platform.project.home)]
     what = f"{len(found)} files of writers that died" if found else "no half-written file"
     yield Finding("lake", ODD if found else GOOD, what, f"Delete {found[0]}" if found else "")
+    for file in set_aside(platform.project.home):
+        what = f"{file} was set aside: some of its answers cannot be read, and all others are in the log"
+        yield Finding("prediction log", ODD, what, "Look for what broke it (a disk, another program), then delete it")
 
 
 def _refused(platform: "Platform") -> Iterator[Finding]:

@@ -30,7 +30,7 @@ def materialize_selection(
     dry_run: DryRun = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, which it does anyway.")] = False,  # noqa: ARG001
 ) -> None:
-    """Materialize a selection in process and print a JSON summary. Exit 1 where a run failed."""
+    """Materialize a selection in process and print a JSON summary, with why a check failed. Exit 1 where a run failed."""
     import json
 
     with redirect_stdout(sys.stderr):  # what a team's code prints would spoil the JSON
@@ -157,7 +157,7 @@ def _run(defs: "dg.Definitions", keys: "list[dg.AssetKey]", partition: str | Non
     result = job.execute_in_process(
         asset_selection=keys, partition_key=partition, instance=instance, raise_on_error=False
     )
-    answers = {(e.asset_key, e.check_name): e.passed for e in result.get_asset_check_evaluations()}
+    answers = {(e.asset_key, e.check_name): e for e in result.get_asset_check_evaluations()}
     declared = [key for key in graph.asset_check_keys if key.asset_key in keys]
     return {
         "run": result.run_id,
@@ -170,7 +170,7 @@ def _run(defs: "dg.Definitions", keys: "list[dg.AssetKey]", partition: str | Non
             {
                 "asset": check.asset_key.to_user_string(),
                 "check": check.name,
-                "state": _state(answers.get((check.asset_key, check.name))),
+                **_answered(answers.get((check.asset_key, check.name))),
             }
             for check in sorted(declared, key=str)
         ],
@@ -178,8 +178,15 @@ def _run(defs: "dg.Definitions", keys: "list[dg.AssetKey]", partition: str | Non
     }
 
 
-def _state(passed: bool | None) -> str:
-    return "never ran" if passed is None else "passed" if passed else "failed"
+def _answered(evaluation: "dg.AssetCheckEvaluation | None") -> dict[str, Any]:
+    """How a check came out; one that did not pass says why, as far as it does."""
+    if evaluation is None:
+        return {"state": "never ran"}
+    if evaluation.passed:
+        return {"state": "passed"}
+    listed = evaluation.metadata.get("reasons")
+    reasons = [line.removeprefix("- ") for line in str(listed.value).splitlines()] if listed else []
+    return {"state": "failed", "because": reasons or [evaluation.description or "it does not say"]}
 
 
 def _message(event: Any) -> str:

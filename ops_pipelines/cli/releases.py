@@ -1,6 +1,5 @@
 """`ops releases`: every release of a system, which one is live, and whether it came in through its gate."""
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -21,20 +20,20 @@ def _family() -> None:
 
 @app.command("releases")
 def list_releases(system: System, environment: Environment = "production", as_json: AsJson = False) -> None:
-    """Every release of a system, its gate's verdict with the reasons, and which one is live."""
+    """Every release of a system, its gate's verdict with the reasons, and which one is live. Exit 2 for no known system."""
     from ops_pipelines.adapters.platform import Platform
-    from ops_pipelines.core.errors import near_miss
+    from ops_pipelines.cli.known_system import check_known
     from ops_pipelines.core.pointer import check_chain, forced, live_move
 
     platform = Platform.embedded()
     history = platform.releases.history(system, platform.project.checked_environment(environment))
     check_chain(history)
+    if not history:
+        check_known(platform, system)
     live, health = live_move(history), forced(history, platform.clock.wall())
     known = platform.releases.releases(system)
     rows = [_row(release, live.release if live else None, health) for release in known]
     show(rows, title=f"releases of {system} in {environment}", as_json=as_json)
-    if not rows and platform.systems():
-        print(near_miss(system, platform.systems()), file=sys.stderr)
 
 
 def _row(release: Any, live: str | None, health: "Verdict") -> dict[str, Any]:

@@ -42,10 +42,13 @@ def serve_releases(
         features=features,
         tokens=tokens,
     )
-    address = f"[{host}]" if ":" in host else host
-    print(f"http://{address}:{port}/v2/health/ready says when it answers, /openapi.json what it takes; Ctrl-C ends it")
     with suppress(KeyboardInterrupt):  # by Ctrl-C it has ended as it was told to
-        serve(settings)
+        serve(settings, listens=lambda: _tell_where(host, port))
+
+
+def _tell_where(host: str, port: int) -> None:
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    print(f"{url}/v2/health/ready says when it answers, /openapi.json what it takes; Ctrl-C ends it", flush=True)
 
 
 def _known(systems: Sequence[str]) -> tuple[str, ...]:

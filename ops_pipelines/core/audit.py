@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from ops_pipelines.core.clock import utc
+from ops_pipelines.core.clock import not_before, utc
 from ops_pipelines.core.errors import ConfigError
 from ops_pipelines.core.fingerprint import canonical_json, digest_bytes, short
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, Verdict
@@ -80,7 +80,7 @@ def entry_after(
 ) -> Entry:
     """The entry that follows another, or that opens a log."""
     number, previous = (last.sequence + 1, last.hash) if last else (1, "")
-    return Entry(number, at, actor, action, subject, facts, previous)
+    return Entry(number, not_before(last.at if last else None, at), actor, action, subject, facts, previous)
 
 
 def row_of(entry: Entry) -> Row:

@@ -10,6 +10,9 @@ from typing import Protocol
 
 from ops_pipelines.core.errors import ConfigError
 
+RACE = timedelta(minutes=10)
+"""How long an act may take from its instant until it is written down: no two acts at once are further apart."""
+
 
 class Clock(Protocol):
     """Tells the logical instant and the wall's, both with their time zone."""
@@ -63,3 +66,18 @@ def window_of_day(day: str) -> Window:
     """The span of a day such as `2026-03-02`, in UTC; ValueError for what is none."""
     start = datetime.combine(date.fromisoformat(day), time(), UTC)
     return Window(start, start + timedelta(days=1))
+
+
+def not_before(before: datetime | None, at: datetime) -> datetime:
+    """The wall's instant of what is written after something else, whose own instant it follows or shares.
+
+    Of two acts at once the one that is written first may have begun last: then the second is given the first one's
+    instant. What lies further back than RACE is kept: the wall clock was put back, and whoever reads it ought to see that.
+
+    >>> noon = datetime(2013, 1, 1, 12, tzinfo=UTC)
+    >>> not_before(noon, noon - timedelta(seconds=1)) == noon
+    True
+    >>> not_before(noon, noon - timedelta(hours=1)).hour
+    11
+    """
+    return before if before is not None and timedelta(0) < utc(before) - utc(at) <= RACE else at

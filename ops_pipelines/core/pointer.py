@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
-from ops_pipelines.core.clock import utc
+from ops_pipelines.core.clock import not_before, utc
 from ops_pipelines.core.errors import DataError, LostRace, ReleaseError
 from ops_pipelines.core.fingerprint import short
-from ops_pipelines.core.preflight import check_parts, check_past, check_works_here, not_promotable
+from ops_pipelines.core.preflight import check_parts, check_past, check_works_here, gate_again, not_promotable
 from ops_pipelines.core.release import Evidence, Move, Release, ReleaseStore, find_release
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, Verdict, reasons_of
 
@@ -124,7 +124,7 @@ def promote(
     check_parts(release, resolves)
     if through:
         _check_was_live(store, release, through)
-    evidence = _evidence_that_opens(store, release)
+    evidence = _evidence_that_opens(store, release, history)
     check_past(release, evidence, decision.as_of)
     check_works_here(release, preflight)
     return append_move(store, history, release, decision, action=PROMOTE, evidence=evidence.digest)
@@ -189,7 +189,7 @@ def _check_was_live(store: ReleaseStore, release: Release, environment: str) -> 
         raise not_promotable(release, list(never.reasons), action, verdict=never)
 
 
-def _evidence_that_opens(store: ReleaseStore, release: Release) -> Evidence:
+def _evidence_that_opens(store: ReleaseStore, release: Release, history: Sequence[Move]) -> Evidence:
     """The evidence of the gate that lets a release in, against what is live in production or what it replaced there."""
     live = store.history(release.manifest.system, PRODUCTION)
     check_chain(live)
@@ -197,7 +197,8 @@ def _evidence_that_opens(store: ReleaseStore, release: Release) -> Evidence:
     baseline = _replaced(live) if is_there else live[-1].release if live else None
     verdict = gate_of(release, baseline=baseline)
     if reasons_of(verdict):
-        action = f"See `ops releases {release.manifest.system}`"
+        was_compared = bool(_judged_against(release, baseline))
+        action = f"See `ops releases {release.manifest.system}`" if was_compared else gate_again(release, history)
         raise not_promotable(release, list(reasons_of(verdict)), action, verdict=verdict)
     return _judged_against(release, baseline)[-1]
 
@@ -273,7 +274,7 @@ def append_move(
         actor=decision.actor,
         reason=decision.reason,
         as_of=decision.as_of,
-        at=decision.at,
+        at=not_before(last.at if last else None, decision.at),
         previous=last.hash if last else "",
         expires=expires,
     )

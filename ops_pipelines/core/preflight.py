@@ -1,12 +1,12 @@
 """What has to hold of a release before any move makes it live, with its gate, without it, or back to it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from ops_pipelines.core.clock import utc
 from ops_pipelines.core.errors import NotPromotable
 from ops_pipelines.core.fingerprint import short
-from ops_pipelines.core.release import Evidence, Release
+from ops_pipelines.core.release import Evidence, Move, Release
 from ops_pipelines.core.verdict import Verdict, name_of, reasons_of
 
 
@@ -37,6 +37,25 @@ def check_works_here(release: Release, preflight: Callable[[Release], Verdict]) 
     if reasons_of(found):
         action = "Install the environment that it was trained in, or train it again in this one"
         raise not_promotable(release, list(reasons_of(found)), action, verdict=found)
+
+
+def gate_again(release: Release, history: Sequence[Move]) -> str:
+    """What to do about a release that its gate compared with another one than is live, as an error's action.
+
+    `history` is the pointer's that it was to move: a release that was live there can be put back without its gate.
+    """
+    system = release.manifest.system
+    _, is_trained, week = str(release.latest.facts.get("training_set", "")).partition("@")
+    action = f"Make it again, so that its gate compares it with what is live; see `ops releases {system}`"
+    if is_trained:
+        made = f"`ops materialize 'key:\"{system}/checkpoint\"' --partition {week}`"
+        action = f"{made} trains that week again and compares it with what is live"
+    elif release.manifest.uses:
+        action = f"`ops materialize 'key:\"{system}/composition\"'` judges it against what is live"
+    if any(move.release == release.digest for move in history):
+        where = f"--environment {history[-1].environment}"
+        action += f"; or `ops rollback {system} --to {short(release.digest)} {where}`, since it was live there"
+    return action
 
 
 def not_promotable(

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ops_pipelines.adapters.answer_frames import frame_of, framed, frames_in
-from ops_pipelines.adapters.answer_spool import AnswerSpool
+from ops_pipelines.adapters.answer_spool import AnswerSpool, set_aside
 from ops_pipelines.core.errors import DataError, SchemaMismatch
 from ops_pipelines.mlops.prediction_log import Answer
 from ops_pipelines.testing.prediction_log import answer_of
@@ -92,8 +92,10 @@ def test_what_is_damaged_hides_nothing_else_and_is_set_aside_for_people(left_beh
     content[20] ^= 1
     left_behind.write_bytes(content)
     assert take_in(left_behind.parent) == ["b", "c"]
-    assert [file.read_bytes() for file in left_behind.parent.iterdir()] == [bytes(content)]
+    (kept,) = left_behind.parent.iterdir()
+    assert kept.read_bytes() == bytes(content)
     assert take_in(left_behind.parent) == []
+    assert set_aside(left_behind.parents[2]) == [kept]
 
 
 def test_an_unfinished_frame_is_not_damage_and_its_file_is_removed(left_behind):

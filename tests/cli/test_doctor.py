@@ -134,6 +134,14 @@ def test_refused_partitions_and_leftovers_are_worth_a_look(ops, home):
     assert "ops data accept|exclude landings 2013-02-05" in found(said, "refused")["do"]
 
 
+def test_a_file_of_answers_that_was_set_aside_is_named(ops, home):
+    (home.folder / "log" / "spool").mkdir(parents=True)
+    (home.folder / "log" / "spool" / "000-1-ab.damaged").touch()
+    row = found(ops("doctor", "--json"), "prediction log")
+    assert row["state"] == "look"
+    assert "log/spool/000-1-ab.damaged" in row["what"]
+
+
 def test_a_table_is_printed_without_json(ops):
     assert ops("doctor").out.splitlines()[0] == "about\tstate\twhat\tdo"
 

@@ -8,6 +8,9 @@ import pytest
 SHOP = """
 import dagster as dg
 
+from ops_pipelines.components.publishing import gate_result
+from ops_pipelines.core.verdict import Blocked
+
 print("importing the shop")
 days = dg.StaticPartitionsDefinition(["monday", "tuesday", "wednesday"])
 
@@ -20,6 +23,12 @@ def till():
 @dg.asset(check_specs=[dg.AssetCheckSpec("balanced", asset="ledger")])
 def ledger():
     yield dg.MaterializeResult(check_results=[dg.AssetCheckResult(passed=False, check_name="balanced")])
+
+
+@dg.asset(check_specs=[dg.AssetCheckSpec("gate", asset="recipe")])
+def recipe():
+    verdict = Blocked(("the loss is worse by 0.02", "JFK got worse"))
+    yield dg.MaterializeResult(check_results=[gate_result("gate", verdict)])
 
 
 @dg.asset(check_specs=[dg.AssetCheckSpec("audited", asset="book")])
@@ -41,7 +50,7 @@ def sales(context):
     context.log.info(context.partition_key)
 
 
-defs = dg.Definitions(assets=[till, ledger, book, stock, sales], executor=dg.in_process_executor)
+defs = dg.Definitions(assets=[till, ledger, recipe, book, stock, sales], executor=dg.in_process_executor)
 
 
 def made_later():
@@ -87,6 +96,15 @@ def test_a_failed_check_fails_only_a_strict_build(ops, shop):
     assert ops("materialize", "ledger", *IN_SHOP).code == 0
     said = ops("materialize", "ledger", *IN_SHOP, "--strict")
     assert (said.code, said.json()["good"], checks(said)) == (1, False, [("balanced", "failed")])
+
+
+@pytest.mark.parametrize(
+    ("asset", "because"),
+    [("recipe", ["the loss is worse by 0.02", "JFK got worse"]), ("ledger", ["it does not say"])],
+)
+def test_a_check_that_failed_says_why(ops, shop, asset, because):
+    ((check,),) = [run["checks"] for run in ops("materialize", asset, *IN_SHOP).json()["runs"]]
+    assert check["because"] == because
 
 
 def test_a_check_that_never_ran_fails_a_strict_build(ops, shop):

@@ -126,11 +126,18 @@ def test_lists_releases_with_their_gates_and_the_live_one(ops, home):
     assert ops("releases", "flight_delay").out.splitlines()[0].startswith("release\tlive\t")
 
 
-def test_a_system_without_releases_lists_none_and_names_the_nearest(ops, home):
+@pytest.mark.parametrize("verb", [("releases",), ("canary", "status")])
+def test_an_empty_list_is_not_told_of_a_system_that_nobody_knows(ops, home, verb):
     home.release("first")
-    said = ops("releases", "flight_dely", "--json")
-    assert (said.code, said.json()) == (0, [])
+    said = ops(*verb, "flight_dely")
+    assert said.code == 2
     assert "Did you mean 'flight_delay'?" in said.err
+
+
+@pytest.mark.parametrize("verb", [("releases",), ("canary", "status")])
+def test_a_system_that_is_declared_and_was_never_trained_has_an_empty_list(ops, home, verb):
+    said = ops(*verb, "flight_duration", "--json")
+    assert (said.code, said.json()) == (0, [])
 
 
 def test_an_edited_history_is_not_believed(ops, home):

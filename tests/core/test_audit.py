@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -37,6 +37,24 @@ def test_a_log_as_it_was_written_passes_with_its_head() -> None:
 
 def test_an_entry_comes_back_from_its_row() -> None:
     assert row_of(read_entry(log_of(3)[2])) == log_of(3)[2]
+
+
+@pytest.mark.parametrize(
+    ("began", "told"),
+    [(MONDAY + timedelta(seconds=1), MONDAY + timedelta(seconds=1)), (MONDAY - timedelta(seconds=3), MONDAY)],
+    ids=["later", "a moment earlier"],
+)
+def test_of_two_acts_at_once_the_one_written_second_is_never_told_as_the_earlier(
+    began: datetime, told: datetime
+) -> None:
+    entry = entry_after(read_entry(log_of(2)[-1]), at=began, actor="bob", action="promote", subject="desk", facts={})
+    assert entry.at == told
+
+
+def test_a_clock_that_was_put_back_shows() -> None:
+    yesterday = MONDAY - timedelta(days=1)
+    last = read_entry(log_of(2)[-1])
+    assert entry_after(last, at=yesterday, actor="b", action="promote", subject="desk", facts={}).at == yesterday
 
 
 def test_an_empty_log_is_no_pass() -> None:

@@ -20,7 +20,7 @@ from ops_pipelines.core.pointer import (
     roll_back,
     taken_back,
 )
-from ops_pipelines.core.release import Move, Release, find_release
+from ops_pipelines.core.release import Evidence, Manifest, Move, Release, find_release
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed
 from ops_pipelines.testing.release_store import (
     NEW_YEAR,
@@ -102,6 +102,35 @@ def test_a_promotion_judged_against_another_baseline_is_refused(store) -> None:
     assert refused.value.facts["verdict"] == "not evaluated"
 
 
+def advice(store, release: Release, environment: str = PRODUCTION) -> str:
+    with pytest.raises(NotPromotable) as refused:
+        promote(store, release, decision(environment=environment), resolves=everything_resolves)
+    return refused.value.action
+
+
+def test_the_verb_that_gates_a_trained_release_again_is_named_with_its_week(store) -> None:
+    trained = Evidence(Passed(), None, NEW_YEAR, {"training_set": f"{SYSTEM}/training_set@2012-12-25"})
+    store.save(manifest_of("late"), trained)
+    go_live(store, "a")
+    told = advice(store, find_release(store, SYSTEM, manifest_of("late").digest), "staging")
+    assert told.startswith(f"""`ops materialize 'key:"{SYSTEM}/checkpoint"' --partition 2012-12-25`""")
+    assert "rollback" not in told
+
+
+def test_the_verb_that_judges_a_composite_again_is_named(store) -> None:
+    composite = Manifest(SYSTEM, {}, {"desk": "ab" * 32})
+    store.save(composite, evidence_against(None))
+    go_live(store, "a")
+    told = advice(store, find_release(store, SYSTEM, composite.digest))
+    assert told.startswith(f"""`ops materialize 'key:"{SYSTEM}/composition"'`""")
+
+
+def test_a_release_that_was_live_may_be_put_back_where_it_was(store) -> None:
+    first, _ = go_live(store, "a", "b")
+    told = advice(store, find_release(store, SYSTEM, first))
+    assert f"`ops rollback {SYSTEM} --to {first[:12]} --environment production`" in told
+
+
 def test_a_release_that_is_gated_again_against_what_is_live_may_go_live(store) -> None:
     saved(store, "late", baseline=None)
     (first,) = go_live(store, "a")
@@ -164,6 +193,14 @@ def test_the_second_of_two_promotions_at_once_loses() -> None:
     meddler = Meddler()
     with pytest.raises(LostRace, match="moved while"):
         promote(meddler, saved(meddler, "a"), decision(), resolves=everything_resolves)
+
+
+def test_a_move_that_began_before_the_last_one_was_made_is_not_told_as_the_earlier(store) -> None:
+    go_live(store, "a")
+    release = saved(store, "b", baseline=manifest_of("a").digest)
+    began = replace(decision(), at=NEW_YEAR - timedelta(seconds=2))
+    promote(store, release, began, resolves=everything_resolves)
+    assert [move.at for move in store.history(SYSTEM, PRODUCTION)] == [NEW_YEAR, NEW_YEAR]
 
 
 def test_environments_are_promoted_one_by_one(store) -> None:

@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import tempfile
+from collections.abc import Callable
 from typing import Any
 
 from ops_pipelines.apps.model_server.metrics import FOLDER
@@ -18,8 +19,11 @@ _BACKLOG = 2_048
 """How many callers may wait to be let in, while workers start or are busy."""
 
 
-def serve(settings: Settings) -> None:
-    """Serves until it is interrupted: SIGTERM and SIGINT end it after the requests that are under way."""
+def serve(settings: Settings, *, listens: Callable[[], None] = lambda: None) -> None:
+    """Serves until it is interrupted: SIGTERM and SIGINT end it after the requests that are under way.
+
+    `listens` is called once callers may connect; they wait until a release is loaded. ConfigError where the port is not free.
+    """
     import uvicorn
 
     from ops_pipelines.apps.model_server.connections import LingeringConnection
@@ -46,6 +50,7 @@ def serve(settings: Settings) -> None:
     # One server alone raises the signal again that it has ended by, and nothing after it would be done.
     signal.signal(signal.SIGTERM, _exit)
     try:
+        listens()
         if settings.workers == 1:
             uvicorn.Server(config).run(sockets=[listening])
         else:

@@ -77,8 +77,8 @@ def test_a_page_that_names_another_host_learns_nothing(answering, path, host, st
 def test_a_port_that_is_taken_is_told_with_what_to_do_and_leaves_nothing_behind(start, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         refused = start(taken.getsockname()[1])
-        _, told = refused.communicate(timeout=30)
-    assert refused.returncode == 2
+        promised, told = refused.communicate(timeout=30)
+    assert (refused.returncode, promised) == (2, "")
     assert "cannot be listened on: Address already in use" in told
     assert "--port" in told
     assert list((tmp_path / "tmp").glob("ops-serve-*")) == []
@@ -89,8 +89,11 @@ def test_of_two_servers_that_are_started_together_on_a_port_one_answers_and_one_
     both = [start(port), start(port)]
     wait_until(lambda: is_ready(port) and any(one.poll() is not None for one in both), seconds=40)
     (refused,) = (one for one in both if one.poll() is not None)
-    assert refused.returncode == 2
-    assert "Address already in use" in refused.communicate()[1]
+    promised, told = refused.communicate()
+    assert (refused.returncode, promised) == (2, "")
+    assert "Address already in use" in told
+    (answering,) = (one for one in both if one is not refused)
+    assert f":{port}/v2/health/ready" in answering.stdout.readline()
 
 
 def test_a_server_takes_its_port_again_at_once(home):
