@@ -70,21 +70,40 @@ def attempt_model_of(
     return OpenAIChat(pin, Endpoint(url, key, attempt_seconds, stream))
 
 
-def default_pin(environ: Mapping[str, str] | None = None) -> ProviderPin:
+def default_pin(environ: Mapping[str, str] | None = None, *, ask: bool = False) -> ProviderPin:
     """The pin of a project that names no provider: the offline reader, or OPENAI_MODEL where a provider is configured.
 
-    ConfigError where a provider is configured and no model is.
+    Without a model's name, `ask` asks the server at OPENAI_BASE_URL, and takes the one that it has where it has but one.
+    ConfigError where a provider is configured and no model is known.
     """
     found = os.environ if environ is None else environ
     if not (found.get("OPENAI_BASE_URL") or found.get("OPENAI_API_KEY")):
         return ProviderPin(extractive.PROVIDER, extractive.MODEL)
-    if not found.get(MODEL):
+    name = found.get(MODEL) or (_only_model(found) if ask else None)
+    if not name:
         raise ConfigError(
             "A provider is configured by OPENAI_BASE_URL or OPENAI_API_KEY, and no model",
             expected=f"{MODEL} beside them",
             action=f"Name one, for instance {MODEL}=gpt-4o-mini-2024-07-18; or unset both to answer offline",
         )
-    return ProviderPin(OPENAI, found[MODEL])
+    return ProviderPin(OPENAI, name)
+
+
+def _only_model(environ: Mapping[str, str]) -> str | None:
+    """The model of a server that lists exactly one; None for any other, and for one that cannot be asked."""
+    import json
+    import urllib.request
+
+    url, key = environ.get("OPENAI_BASE_URL"), environ.get("OPENAI_API_KEY")
+    if not url or not url.startswith(("http://", "https://")):
+        return None
+    request = urllib.request.Request(f"{url.rstrip('/')}/models", headers={"Authorization": f"Bearer {key or 'none'}"})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            names = [str(model["id"]) for model in json.load(answer)["data"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return names[0] if len(names) == 1 else None
 
 
 def _found(provider: str, environ: Mapping[str, str]) -> tuple[str | None, str]:

@@ -46,8 +46,6 @@ class OpenAIChat:
 
     def __init__(self, pin: ProviderPin, endpoint: Endpoint) -> None:
         self.pin, self.endpoint = pin, endpoint
-        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
-        self._lock = Lock()
 
     @property
     def provider(self) -> str:
@@ -57,7 +55,9 @@ class OpenAIChat:
     async def complete(self, request: ChatRequest) -> Completion:
         """The answer; ChatError where there is none, or it came from another model than was pinned."""
         self._check(request)
-        client = await self._client()  # a second of imports at its first use, which belong to no provider's latency
+        client = await _client(
+            self.endpoint
+        )  # a second of imports at its first use, which belong to no provider's latency
         began = time.perf_counter()
         with as_chat_errors(self.provider):
             async with asyncio.timeout(self.endpoint.attempt_seconds):
@@ -88,19 +88,9 @@ class OpenAIChat:
                 heard.take(chunk)
         return heard.answer(request, self.provider)
 
-    async def _client(self) -> "openai.AsyncOpenAI":
-        """The client of the running loop, made at its first use; those of loops that ended are forgotten."""
-        loop = asyncio.get_running_loop()
-        found = self._clients.get(loop)
-        if found is None:
-            lifetime = _lifetime(self.endpoint)
-            found = (await anext(lifetime), lifetime)
-            with self._lock:  # other threads run loops of their own
-                for ended in [other for other in self._clients if other.is_closed()]:
-                    del self._clients[ended]
-                self._clients[loop] = found
-        client: openai.AsyncOpenAI = found[0]
-        return client
+
+_CLIENTS: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Endpoint, Any]]" = WeakKeyDictionary()
+_LOCK = Lock()
 
 
 @dataclass(slots=True)
@@ -132,6 +122,24 @@ class _Heard:
         text = finished("".join(self.texts), self.finish, refusal="".join(self.refusals), provider=provider)
         usage = usage_of(self.usage.model_dump() if self.usage else None, request, text)
         return Completion(text, self.model, usage, str(self.finish), 0.0, self.id, self.fingerprint)
+
+
+async def _client(endpoint: Endpoint) -> "openai.AsyncOpenAI":
+    """The client of an endpoint in the running loop, made at its first use; those of loops that ended are forgotten.
+
+    They are kept here and not with an OpenAIChat, which may be gone before its loop ends: then nobody would close them.
+    """
+    loop = asyncio.get_running_loop()
+    found = _CLIENTS.get(loop, {}).get(endpoint)
+    if found is None:
+        lifetime = _lifetime(endpoint)
+        found = (await anext(lifetime), lifetime)
+        with _LOCK:  # other threads run loops of their own
+            for ended in [other for other in _CLIENTS if other.is_closed()]:
+                del _CLIENTS[ended]
+            _CLIENTS.setdefault(loop, {})[endpoint] = found
+    client: openai.AsyncOpenAI = found[0]
+    return client
 
 
 async def _lifetime(endpoint: Endpoint) -> AsyncGenerator["openai.AsyncOpenAI", None]:

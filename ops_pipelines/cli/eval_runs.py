@@ -114,7 +114,7 @@ def attribute(
     runs = {cell: asked.run(mixed(first, second, cell), again=again and not cell) for cell in cells}
     recorded = _recorded(asked, first, score) if again else None
     clusters = next(iter(runs.values())).clusters()
-    found = divided({cell: run.means(score) for cell, run in runs.items()}, clusters, recorded=recorded)
+    found = divided({cell: _means(run, score) for cell, run in runs.items()}, clusters, recorded=recorded)
     rows = [
         {
             "source": share.source,
@@ -173,7 +173,14 @@ def _recorded(asked: Asked, recipe: "Recipe", score: str) -> Mapping[str, float 
         for one in asked.platform.evals.evaluations(system=asked.system)
         if one.facts.get("release") == release and one.run.cases == asked.golden.digest
     ]
-    return kept[-1].run.means(score) if kept else None
+    return _means(kept[-1].run, score) if kept else None
+
+
+def _means(run: "EvalRun", score: str) -> dict[str, float | None]:
+    """The mean of a score by case; None where one of its repeats could not be told."""
+    from ops_pipelines.llmops.paired import mean_of_repeats
+
+    return {case: mean_of_repeats(values) for case, values in run.values(score).items()}
 
 
 def _tell(record: Mapping[str, Any], rows: list[Any], verdict: "Verdict", *, as_json: bool) -> None:

@@ -99,7 +99,9 @@ def _read(prompt: "Prompt", settings: "Answers", platform: Platform) -> dict[str
 def _pin(prompt: Content, settings: "Answers", platform: Platform) -> ProviderPin:
     """Whom the prompt is asked of: as it says, or whom the environment names in place of the offline reader."""
     said = settings.provider
-    asked = default_pin() if prompt.provider == extractive.PROVIDER else ProviderPin(prompt.provider, prompt.model)
+    asked = (
+        default_pin(ask=True) if prompt.provider == extractive.PROVIDER else ProviderPin(prompt.provider, prompt.model)
+    )
     fingerprint = said.fingerprint if said.uses is None else _release_of(said.uses, platform)
     return replace(asked, answers_as=said.answers_as, fingerprint=fingerprint, moved=said.moved)
 

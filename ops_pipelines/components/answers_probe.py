@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,10 @@ from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, Verdict
 from ops_pipelines.llmops.evals.cache import AskAnew
 from ops_pipelines.llmops.evals.case import Case
 from ops_pipelines.llmops.evals.result import EvalRun
-from ops_pipelines.llmops.probe import ProbeDay, judge_probe
+from ops_pipelines.llmops.probe import judge_probe
+from ops_pipelines.llmops.probe_day import ProbeDay
+from ops_pipelines.llmops.provider_pin import REPORT
+from ops_pipelines.llmops.recipe import Recipe
 
 if TYPE_CHECKING:
     from ops_pipelines.components.answers_settings import Answers
@@ -33,9 +37,10 @@ def make_probe(prompt: "Prompt", settings: "Answers", platform: Platform) -> Pro
     if live is None:
         return unmade(NotEvaluated("nothing is live"), {}, (AS_BEFORE,))
     cases = probes_of(golden_of(prompt.name, settings, platform).cases, settings.probe.cases)
-    recipe = recipe_of(platform, live)
-    run = evaluate_recipe(settings, platform, prompt.name, recipe, cases, cache=AskAnew())
-    today = probe_day(run, settings, platform)
+    run = evaluate_recipe(
+        settings, platform, prompt.name, _reporting(recipe_of(platform, live)), cases, cache=AskAnew()
+    )
+    today = probe_day(live.digest, run, settings, platform)
     days = [*_days_before(prompt.name, platform, today), today][-KEPT_DAYS:]
     found = judge_probe(days, settings.probe.rule(), run.clusters())
     rows = [{"day": day.day.isoformat(), "release": day.release, "record": json.dumps(day.to_json())} for day in days]
@@ -56,16 +61,21 @@ def probes_of(cases: Sequence[Case], count: int) -> tuple[Case, ...]:
     return tuple(cases[int(place * step)] for place in range(min(count, len(cases))))
 
 
-def probe_day(run: EvalRun, settings: "Answers", platform: Platform) -> ProbeDay:
+def probe_day(release: str, run: EvalRun, settings: "Answers", platform: Platform) -> ProbeDay:
     """What a run of probes was, on the platform's day: of each the mean of what the gate compares."""
     answers = [one.answer for one in run.scored if one.answer]
     return ProbeDay(
         day=platform.clock.as_of().date(),
-        release=run.answerer,
+        release=release,
         scores={one.case: _mean([one.scores.get(name) for name in settings.gate.compared]) for one in run.scored},
         models=tuple(sorted({answer.model for answer in answers if answer.model})),
         fingerprints=tuple(sorted({answer.fingerprint for answer in answers if answer.fingerprint})),
     )
+
+
+def _reporting(recipe: Recipe) -> Recipe:
+    """The recipe with pins that keep another model's answers: a day on which the model moved is told by its name."""
+    return replace(recipe, providers=tuple(replace(pin, moved=REPORT) for pin in recipe.providers))
 
 
 def _mean(scores: Sequence[float | None]) -> float | None:

@@ -93,6 +93,18 @@ def test_a_provider_over_http_answers_with_one_variable_more_and_one_that_fails_
     assert len(kept[-1].calls) == 1
 
 
+def test_one_variable_is_enough_where_the_server_has_one_model(desk, monkeypatch):
+    with provider_running(ProviderScript()) as provider:
+        monkeypatch.setenv("OPENAI_BASE_URL", provider.base_url)
+        assert (
+            failed_checks(
+                desk.made(prices={"openai/any": {"input_usd": 1, "output_usd": 1}}, cost={"most_times": None})
+            )
+            == {}
+        )
+        assert asked(desk).provider == "openai"
+
+
 def test_where_the_provider_fails_the_fallback_of_the_release_answers(desk, monkeypatch):
     with provider_running(ProviderScript(stages=(Stage(answers_as="desk-4"),))) as provider:
         monkeypatch.setenv("OPENAI_BASE_URL", provider.base_url)
