@@ -137,7 +137,7 @@ def test_any_text_has_a_score_from_nought_to_one_and_never_an_error(answer, pass
     assert all(one.score <= CONTRADICTED or not one.reasons for one in found.sentences)
 
 
-@pytest.mark.parametrize("piece", [" ", ".", "I ", "a_", "[", "[a#", "\n", "1,", "# ", "not ", "\ufdfa", "-", "'", "x"])
+@pytest.mark.parametrize("piece", [" ", ". ", "I ", "[a#", "\n", "1,", "\ufdfa"])
 def test_a_megabyte_of_anything_is_judged(piece):
     text = piece * (1_000_000 // len(piece))
     for found in (groundedness(text, [PASSAGE]), groundedness(PASSAGE, [text])):
