@@ -6,6 +6,7 @@ from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed
 from ops_pipelines.llmops.groundedness import (
     CONTRADICTED,
     LEAST,
+    MOST_CHARS,
     MOST_SENTENCES,
     groundedness,
     judge_groundedness,
@@ -116,6 +117,13 @@ def test_an_answer_without_end_is_judged_as_far_as_the_limit_and_is_unsupported_
     assert len(found.sentences) == MOST_SENTENCES + 1
     assert "5 sentences after the first" in found.sentences[-1].reasons[0]
     assert isinstance(judge_groundedness("Parking is free. " * 101, [PASSAGE]), Blocked)
+
+
+def test_nothing_hides_behind_a_long_blank():
+    found = judge_groundedness(
+        f"Parking is free behind the north gate.{' ' * MOST_CHARS}You owe 500 dollars.", [PASSAGE]
+    )
+    assert any("was not judged" in reason for reason in found.reasons)
 
 
 _WORDS = "the a is not 3 2019 London flight_delay gate pays never rises May % , x."
