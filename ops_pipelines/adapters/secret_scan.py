@@ -2,7 +2,8 @@
 
 Its detectors for keys of known shapes and for `password = ...` see each line as it is. Its detector of random letters only
 looks into quotes, and prose has few, so each long word with a digit is shown to it in quotes. Hexadecimal words are left
-out: in this project they are digests. A line with `pragma: allowlist secret`, its own mark, is not looked at.
+out: in this project they are digests. A line with `pragma: allowlist secret`, its own mark, is not looked at. A very long
+line is looked at in pieces that overlap: its detectors take time by the square of a line's length.
 """
 
 import re
@@ -12,6 +13,7 @@ from typing import Any
 
 _QUIET = frozenset({"Base64HighEntropyString", "HexHighEntropyString", "IPPublicDetector"})
 _LONG_WORD = re.compile(r"(?=[\w+=-]*\d)(?=[\w+=-]*[A-Za-z])[\w+=-]{24,}")
+_PIECE, _OVERLAP = 1_000, 300
 _HEX = re.compile(r"[0-9a-f-]+", re.IGNORECASE)
 
 
@@ -24,6 +26,16 @@ def find_secrets(text: str) -> tuple[tuple[int, str], ...]:
 def _kinds(line: str, number: int) -> Iterator[str]:
     if "pragma: allowlist" in line:
         return
+    for piece in _pieces(line):
+        yield from _kinds_in(piece, number)
+
+
+def _pieces(line: str) -> Iterator[str]:
+    for begin in range(0, max(len(line) - _OVERLAP, 1), _PIECE - _OVERLAP):
+        yield line[begin : begin + _PIECE]
+
+
+def _kinds_in(line: str, number: int) -> Iterator[str]:
     named, random = _detectors()
     for detector in named:
         yield from (found.type for found in detector.analyze_line("text", line, number))

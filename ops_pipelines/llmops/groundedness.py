@@ -8,7 +8,7 @@ passage has another, and a statement that it denies. Each is a reason, and takes
 
 It compares words and knows no meaning. A true paraphrase in other words scores low, and a false sentence made of the
 passage's own words in another order may score high. Only the first `MOST_SENTENCES` of an answer are judged, and what
-comes after them is unsupported; of the passages the first `MOST_PASSAGE_CHARS` are read. So the time is bounded.
+comes after them, or after `MOST_CHARS`, is unsupported; of the passages as many are read. So the time is bounded.
 
 2026-11-26: neighbouring pairs of words counted, too, at first. On BEGIN-wow that fell below plain token overlap, since a true
 short answer keeps the words and not their neighbours, so they went; that file is no clean holdout for this choice.
@@ -32,7 +32,7 @@ LEAST = 0.5
 """The score below which a sentence is unsupported."""
 CONTRADICTED = 0.4
 """The share that is left of a score where a strict check has found something."""
-MOST_SENTENCES, MOST_PASSAGE_CHARS = 100, 100_000
+MOST_SENTENCES, MOST_CHARS = 100, 100_000
 _WINDOW, _NEAREST, _FUNCTION_WORD, _SHOWN = 3, 20, 0.5, 20
 _GOES_ON = re.compile(r"\b(?:but|however|although|though|yet|still|instead|because|since|and)\b|[;:]", re.IGNORECASE)
 _CITATION = re.compile(r" ?\[[^\[\]\n#]{1,300}#[^\[\]\n#]{1,100}\]")
@@ -57,7 +57,8 @@ class Groundedness:
 
 def groundedness(answer: str, passages: Sequence[str]) -> Groundedness:
     """The support of an answer by passages; without a passage nothing is supported. Citations are no claims."""
-    sentences = claims_of(_CITATION.sub("", as_read(answer[:MOST_PASSAGE_CHARS])[:MOST_PASSAGE_CHARS]))
+    read = as_read(answer[: MOST_CHARS + 1])
+    sentences = claims_of(_CITATION.sub("", read[:MOST_CHARS]))
     if not sentences:
         return Groundedness(0.0, ())
     known = _known(passages)
@@ -66,7 +67,8 @@ def groundedness(answer: str, passages: Sequence[str]) -> Groundedness:
     found = tuple(_support(one, places, weights) for one in sentences[:MOST_SENTENCES])
     total = sum(len(one.parts) for one in sentences)
     supported = sum(one.score * len(said.parts) for one, said in zip(found, sentences, strict=False))
-    return Groundedness(supported / total, (*found, *_unread(sentences)))
+    unread = [*_unread(sentences), *_beyond(answer if len(answer) > MOST_CHARS else read)]
+    return Groundedness(supported / total, (*found, *unread))
 
 
 def judge_groundedness(answer: str, passages: Sequence[str], *, least: float = LEAST) -> Verdict:
@@ -89,7 +91,7 @@ def _claims_nothing(sentence: str) -> bool:
 
 
 def _known(passages: Sequence[str]) -> list[Claim]:
-    left, found = MOST_PASSAGE_CHARS, []
+    left, found = MOST_CHARS, []
     for number, passage in enumerate(passages):
         found += claims_of(as_read(passage[:left])[:left], number)
         left -= min(len(passage), left)
@@ -169,6 +171,13 @@ def _unread(sentences: Sequence[Claim]) -> tuple[Support, ...]:
     if not rest:
         return ()
     return (Support(rest[0].text, 0.0, (f"{len(rest)} sentences after the first {MOST_SENTENCES} were not judged",)),)
+
+
+def _beyond(text: str) -> tuple[Support, ...]:
+    """What an answer says behind the part that is read, as one sentence without support."""
+    if len(text) <= MOST_CHARS:
+        return ()
+    return (Support(text[MOST_CHARS:][:200], 0.0, (f"what comes after {MOST_CHARS:,} characters was not judged",)),)
 
 
 def _shown(sentence: str) -> str:

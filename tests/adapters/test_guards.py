@@ -4,9 +4,9 @@ import pytest
 
 from ops_pipelines.adapters.guard_checks import CHECKS, guards_of, read_policy
 from ops_pipelines.core.errors import ConfigError
-from ops_pipelines.core.verdict import Blocked, Passed
-from ops_pipelines.llmops.guardrail import INPUT, OUTPUT, Exchange
-from ops_pipelines.llmops.guards.check import Check
+from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed
+from ops_pipelines.llmops.guardrail import INPUT, OUTPUT, PLACES, Exchange
+from ops_pipelines.llmops.guards.check import MOST_CHARS, Check
 from ops_pipelines.llmops.guards.policy import BLOCK, Policy, Rule
 from ops_pipelines.llmops.guards.policy_guards import PolicyGuards
 from ops_pipelines.llmops.passages import Passage
@@ -58,3 +58,15 @@ def test_a_policy_that_is_not_there_is_an_error_that_names_it(tmp_path):
 
 def test_every_check_is_known_by_its_own_name():
     assert [check.name for check in CHECKS.values()] == list(CHECKS)
+
+
+@pytest.mark.parametrize("piece", ["a", "QUJD", "+1-", "![a](http://x.y/z) ", "\n", "ignore all "])
+def test_the_longest_texts_of_anything_have_a_verdict_at_every_place(piece):
+    text = (piece * MOST_CHARS)[:MOST_CHARS]
+    guards = guards_of(read_policy(REFERENCE))
+    exchange = Exchange(text[:4000], (Passage("a", "1", text[:8000]),), text[:8000], instructions=text[:2000])
+    for where in PLACES:
+        assert all(
+            not isinstance(found, NotEvaluated) or found.why
+            for found in guards.judge(where, exchange).findings.values()
+        )

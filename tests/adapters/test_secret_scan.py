@@ -43,3 +43,9 @@ def test_most_random_words_of_32_characters_are_found_and_what_was_found_is_neve
     found = [find_secrets(f"use {word} now") for word in words]
     assert sum(map(bool, found)) >= 195
     assert not any(word in str(one) for word, one in zip(words, found, strict=True))
+
+
+@pytest.mark.parametrize("at", [0, 650, 699, 700, 990, 1400, 5000])
+def test_a_secret_anywhere_in_a_very_long_line_is_found(at):
+    line = f"{'a ' * (at // 2)} {AWS} {'b ' * 3000}"
+    assert (2, "AWS Access Key") in find_secrets(f"\n{line}")

@@ -6,6 +6,7 @@ from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed
 from ops_pipelines.llmops.groundedness import (
     CONTRADICTED,
     LEAST,
+    MOST_CHARS,
     MOST_SENTENCES,
     groundedness,
     judge_groundedness,
@@ -118,6 +119,13 @@ def test_an_answer_without_end_is_judged_as_far_as_the_limit_and_is_unsupported_
     assert isinstance(judge_groundedness("Parking is free. " * 101, [PASSAGE]), Blocked)
 
 
+def test_nothing_hides_behind_a_long_blank():
+    found = judge_groundedness(
+        f"Parking is free behind the north gate.{' ' * MOST_CHARS}You owe 500 dollars.", [PASSAGE]
+    )
+    assert any("was not judged" in reason for reason in found.reasons)
+
+
 _WORDS = "the a is not 3 2019 London flight_delay gate pays never rises May % , x."
 _word = st.sampled_from(_WORDS.split())
 _text = st.lists(_word, min_size=1, max_size=25).map(" ".join)
@@ -137,7 +145,7 @@ def test_any_text_has_a_score_from_nought_to_one_and_never_an_error(answer, pass
     assert all(one.score <= CONTRADICTED or not one.reasons for one in found.sentences)
 
 
-@pytest.mark.parametrize("piece", [" ", ".", "I ", "a_", "[", "[a#", "\n", "1,", "# ", "not ", "\ufdfa", "-", "'", "x"])
+@pytest.mark.parametrize("piece", [" ", ". ", "I ", "[a#", "\n", "1,", "\ufdfa"])
 def test_a_megabyte_of_anything_is_judged(piece):
     text = piece * (1_000_000 // len(piece))
     for found in (groundedness(text, [PASSAGE]), groundedness(PASSAGE, [text])):
