@@ -108,7 +108,8 @@ class InProcessDaemon:
     def tick_sensors(self, *names: str) -> list[TickResult]:
         """Evaluates the running sensors of these names once, or every one, and executes the runs they ask for.
 
-        The others are evaluated too where their own minimum interval has passed, as the daemon does.
+        The others wait, however long ago they looked: how fast the machine is decides nothing about a walk. Only one that
+        never looked, and runs because its code says so, does so at its first chance, as in the daemon.
         """
         return self._tick(lambda: execute_sensor_iteration(self._context, _LOG, None, None), names, automation=False)
 
@@ -189,25 +190,24 @@ class InProcessDaemon:
     def _tick(self, iterate: Callable[[], object], names: Sequence[str], *, automation: bool) -> list[TickResult]:
         sensors = [s for s in self._sensors() if s.sensor_type.is_handled_by_asset_daemon is automation]
         for sensor in sensors:
-            if not names or sensor.name in names:
-                self._let_tick_now(sensor)
+            self._let_tick(sensor, now=not names or sensor.name in names)
         started = get_current_timestamp()
         self._work(iterate)
         return [result for sensor in sensors if (result := self._tick_result(sensor, started))]
 
-    def _let_tick_now(self, sensor: RemoteSensor) -> None:
+    def _let_tick(self, sensor: RemoteSensor, *, now: bool) -> None:
         # The daemon skips a sensor whose last tick is younger than its minimum interval (30 s unless
-        # declared otherwise), so move the remembered times back; the tick itself records the real time.
+        # declared otherwise), so move the remembered times; the tick itself records the real time.
         state = self.instance.get_instigator_state(sensor.get_remote_origin_id(), sensor.selector_id)
         data = state.sensor_instigator_data if state else None
         if state is None or data is None:
             return
-        due = get_current_timestamp() - float(sensor.min_interval_seconds)
-        times = {
-            field: min(value, due)
-            for field in ("last_tick_timestamp", "last_tick_start_timestamp")
-            if (value := getattr(data, field)) is not None
-        }
+        if now:
+            due = get_current_timestamp() - float(sensor.min_interval_seconds)
+            fields = ("last_tick_timestamp", "last_tick_start_timestamp")
+            times = {field: min(value, due) for field in fields if (value := getattr(data, field)) is not None}
+        else:
+            times = {"last_tick_start_timestamp": get_current_timestamp()}
         self.instance.update_instigator_state(state.with_data(data._replace(**times)))
 
     def _tick_result(self, sensor: RemoteSensor, started: float) -> TickResult | None:
