@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import count
@@ -26,6 +27,7 @@ from typing import Any
 from benchmarks.rows import Row, at_most, skipped, void
 from benchmarks.tool_calls import GoldCall, RecordedRun, data, gold_calls, mutations, recorded_runs
 from ops_pipelines.agentops.approval import Answer, Binding, Request
+from ops_pipelines.agentops.backtest import backtest
 from ops_pipelines.agentops.breaker import Breaker, LoopRule
 from ops_pipelines.agentops.claims import claims_of
 from ops_pipelines.agentops.gate_parts import Parts, Run
@@ -40,8 +42,12 @@ from ops_pipelines.agentops.tool_registry import EGRESS, READ, WRITE, Tool
 from ops_pipelines.core.verdict import Blocked, Passed, Verdict
 
 CALLS, QUICK_CALLS, READ_MS = 2_000, 200, 0.3
+DECISIONS, QUICK_DECISIONS = 10_000, 500
 NOON = datetime(2026, 3, 5, 12, tzinfo=UTC)
 POLICY = '@id("all but egress") permit(principal, action, resource) when { resource.effect != "egress" };'
+STRICTER = (
+    '@id("nothing for A17") forbid(principal, action, resource) when { context.arguments.contains("order=A17") };'
+)
 _ABSENT = "the files are not in agents/ of OPS_BENCH_DATA or ../shared/data"
 _SHOWN = 40
 
@@ -50,12 +56,14 @@ def measure() -> Iterator[Row]:
     """What is let through and stopped, and what it costs."""
     yield from _quality()
     yield from _latency(CALLS)
+    yield from _backtest(DECISIONS)
 
 
 def measure_quick() -> Iterator[Row]:
     """The same on fewer calls."""
     yield from _quality()
     yield from _latency(QUICK_CALLS)
+    yield from _backtest(QUICK_DECISIONS)
 
 
 def _quality() -> Iterator[Row]:
@@ -171,6 +179,24 @@ def _latency(calls: int) -> Iterator[Row]:
         with _bare_file(Path(folder) / "bare.db") as bare:
             for name, call in names.items():
                 yield _beside(f"gate, p50 of {name}, ms", few, call, bare)
+
+
+def _backtest(decisions: int) -> Iterator[Row]:
+    """Recorded decisions judged by two policies, one of them stricter."""
+    with tempfile.TemporaryDirectory() as folder:
+        gate = _gate(Path(folder))
+        gate.call("look", {"order": "A17", "row": 1})
+        (kept,) = gate.parts.log.decisions()
+    stricter = Policy({"bench.cedar": POLICY, "more.cedar": STRICTER})
+    asked = [replace(kept, id=str(number)) for number in range(decisions)]
+    began = time.perf_counter()
+    found = backtest(asked, gate.parts.registry, before=gate.parts.policy, after=stricter)
+    took = time.perf_counter() - began
+    name = f"gate, backtest of {decisions:,} decisions, s"
+    if len(found.changed) != decisions:
+        yield void(name, "ours <= 10", f"{len(found.changed)} decisions changed")
+        return
+    yield at_most(name, took, 10)
 
 
 def _timed(name: str, found: float | None) -> Row:

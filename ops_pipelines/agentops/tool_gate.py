@@ -314,12 +314,12 @@ class Gate:
     def _kept(self, call: _Call, answer: Answer) -> Answer:
         """The answer once it is recorded; one that cannot be recorded is told as such, and what was done stays done."""
         try:
-            if call.reserved:
-                cost = None if call.has_run else Decimal(0)
-                settle(self.parts.budgets, call.id, cost, at=self.parts.now())
             if not isinstance(answer, Waiting):
                 shown = answer.reason if isinstance(answer, Denied) else call.result
                 self.breaker.record(self.run.id, call.tool, call.arguments, shown, failed=isinstance(answer, Denied))
+            if call.reserved:
+                cost = None if call.has_run else Decimal(0)
+                settle(self.parts.budgets, call.id, cost, at=self.parts.now())
             if not isinstance(answer, Done):
                 what = WAITING if isinstance(answer, Waiting) else UNKNOWN if answer.is_unknown else DENIED
                 stage = APPROVE if isinstance(answer, Waiting) else answer.stage
