@@ -16,6 +16,8 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import count
@@ -25,6 +27,7 @@ from typing import Any
 from benchmarks.rows import Row, at_most, skipped, void
 from benchmarks.tool_calls import GoldCall, RecordedRun, data, gold_calls, mutations, recorded_runs
 from ops_pipelines.agentops.approval import Answer, Binding, Request
+from ops_pipelines.agentops.backtest import backtest
 from ops_pipelines.agentops.breaker import Breaker, LoopRule
 from ops_pipelines.agentops.claims import claims_of
 from ops_pipelines.agentops.gate_parts import Parts, Run
@@ -36,11 +39,15 @@ from ops_pipelines.agentops.tool_call import Denied, Done
 from ops_pipelines.agentops.tool_function import tool_of
 from ops_pipelines.agentops.tool_gate import Gate
 from ops_pipelines.agentops.tool_registry import EGRESS, READ, WRITE, Tool
-from ops_pipelines.core.verdict import Blocked
+from ops_pipelines.core.verdict import Blocked, Passed, Verdict
 
 CALLS, QUICK_CALLS, READ_MS = 2_000, 200, 0.3
+DECISIONS, QUICK_DECISIONS = 10_000, 500
 NOON = datetime(2026, 3, 5, 12, tzinfo=UTC)
 POLICY = '@id("all but egress") permit(principal, action, resource) when { resource.effect != "egress" };'
+STRICTER = (
+    '@id("nothing for A17") forbid(principal, action, resource) when { context.arguments.contains("order=A17") };'
+)
 _ABSENT = "the files are not in agents/ of OPS_BENCH_DATA or ../shared/data"
 _SHOWN = 40
 
@@ -49,12 +56,14 @@ def measure() -> Iterator[Row]:
     """What is let through and stopped, and what it costs."""
     yield from _quality()
     yield from _latency(CALLS)
+    yield from _backtest(DECISIONS)
 
 
 def measure_quick() -> Iterator[Row]:
     """The same on fewer calls."""
     yield from _quality()
     yield from _latency(QUICK_CALLS)
+    yield from _backtest(QUICK_DECISIONS)
 
 
 def _quality() -> Iterator[Row]:
@@ -163,19 +172,31 @@ def _latency(calls: int) -> Iterator[Row]:
         for name, found in (("a read", read), ("a denial by policy", denied), ("a denial by schema", wrong)):
             yield _timed(f"gate, p50 of {name}, ms", found)
         few = max(calls // 5, 50)
-        bare = _bare_commit_ms(Path(folder) / "bare.db", few)
-        effect = _p50_ms(few, lambda n: gate.call("write", {"order": "A17", "row": n}), Done)
-        approval = _approval_ms(gate, few)
-        commits = {
-            "an effect (decision, start and end: 3 commits)": effect,
-            "an approval (asked, granted, used)": approval,
+        names = {
+            "an effect (decision, start and end: 3 commits)": lambda n: gate.call("write", {"order": "A17", "row": n}),
+            "an approval (asked, granted and used: 3 commits)": lambda n: _approved(gate, n),
         }
-        for name, found in commits.items():
-            if found is None:
-                yield void(f"gate, p50 of {name}, ms", "reported", "a call came to something else")
-                continue
-            note = "the peer is one bare commit with synchronous = FULL"
-            yield Row(f"gate, p50 of {name}, ms", found, bare, found / bare, "reported", True, note)
+        with _bare_file(Path(folder) / "bare.db") as bare:
+            for name, call in names.items():
+                yield _beside(f"gate, p50 of {name}, ms", few, call, bare)
+
+
+def _backtest(decisions: int) -> Iterator[Row]:
+    """Recorded decisions judged by two policies, one of them stricter."""
+    with tempfile.TemporaryDirectory() as folder:
+        gate = _gate(Path(folder))
+        gate.call("look", {"order": "A17", "row": 1})
+        (kept,) = gate.parts.log.decisions()
+    stricter = Policy({"bench.cedar": POLICY, "more.cedar": STRICTER})
+    asked = [replace(kept, id=str(number)) for number in range(decisions)]
+    began = time.perf_counter()
+    found = backtest(asked, gate.parts.registry, before=gate.parts.policy, after=stricter)
+    took = time.perf_counter() - began
+    name = f"gate, backtest of {decisions:,} decisions, s"
+    if len(found.changed) != decisions:
+        yield void(name, "ours <= 10", f"{len(found.changed)} decisions changed")
+        return
+    yield at_most(name, took, 10)
 
 
 def _timed(name: str, found: float | None) -> Row:
@@ -229,31 +250,42 @@ def _p50_ms(calls: int, call: Callable[[int], Any], wanted: type) -> float | Non
     return statistics.median(times)
 
 
-def _approval_ms(gate: Gate, calls: int) -> float | None:
+def _beside(name: str, calls: int, call: Callable[[int], Any], bare: sqlite3.Connection) -> Row:
+    """A durable call beside a bare commit, in turn, since a disk has its moods."""
+    ours, peer = [], []
+    for number in range(calls):
+        began = time.perf_counter()
+        answer = call(number)
+        between = time.perf_counter()
+        _commit(bare, "x" * 500)
+        peer.append((time.perf_counter() - between) * 1000)
+        ours.append((between - began) * 1000)
+        if not isinstance(answer, Done | Passed):
+            return void(name, "reported", f"a call came to {answer}")
+    mine, theirs = statistics.median(ours), statistics.median(peer)
+    note = "the peer is one bare commit with synchronous = FULL"
+    return Row(name, mine, theirs, mine / theirs, "reported", True, note)
+
+
+def _approved(gate: Gate, number: int) -> Verdict:
     binding = Binding("a" * 64, "{}", "bench", "b" * 64, gate.parts.policy.digest)
-
-    def approved(number: int) -> Any:
-        store, at = gate.parts.approvals, gate.parts.now()
-        request = Request(f"approval-{number}", "bench", "write", binding, "", at, at + gate.parts.limits.approval)
-        store.ask(request)
-        store.answer(request.id, Answer("anna", granted=True, at=at))
-        return None if isinstance(store.consume(request.id, binding.digest, at=at), Blocked) else True
-
-    return _p50_ms(calls, approved, bool)
+    store, at = gate.parts.approvals, gate.parts.now()
+    request = Request(f"approval-{number}", "bench", "write", binding, "", at, at + gate.parts.limits.approval)
+    store.ask(request)
+    store.answer(request.id, Answer("anna", granted=True, at=at))
+    return store.consume(request.id, binding.digest, at=at)
 
 
-def _bare_commit_ms(file: Path, calls: int) -> float:
-    connection = sqlite3.connect(file, isolation_level=None)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("CREATE TABLE bare (id INTEGER PRIMARY KEY, content TEXT)")
-    found = _p50_ms(calls, lambda _: _commit(connection, "x" * 500), bool)
-    connection.close()
-    return found or 0.0
+@contextmanager
+def _bare_file(file: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("CREATE TABLE bare (id INTEGER PRIMARY KEY, content TEXT)")
+        yield connection
 
 
-def _commit(connection: sqlite3.Connection, content: str) -> bool:
+def _commit(connection: sqlite3.Connection, content: str) -> None:
     connection.execute("BEGIN IMMEDIATE")
     connection.execute("INSERT INTO bare (content) VALUES (?)", (content,))
     connection.execute("COMMIT")
-    return True

@@ -33,6 +33,11 @@ def test_every_call_that_is_timed_comes_to_what_it_should():
     assert [row.note.startswith("void") for row in rows] == [False] * 5
 
 
+def test_a_backtest_judges_every_decision_that_is_timed():
+    (row,) = agentops_gate._backtest(5)
+    assert (row.holds, row.ours > 0) == (True, True)
+
+
 @pytest.mark.skipif(not (data() / "bfcl_v4_subset.jsonl").is_file(), reason="the public data is not here")
 def test_every_right_call_of_the_public_data_names_a_question_and_a_tool():
     calls = list(gold_calls())

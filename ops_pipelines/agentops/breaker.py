@@ -95,9 +95,10 @@ class Breaker:
         with self._lock:
             handed_on = frozenset().union(*self._recent)
             key = key_of(who, tool, arguments, result, listed=self._listed, handed_on=handed_on)
-            listed = ids_listed(result)
+            ids = ids_in(result)
+            listed = ids_listed(result) if ids else ids
             self._listed |= listed
-            self._recent.append(ids_in(result) - listed)
+            self._recent.append(ids - listed)
             self._failed[who] = self._failed.get(who, 0) + 1 if failed else 0
             circles = tool not in self._rule.polls and self._in_circles(key)
             self._why = self._why or self._found(who, tool, circles)

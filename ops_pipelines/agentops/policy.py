@@ -13,7 +13,7 @@ A call that is denied is judged again as if it had been approved: where it then 
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,7 @@ action call appliesTo {
 """What a policy can ask about. `arguments` are the plain ones as `name=value`. `unseen` and `tainted` are the kinds of
 claims (id, destination, amount, amount_cents) that occurred nowhere, and those that only strangers wrote."""
 _MOST = 2**63 - 1
+_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,8 @@ class Policy:
     freezes: Sequence[Freeze] = ()
     _parsed: "PolicySet" = field(init=False, repr=False, compare=False)
     _asks: bool = field(init=False, repr=False, compare=False)
+    _reads: bool = field(init=False, repr=False, compare=False)
+    _known: dict[Any, Decision] = field(init=False, repr=False, compare=False, default_factory=dict)
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -127,6 +130,7 @@ class Policy:
         _check_ids(whole)
         object.__setattr__(self, "_parsed", PolicySet.from_str(whole))
         object.__setattr__(self, "_asks", "approved" in whole)  # otherwise an approval changes nothing
+        object.__setattr__(self, "_reads", "arguments" in whole)  # otherwise no argument does
         freezes = [freeze.to_json() for freeze in self.freezes]
         object.__setattr__(self, "digest", digest_json([dict(self.texts), freezes, SCHEMA]))
 
@@ -139,6 +143,18 @@ class Policy:
         return Decision(ASK, first.by) if second.outcome == ALLOW else second
 
     def _judged(self, tool: Tool, situation: Situation, *, approved: bool) -> Decision:
+        """The decision, which is the same whenever the same is asked, and so is looked up where it was made before."""
+        asked = situation if self._reads else replace(situation, arguments=())
+        key = (_facts(tool), asked, approved)
+        found = self._known.get(key)
+        if found is None:
+            found = self._evaluated(tool, asked, approved=approved)
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[key] = found
+        return found
+
+    def _evaluated(self, tool: Tool, situation: Situation, *, approved: bool) -> Decision:
         import cedarpy
 
         amount = situation.amount_cents

@@ -15,11 +15,13 @@ In results every id says nothing, since the arguments decide. Progress ("41% don
 import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from ops_pipelines.core.fingerprint import digest_json
 
 _ANY = "*"
+_NOTHING = (_ANY, "", None)
 _MESSAGE = re.compile(
     r"(?:request|req|correlation|trace|span|call|idempotency|nonce|attempt|retry|retries|try|timestamp|time|ts|now|sent)"
     r"(?:_?(?:id|key|no|number|count|at))?",
@@ -40,6 +42,7 @@ _FORMED = re.compile(
     re.IGNORECASE,
 )
 _TIMES = re.compile(_TIME)
+_WORD, _DIGIT = re.compile(r"[0-9A-Za-z.-]{8,}"), re.compile(r"\d")
 _COUNTED = re.compile(r"\b[A-Za-z]{1,12}[-_#]?\d+\b|#\d+")
 _A_LIST = 3
 """So many ids of one kind in a result are a list to work through; fewer are handles."""
@@ -49,13 +52,14 @@ def ids_listed(text: str) -> frozenset[str]:
     """The ids that a result lists: several under the same name, or in a plain text."""
     found: dict[str, set[str]] = {}
     for path, value in _leaves("", _as_json(text)):
-        found.setdefault(path, set()).update(_FORMED.findall(str(value).lower()))
+        found.setdefault(path, set()).update(ids_in(str(value)))
     return frozenset(one for ids in found.values() if len(ids) >= _A_LIST for one in ids)
 
 
 def ids_in(text: str) -> frozenset[str]:
     """All ids of a text by their form."""
-    return frozenset(_FORMED.findall(text.lower()))
+    words = (word for word in _WORD.findall(text) if _DIGIT.search(word))  # most words are told from ids by a look
+    return frozenset(found for word in words for found in _FORMED.findall(word.lower()))
 
 
 def key_of(
@@ -75,15 +79,21 @@ def key_of(
     >>> key_of("a", "ask", {"record": 1}, "no") == key_of("a", "ask", {"record": 2}, "no")
     False
     """
-    said = _without_ids("", dict(arguments), listed, handed_on)
-    if not any(_says_something(name, value) for name, value in _leaves("", said)):
+    said = {name: _without_ids(name, value, listed, handed_on) for name, value in arguments.items()}
+    if all(value in _NOTHING for _, value in _leaves("", said)):
         # It is about nothing else: the ids are what it is about, but for those of the message.
         said = {name: _ANY if _MESSAGE.fullmatch(name) else value for name, value in arguments.items()}
     return digest_json([who, tool, said, _result("", _as_json(result))])
 
 
-def _says_something(_: str, value: Any) -> bool:
-    return value not in (_ANY, "", None)
+@lru_cache(maxsize=4096)
+def _is_of_the_message(name: str) -> bool:
+    return bool(_MESSAGE.fullmatch(name) or _EXCHANGE.fullmatch(name))
+
+
+@lru_cache(maxsize=4096)
+def _is_of_an_id(name: str) -> bool:
+    return name == "id" or _is_of_the_message(name) or bool(_SUBJECT.fullmatch(name))
 
 
 def _without_ids(name: str, value: Any, listed: frozenset[str] | set[str], handed_on: frozenset[str]) -> Any:
@@ -91,14 +101,14 @@ def _without_ids(name: str, value: Any, listed: frozenset[str] | set[str], hande
         return {key: _without_ids(key, part, listed, handed_on) for key, part in value.items()}
     if isinstance(value, list):
         return [_without_ids(name, part, listed, handed_on) for part in value]
-    if _MESSAGE.fullmatch(name) or _EXCHANGE.fullmatch(name):
+    if _is_of_the_message(name):
         return _ANY
     text = str(value)
-    ids = set() if isinstance(value, bool | None) else set(_FORMED.findall(text.lower()))
+    ids = set() if isinstance(value, bool | None) else set(ids_in(text))
     if isinstance(value, str) and _TIMES.search(text) and not _TIMES.fullmatch(text):
         value = _TIMES.sub(_ANY, text)
     may_go = ids - set(listed)
-    if _SUBJECT.fullmatch(name):
+    if ids and _SUBJECT.fullmatch(name):
         may_go &= handed_on
     return _struck(value, may_go)
 
@@ -114,9 +124,9 @@ def _result(name: str, value: Any) -> Any:
         return {key: _result(key, part) for key, part in value.items()}
     if isinstance(value, list):
         return [_result(name, part) for part in value]
-    if any(names.fullmatch(name) for names in (_MESSAGE, _EXCHANGE, _SUBJECT)) or name == "id":
+    if _is_of_an_id(name):
         return _ANY
-    if isinstance(value, str):
+    if isinstance(value, str) and _DIGIT.search(value):
         for form in (_TIMES, _FORMED, _COUNTED):
             value = form.sub(_ANY, value)
     return value

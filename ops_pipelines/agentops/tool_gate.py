@@ -71,6 +71,7 @@ class _Call:
     approval: str = ""
     is_named: bool = False
     text: str = ""
+    result: str = ""
     arguments: dict[str, Any] = field(default_factory=dict)
     situation: Situation | None = None
     decision: Decision | None = None
@@ -307,17 +308,18 @@ class Gate:
 
     def _hear_result(self, tool: Tool, call: _Call, text: str) -> None:
         with self._lock:
+            call.result = text
             self._heard.add(text, source=tool.name, trusted=tool.trusted, said=call.arguments)
 
     def _kept(self, call: _Call, answer: Answer) -> Answer:
         """The answer once it is recorded; one that cannot be recorded is told as such, and what was done stays done."""
         try:
+            if not isinstance(answer, Waiting):
+                shown = answer.reason if isinstance(answer, Denied) else call.result
+                self.breaker.record(self.run.id, call.tool, call.arguments, shown, failed=isinstance(answer, Denied))
             if call.reserved:
                 cost = None if call.has_run else Decimal(0)
                 settle(self.parts.budgets, call.id, cost, at=self.parts.now())
-            if not isinstance(answer, Waiting):
-                shown = json.dumps(answer.to_json())
-                self.breaker.record(self.run.id, call.tool, call.arguments, shown, failed=isinstance(answer, Denied))
             if not isinstance(answer, Done):
                 what = WAITING if isinstance(answer, Waiting) else UNKNOWN if answer.is_unknown else DENIED
                 stage = APPROVE if isinstance(answer, Waiting) else answer.stage

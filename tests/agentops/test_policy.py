@@ -105,6 +105,20 @@ def test_a_tool_of_another_effect_is_never_judged_by_what_was_parsed_before():
     assert policy(READS).decide(tool(WRITE, "same"), SITUATION).outcome == DENY
 
 
+def test_a_decision_that_was_made_before_is_never_that_of_another_question():
+    rules = policy(READS, WRITES, ASKED, PRODUCTION)
+    asked = [
+        (tool(effect), Situation("oncall", amount_cents=cents, arguments=arguments), approved)
+        for effect in EFFECTS
+        for cents in (None, 1, 20000)
+        for arguments in ((), ("where=production",))
+        for approved in (True, False)
+    ]
+    fresh = [policy(READS, WRITES, ASKED, PRODUCTION).decide(one, where, approved=yes) for one, where, yes in asked]
+    for _ in range(2):
+        assert [rules.decide(one, where, approved=yes) for one, where, yes in asked] == fresh
+
+
 def test_the_digest_moves_with_a_policy_and_with_a_freeze():
     freeze = Freeze("week", datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 8, tzinfo=UTC))
     digests = {policy(READS).digest, policy(WRITES).digest, Policy({"0.cedar": READS}, [freeze]).digest}

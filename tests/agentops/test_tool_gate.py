@@ -1,3 +1,4 @@
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -6,6 +7,8 @@ from decimal import Decimal
 from typing import Annotated
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ops_pipelines.agentops.approval import Answer as PersonsAnswer
 from ops_pipelines.agentops.breaker import LoopRule
@@ -412,3 +415,22 @@ def test_the_clock_by_hand_tells_what_it_was_set_to():
     clock = ClockByHand()
     clock.pass_by(timedelta(minutes=1))
     assert clock() == NOON + timedelta(minutes=1)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+NAMES = ["look", "write", "fetch", "refund", "drop", "none", ""]
+KEYS = ["note", "week", "url", "to", "amount_cents", "volume"]
+
+
+@settings(max_examples=200, deadline=None)
+@given(tool=st.sampled_from(NAMES), arguments=JSON | st.dictionaries(st.sampled_from(KEYS), JSON, max_size=3))
+def test_whatever_a_model_says_the_gate_answers_and_does_nothing_that_was_not_allowed(tool, arguments):
+    world = World()
+    answer = gate_of(parts_of(*world.tools())).call(tool, arguments)
+    assert bool(world.done) == isinstance(answer, Done)
+    assert all(name in ("look", "write", "fetch") for name, _ in world.done)
+    json.dumps(answer.to_json())

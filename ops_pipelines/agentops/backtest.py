@@ -1,0 +1,71 @@
+"""What another policy would have said to the calls that were decided: before it ships, and without doing anything.
+
+Each logged decision holds what its policy was asked. A tool that is no longer registered, and a call that was refused before
+it came to the policy, cannot be judged again and are counted apart.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ops_pipelines.agentops.decision_log import Logged
+from ops_pipelines.agentops.policy import Decision, Policy, Situation
+from ops_pipelines.agentops.tool_registry import ToolRegistry
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A call of which two policies say something else: `before` and `after` with their reasons."""
+
+    logged: Logged
+    before: Decision
+    after: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Backtest:
+    """How many calls were judged again, those that change, and the ids of those that could not be judged."""
+
+    judged: int
+    changed: tuple[Changed, ...]
+    not_judged: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as plain JSON, each change with who says what."""
+        changes = [
+            {
+                "id": one.logged.id,
+                "run": one.logged.run,
+                "tool": one.logged.tool,
+                "before": one.before.to_json(),
+                "after": one.after.to_json(),
+            }
+            for one in self.changed
+        ]
+        return {"judged": self.judged, "changed": changes, "not_judged": list(self.not_judged)}
+
+
+def backtest(decisions: Iterable[Logged], registry: ToolRegistry, *, before: Policy, after: Policy) -> Backtest:
+    """Which decisions would change if `after` took the place of `before`.
+
+    Both are asked anew, as if nobody had approved yet, so that a decision of long ago is not held against the new policy.
+    """
+    judged, changed, not_judged = 0, [], []
+    for logged in decisions:
+        tool = registry.get(logged.tool)
+        if tool is None or not logged.situation:
+            not_judged.append(logged.id)
+            continue
+        judged += 1
+        situation = situation_from(logged.agent, logged.situation)
+        was, would_be = before.decide(tool, situation), after.decide(tool, situation)
+        if was.outcome != would_be.outcome:
+            changed.append(Changed(logged, was, would_be))
+    return Backtest(judged, tuple(changed), tuple(not_judged))
+
+
+def situation_from(agent: str, context: Mapping[str, Any]) -> Situation:
+    """The situation that a logged context was made of."""
+    made: dict[str, Any] = {name: tuple(context[name]) for name in ("arguments", "unseen", "tainted", "freezes")}
+    made |= {name: context[name] for name in ("tenant", "environment", "depth", "run_is_tainted")}
+    return Situation(agent, amount_cents=context["amount_cents"] if context["has_amount"] else None, **made)
