@@ -108,6 +108,12 @@ def test_a_card_is_known_by_its_check_digit_also_as_a_number():
     }
 
 
+@given(st.integers(10**18, 2 * 10**18), st.sampled_from([1, 10**3, 10**6, 10**9]))
+def test_an_instant_as_a_number_is_never_taken_for_a_card(nanos, units):
+    number = nanos // units
+    assert Redactor().value({"at": number, "text": f"at {number}"}) == {"at": number, "text": f"at {number}"}
+
+
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize(
     "text",
