@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ops_pipelines.agentops.messages import UNANSWERED, Conversation, Imported, import_messages
@@ -89,6 +89,7 @@ def test_what_is_no_message_is_rejected_by_its_number_and_the_rest_is_taken(wron
     assert ([at for at, why in found.rejected if why], found.messages) == ([1], 2)
 
 
+@settings(deadline=None)
 @given(st.lists(JSON | st.fixed_dictionaries({"role": st.sampled_from(["user", "assistant", "tool"])}, optional={
     "content": JSON, "tool_calls": JSON, "function_call": JSON, "tool_call_id": JSON, "name": JSON
 }), max_size=6))  # fmt: skip
