@@ -149,7 +149,7 @@ def test_a_request_of_another_shape_holds_no_span(request_):
     assert import_spans(request_, WRITER).sent == 0
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(
     st.lists(JSON | st.dictionaries(st.sampled_from(sorted(span())), JSON).map(lambda wrong: span(**wrong)), max_size=5)
 )
@@ -159,7 +159,7 @@ def test_whatever_is_sent_is_taken_or_rejected_and_every_entry_can_be_kept(spans
     assert [fault for entry in found.entries if (fault := fault_of(entry))] == []
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(JSON)
 def test_no_request_breaks_the_reading(request_):
     import_spans(request_, WRITER)
