@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ops_pipelines.agentops.handoff import DelegationPolicy, Handoff, HandoffRule, judge_handoff
@@ -59,6 +59,7 @@ def test_a_policy_for_no_agent_at_all_is_refused():
         DelegationPolicy((), deepest=0)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["oncall", "reader", "judge"]), max_size=12), st.integers(1, 4))
 def test_no_chain_of_handoffs_is_deeper_than_allowed_or_comes_back(receivers, deepest):
     policy, line = replace(POLICY, deepest=deepest), ("oncall",)
@@ -69,6 +70,7 @@ def test_no_chain_of_handoffs_is_deeper_than_allowed_or_comes_back(receivers, de
     assert len(set(line)) == len(line)
 
 
+@settings(deadline=None)
 @given(
     st.sets(st.sampled_from(["search", "open", "rollback"])), st.sets(st.sampled_from(["search", "open", "rollback"]))
 )

@@ -1,7 +1,7 @@
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ops_pipelines.agentops.memory import (
@@ -91,6 +91,7 @@ def test_a_key_that_was_written_well_since_is_left_alone():
     assert undone([*HISTORY[:2], change_of("owner", "grace")]) == ()
 
 
+@settings(deadline=None)
 @given(CHANGES)
 def test_after_a_rollback_nothing_that_stands_is_poisoned_and_what_was_good_still_stands(changes):
     after = held([*changes, *undone(changes)])

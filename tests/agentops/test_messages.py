@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ops_pipelines.agentops.messages import UNANSWERED, Conversation, Imported, import_messages
@@ -17,7 +17,11 @@ from ops_pipelines.testing.run_log import RUN, MemoryRunLog
 CONVERSATION = Conversation(RUN, "airline", datetime(2026, 3, 2, tzinfo=UTC), {"task": 1}, "desk-1")
 DATA = Path(os.environ.get("OPS_BENCH_DATA", Path(__file__).parents[3] / "shared" / "data"))
 TAU = DATA / "agents" / "tau_airline_dev.jsonl"
-JSON = st.recursive(st.none() | st.booleans() | st.text(), lambda one: st.lists(one) | st.dictionaries(st.text(), one))
+JSON = st.recursive(
+    st.none() | st.booleans() | st.text(max_size=9),
+    lambda one: st.lists(one, max_size=3) | st.dictionaries(st.text(max_size=9), one, max_size=3),
+    max_leaves=6,
+)
 
 
 def call(id: str, name: str = "refund", arguments: str = '{"cents": 5}') -> dict[str, object]:
@@ -89,6 +93,7 @@ def test_what_is_no_message_is_rejected_by_its_number_and_the_rest_is_taken(wron
     assert ([at for at, why in found.rejected if why], found.messages) == ([1], 2)
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.lists(JSON | st.fixed_dictionaries({"role": st.sampled_from(["user", "assistant", "tool"])}, optional={
     "content": JSON, "tool_calls": JSON, "function_call": JSON, "tool_call_id": JSON, "name": JSON
 }), max_size=6))  # fmt: skip

@@ -2,7 +2,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ops_pipelines.agentops.otlp import ImportedSpans, SpanLimits, import_spans
@@ -149,6 +149,7 @@ def test_a_request_of_another_shape_holds_no_span(request_):
     assert import_spans(request_, WRITER).sent == 0
 
 
+@settings(deadline=None, max_examples=50)
 @given(
     st.lists(JSON | st.dictionaries(st.sampled_from(sorted(span())), JSON).map(lambda wrong: span(**wrong)), max_size=5)
 )
@@ -158,6 +159,7 @@ def test_whatever_is_sent_is_taken_or_rejected_and_every_entry_can_be_kept(spans
     assert [fault for entry in found.entries if (fault := fault_of(entry))] == []
 
 
+@settings(deadline=None, max_examples=50)
 @given(JSON)
 def test_no_request_breaks_the_reading(request_):
     import_spans(request_, WRITER)

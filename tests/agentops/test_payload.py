@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ops_pipelines.agentops.payload import Payload, payload_of, plain, shortened
@@ -20,6 +20,7 @@ class Unshowable:
         raise RuntimeError("no")
 
 
+@settings(deadline=None)
 @given(ANYTHING)
 def test_whatever_a_tool_returns_becomes_json_and_is_then_left_as_it_is(value):
     once = plain(value)
@@ -38,6 +39,7 @@ def test_a_value_that_holds_itself_ends():
     assert "nested deeper" in json.dumps(plain(loop))
 
 
+@settings(deadline=None)
 @given(ANYTHING.map(plain))
 def test_a_whole_payload_gives_back_its_value(value):
     assert payload_of(value).value() == value
@@ -56,6 +58,7 @@ def test_a_shortened_payload_is_shown_and_never_given_as_the_value():
         payload.value()
 
 
+@settings(deadline=None)
 @given(ANYTHING.map(plain), st.integers(0, 200))
 def test_what_is_shortened_is_json_near_its_limit(value, limit):
     assert len(canonical_json(shortened(value, limit))) <= 16 * (limit + 80)

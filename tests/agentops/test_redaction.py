@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ops_pipelines.adapters.secret_scan import find_secrets
@@ -36,12 +36,14 @@ def test_a_secret_is_taken_out_wherever_it_stands_in_a_text(secret, around):
     assert not any(part in redacted for part in secret.split() if len(part) > 3)
 
 
+@settings(deadline=None)
 @given(PLAIN, st.sampled_from(sorted(SECRETS.values())), PLAIN)
 def test_no_secret_is_left_in_a_value_a_name_or_a_nested_list(before, secret, after):
     value = {"before": before, "nested": [{"deeper": [secret, {secret: after}]}], "said": f"He said {secret} twice."}
     assert json.dumps(secret)[1:-1] not in json.dumps(REDACTOR.value(value))
 
 
+@settings(deadline=None)
 @given(PLAIN, st.sampled_from(sorted(SECRETS.values())))
 def test_doing_it_twice_changes_nothing_more(value, secret):
     once = REDACTOR.value([value, {"password": secret, "text": f"{secret} or {secret}"}])
@@ -106,6 +108,13 @@ def test_a_card_is_known_by_its_check_digit_also_as_a_number():
         "to": "[redacted card]",
         "not": 4111111111111112,
     }
+
+
+@settings(deadline=None)
+@given(st.integers(10**18, 2 * 10**18), st.sampled_from([1, 10**3, 10**6, 10**9]))
+def test_an_instant_as_a_number_is_never_taken_for_a_card(nanos, units):
+    number = nanos // units
+    assert Redactor().value({"at": number, "text": f"at {number}"}) == {"at": number, "text": f"at {number}"}
 
 
 @pytest.mark.timeout(20)

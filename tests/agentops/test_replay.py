@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ops_pipelines.adapters.nothing_live import WentLive, nothing_live
@@ -295,6 +295,7 @@ TURNS = st.lists(
 )
 
 
+@settings(deadline=None, max_examples=40)
 @given(TURNS, st.randoms(use_true_random=False))
 def test_a_replay_equals_its_recording_whatever_is_asked_at_once_in_whatever_order(turns, dice):
     """Each turn asks several things at once; the outside answers differently every time and fails now and then."""

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ops_pipelines.agentops.trace_context import TraceContext, format_traceparent, parse_traceparent
@@ -9,6 +9,7 @@ RUN, STEP = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 HEX = "0123456789abcdef"
 
 
+@settings(deadline=None)
 @given(st.text(HEX, min_size=32, max_size=32), st.text(HEX, min_size=16, max_size=16), st.booleans())
 def test_what_is_formatted_is_read_back_unless_it_is_all_zeros(run, step, sampled):
     context = TraceContext(run, step, sampled)
@@ -36,6 +37,7 @@ def test_a_malformed_line_joins_no_run(line):
     assert parse_traceparent(line) is None
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_text_breaks_the_reading(text):
     parse_traceparent(text)

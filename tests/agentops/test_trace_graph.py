@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ops_pipelines.agentops.recording import Live, Outcome, Tape, Writer
@@ -83,6 +83,7 @@ def test_no_step_is_no_graph():
     assert (graph.parts, graph.is_whole, list(graph.tree()), graph.cost.steps) == (0, False, [], 0)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(-1, 12), st.integers(0, 10**12) | st.none(), st.sampled_from("abc")), max_size=12)
 )
