@@ -11,9 +11,13 @@ from typing import Any, Protocol, TypeAlias
 from ops_pipelines.core.fingerprint import digest_json
 from ops_pipelines.core.verdict import Passed, Verdict, reasons_of, verdict_from_json, verdict_to_json
 from ops_pipelines.llmops.chat_model import ChatRequest, Completion, Usage
-from ops_pipelines.llmops.guardrail import CONTEXT, INPUT, OUTPUT, Exchange, Guards
+from ops_pipelines.llmops.guardrail import CONTEXT, INPUT, OUTPUT, Exchange, Guarded, Guards
 from ops_pipelines.llmops.passages import Passage, render_passages
 from ops_pipelines.llmops.recipe import Recipe
+from ops_pipelines.llmops.response_schema import judge_answer
+
+FORM = "form"
+"""The name of the finding that an answer is not what its response schema asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +152,7 @@ class Answering:
             return self._refusal(prepared)
         asked = await self.ask(prepared.request)
         said = asked.completion.text
-        told = self.recipe.prompt.fixed_text()
-        judged = self.guards.judge(OUTPUT, Exchange(prepared.question, prepared.passages, said, told))
+        judged = self._judged(prepared, said)
         return Answer(
             id=self.new_id(),
             text=said if isinstance(judged.verdict, Passed) else self.guards.refusal,
@@ -165,6 +168,18 @@ class Answering:
             calls=asked.calls,
             fingerprint=asked.completion.fingerprint or "",
         )
+
+    def _judged(self, prepared: Prepared, said: str) -> Guarded:
+        """What is said of an answer: first whether it has the form that was asked for, and then by the guardrails."""
+        schema, read = self.recipe.prompt.response_schema, said
+        if schema is not None:
+            formed = judge_answer(said, schema)
+            if not isinstance(formed, Passed):
+                return Guarded(formed, {FORM: formed})
+            fields = formed.evidence["answer"]
+            read = str(fields.get("answer", said)) if isinstance(fields, Mapping) else said
+        told = self.recipe.prompt.fixed_text()
+        return self.guards.judge(OUTPUT, Exchange(prepared.question, prepared.passages, read, told))
 
     def _values(self, question: str, passages: Sequence[Passage]) -> dict[str, str]:
         found = self.recipe.found

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -39,14 +40,19 @@ class Desk:
     """An Answering whose provider counts what it is asked."""
 
     def __init__(
-        self, guards: Says | None = None, found: tuple[Passage, ...] = (NOTE,), recipe: Recipe = RECIPE
+        self,
+        guards: Says | None = None,
+        found: tuple[Passage, ...] = (NOTE,),
+        recipe: Recipe = RECIPE,
+        says: str = "So [a.md#1].",
     ) -> None:
+        self.says = says
         self.asked: list[ChatRequest] = []
         self.answering = Answering("r1", recipe, guards or Says(), self.ask, lambda: "desk/1", lambda _: found)
 
     async def ask(self, request: ChatRequest) -> Asked:
         self.asked.append(request)
-        completion = Completion("So [a.md#1].", "x-1", Usage(10, 3), "stop", 5.0, fingerprint="f1")
+        completion = Completion(self.says, "x-1", Usage(10, 3), "stop", 5.0, fingerprint="f1")
         return Asked(completion, "x", Decimal("0.01"), ("c1",))
 
     def answer(self, question: str = "Is it so?", also: tuple[Passage, ...] = ()) -> Answer:
@@ -80,6 +86,20 @@ def test_an_answer_that_may_not_go_out_is_kept_and_its_caller_gets_the_refusal(v
     answer = Desk(Says({OUTPUT: verdict})).answer()
     assert (answer.text, answer.said, answer.usd) == ("I may not.", "So [a.md#1].", Decimal("0.01"))
     assert answer.findings[OUTPUT] == verdict
+
+
+def test_an_answer_that_is_not_of_the_schema_is_refused_and_of_one_that_is_its_text_is_judged():
+    schema = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
+    formed = Recipe(replace(PROMPT, response_schema=schema), RECIPE.providers, RECIPE.found)
+    refused = Desk(recipe=formed).answer()
+    assert (refused.text, refused.said, list(refused.findings)) == (
+        "I may not.",
+        "So [a.md#1].",
+        [INPUT, CONTEXT, "form"],
+    )
+    guards = Says()
+    assert Desk(guards, recipe=formed, says='{"answer": "So."}').answer().text == '{"answer": "So."}'
+    assert guards.seen[-1][1].answer == "So."
 
 
 def test_a_passage_that_a_rule_takes_away_is_never_read():
