@@ -152,6 +152,12 @@ def test_the_commands_of_the_readme_run_in_their_order(clone: Path, servers: Non
     assert re.search(
         r"came from it 0\.\d+ s after the pointer's move; [\d,]+ requests under way, 0 failed, 0 mixed", story
     )
+    assert re.search(r"a prompt of many more words\trefused: a request costs [\d.]+ times as much as before", story)
+    assert "it was read before, and is not read now" in story
+    assert "Embedding pin mismatch for corpus 'runbooks'" in story
+    assert "no local change: the provider answers" in story
+    assert "no local change: the provider moved the score by -" in story
+    assert "is live again, and extractive/extractive-1 answers" in story
     assert int(re.search(r"It took (\d+) seconds", story).group(1)) > 0
     (asked,) = (answer for command, answer in said.items() if "/v1/predict/" in command)
     assert re.search(r'"id":"flight_delay/online/\w+/\w+","score":0\.\d+', asked)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ops_pipelines.cli.demo_desk import CORPUS, PARTS, SYSTEM, Desk, Made, desk_in
 from ops_pipelines.cli.demo_walk import Advance
+from ops_pipelines.core.fingerprint import short
 
 if TYPE_CHECKING:
     from ops_pipelines.testing.provider_script import ProviderScript
@@ -83,6 +84,7 @@ def _by_a_script(desk: Desk, advance: Advance) -> Iterator[dict[str, str]]:
         )
         told = _attributed(desk, live)
         yield _row(f"{SCRIPTED}: what lowered the score", told, f"ops eval attribute {SYSTEM} OLD NEW --again")
+    yield _put_back(desk)
 
 
 def _dear_prompt(desk: Desk) -> Made:
@@ -112,6 +114,14 @@ def _cut_document(desk: Desk) -> Iterator[dict[str, str]]:
     yield _row(
         "the release before is asked", f"its snapshot is as it was, and the document is {_read(again)}", "ops ask"
     )
+
+
+def _put_back(desk: Desk) -> dict[str, str]:
+    """The pointer back to the release by the reader, and the question asked once more."""
+    desk.platform.roll_back(SYSTEM, None, actor="the demo", reason="its provider answers otherwise than it did")
+    answer = desk.ask(QUESTION)
+    said = f"{short(desk.live())} is live again, and {answer.provider}/{answer.model} answers"
+    return _row("rolled back", said, f"ops releases {SYSTEM}")
 
 
 def _next_day(desk: Desk) -> Made:

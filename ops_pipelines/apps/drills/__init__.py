@@ -7,6 +7,7 @@ added to `DRILLS`. What is heavy is imported inside the variants.
 from ops_pipelines.apps.drills import (
     constant_run_key,
     cut_stream,
+    dear_refactor,
     deleted_documents,
     deleted_volume,
     doubled_rows,
@@ -48,6 +49,7 @@ DRILLS: tuple[Drill, ...] = (
     other_embedder.DRILL,
     dropped_table.DRILL,
     deleted_documents.DRILL,
+    dear_refactor.DRILL,
     endless_loop.DRILL,
     deleted_volume.DRILL,
     repeated_effect.DRILL,
