@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PROVIDER, MODEL = "openai", "desk-4"
 BEFORE, AFTER = "{{ question }}", "{% for turn in history %}{{ turn }}\n{% endfor %}{{ question }}"
 TURN = "The customer said that the parcel had not come, and the desk asked for its number and looked it up. "
-TURNS = {"lost-parcel": 60, "wrong-address": 45, "opening-hours": 1}
+TURNS = {"lost-parcel": 160, "wrong-address": 120, "opening-hours": 1}
 """How many turns each conversation of a week has behind it."""
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 MOST_TIMES = 1.5
