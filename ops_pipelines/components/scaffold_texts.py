@@ -62,6 +62,12 @@ TRAINING = '''\
 PROMPT = """\
     name: {name}
     path: {path} # from the project's root
+    # With `answers` it is a system that is evaluated, released and asked by its name:
+    # answers:
+    #   corpus: my_corpus # what is looked up for a question
+    #   golden: evals/golden/{name}/cases.jsonl # lines of JSON; evals/README.md of ops_pipelines says what a case holds
+    #   budgets: [{{name: tenants, limit_usd: 1, per: [tenant]}}]
+    #   gate: {{least: {{groundedness: 0.8}}, compared: [says, refusal]}}
 """
 PROMPT_FILE = """\
     description: What {name} is for.

@@ -11,11 +11,13 @@ from ops_pipelines.adapters.lineage_sources import rooms_of
 from ops_pipelines.apps.client import AnswerDoor
 from ops_pipelines.core.clock import Window
 from ops_pipelines.core.errors import ReleaseError
+from ops_pipelines.core.release import Manifest
 from ops_pipelines.core.walk import explain
 from ops_pipelines.llmops.budget import BudgetSpent
 from ops_pipelines.llmops.chat_model import ChatError
 from ops_pipelines.testing.provider import provider_running
 from ops_pipelines.testing.provider_script import STATUS, Fault, ProviderScript, Stage
+from ops_pipelines.testing.release_store import evidence_against
 
 from ..components.answers_project import Desk, failed_checks
 
@@ -114,6 +116,22 @@ def test_where_the_provider_fails_the_fallback_of_the_release_answers(desk, monk
         found = asked(desk)
     assert (found.provider, "ops rollback" in found.text) == ("extractive", True)
     assert len(found.calls) > 1
+
+
+def test_a_provider_that_serves_a_release_of_ours_is_pinned_to_it_and_refused_once_it_serves_another(desk, monkeypatch):
+    house = Manifest("house_model", {"weights": desk.platform.objects.put(b"weights")})
+    desk.platform.releases.save(house, evidence_against(None))
+    desk.platform.promote("house_model", house.digest, actor="ann", reason="it is tuned")
+    serves = Stage(answers_as="desk-4", fingerprint=house.digest)
+    with provider_running(ProviderScript(stages=(serves,))) as provider:
+        monkeypatch.setenv("OPENAI_BASE_URL", provider.base_url)
+        monkeypatch.setenv("OPENAI_MODEL", "desk-4")
+        assert failed_checks(desk.made(**BY_SCRIPT, provider={"uses": "house_model"})) == {}
+        assert desk.platform.release("desk", desk.live()).manifest.uses == {"house_model": house.digest}
+        assert asked(desk).fingerprint == house.digest
+        provider.begin(ProviderScript(stages=(Stage(answers_as="desk-4", fingerprint="another"),)))
+        with pytest.raises(ChatError, match="another"):
+            asked(desk)
 
 
 def test_fifty_callers_at_once_never_take_a_tenant_more_than_one_request_past_its_budget(desk):
