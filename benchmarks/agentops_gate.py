@@ -31,6 +31,7 @@ from ops_pipelines.agentops.approval import Answer, Binding, Request
 from ops_pipelines.agentops.backtest import backtest
 from ops_pipelines.agentops.breaker import Breaker, LoopRule
 from ops_pipelines.agentops.claims import claims_of
+from ops_pipelines.agentops.decision_log import Logged
 from ops_pipelines.agentops.gate_parts import Parts, Run
 from ops_pipelines.agentops.gated import tools_of
 from ops_pipelines.agentops.policy import Policy
@@ -195,7 +196,7 @@ def _backtest(decisions: int) -> Iterator[Row]:
         gate.call("look", {"order": "A17", "row": 1})
         (kept,) = gate.parts.log.decisions()
     stricter = Policy({"bench.cedar": POLICY, "more.cedar": STRICTER})
-    asked = [replace(kept, id=str(number)) for number in range(decisions)]
+    asked = [_of_tenant(kept, number) for number in range(decisions)]
     began = time.perf_counter()
     found = backtest(asked, gate.parts.registry, before=gate.parts.policy, after=stricter)
     took = time.perf_counter() - began
@@ -204,6 +205,11 @@ def _backtest(decisions: int) -> Iterator[Row]:
         yield void(name, "ours <= 10", f"{len(found.changed)} decisions changed")
         return
     yield at_most(name, took, 10)
+
+
+def _of_tenant(kept: Logged, number: int) -> Logged:
+    """The decision for another tenant, so that none is remembered from the one before."""
+    return replace(kept, id=str(number), situation={**kept.situation, "tenant": f"tenant-{number}"})
 
 
 def _timed(name: str, found: float | None) -> Row:
