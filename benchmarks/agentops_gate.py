@@ -5,7 +5,8 @@ and plausible wrong values (one value of the call taken from another question), 
 the default breaker stops, and which ids in successful runs occur nowhere in what was said or returned. A flag is false
 where the desk's own tool then took the id; the others are ids that the model made up, and that the desk refused, too.
 
-Time is that of a whole call through the gate, its decision written to SQLite. A durable commit is shown beside a bare one
+Time is that of a whole call through the gate, its decision written to SQLite. A policy's answer to a question that it was
+asked before is remembered; one row is of calls that each ask another. A durable commit is shown beside a bare one
 of the same length with synchronous = FULL on the same disk.
 """
 
@@ -30,6 +31,7 @@ from ops_pipelines.agentops.approval import Answer, Binding, Request
 from ops_pipelines.agentops.backtest import backtest
 from ops_pipelines.agentops.breaker import Breaker, LoopRule
 from ops_pipelines.agentops.claims import claims_of
+from ops_pipelines.agentops.decision_log import Logged
 from ops_pipelines.agentops.gate_parts import Parts, Run
 from ops_pipelines.agentops.gated import tools_of
 from ops_pipelines.agentops.policy import Policy
@@ -48,6 +50,7 @@ POLICY = '@id("all but egress") permit(principal, action, resource) when { resou
 STRICTER = (
     '@id("nothing for A17") forbid(principal, action, resource) when { context.arguments.contains("order=A17") };'
 )
+READING = '@id("not row -1") forbid(principal, action, resource) when { context.arguments.contains("row=-1") };'
 _ABSENT = "the files are not in agents/ of OPS_BENCH_DATA or ../shared/data"
 _SHOWN = 40
 
@@ -171,6 +174,11 @@ def _latency(calls: int) -> Iterator[Row]:
         wrong = _p50_ms(calls, lambda n: gate.call("look", {"order": "A17", "row": str(n)}), Denied)
         for name, found in (("a read", read), ("a denial by policy", denied), ("a denial by schema", wrong)):
             yield _timed(f"gate, p50 of {name}, ms", found)
+        anew = replace(gate.parts, policy=Policy({"bench.cedar": POLICY, "more.cedar": READING}))
+        asking = _of(anew, "bench-anew")
+        found = _p50_ms(calls, lambda n: asking.call("look", {"order": "A17", "row": n}), Done)
+        note = "its policy reads the arguments, so that each call is another question to Cedar"
+        yield Row("gate, p50 of a read that no policy was asked before, ms", found, None, None, "reported", True, note)
         few = max(calls // 5, 50)
         names = {
             "an effect (decision, start and end: 3 commits)": lambda n: gate.call("write", {"order": "A17", "row": n}),
@@ -188,7 +196,7 @@ def _backtest(decisions: int) -> Iterator[Row]:
         gate.call("look", {"order": "A17", "row": 1})
         (kept,) = gate.parts.log.decisions()
     stricter = Policy({"bench.cedar": POLICY, "more.cedar": STRICTER})
-    asked = [replace(kept, id=str(number)) for number in range(decisions)]
+    asked = [_of_tenant(kept, number) for number in range(decisions)]
     began = time.perf_counter()
     found = backtest(asked, gate.parts.registry, before=gate.parts.policy, after=stricter)
     took = time.perf_counter() - began
@@ -197,6 +205,11 @@ def _backtest(decisions: int) -> Iterator[Row]:
         yield void(name, "ours <= 10", f"{len(found.changed)} decisions changed")
         return
     yield at_most(name, took, 10)
+
+
+def _of_tenant(kept: Logged, number: int) -> Logged:
+    """The decision for another tenant, so that none is remembered from the one before."""
+    return replace(kept, id=str(number), situation={**kept.situation, "tenant": f"tenant-{number}"})
 
 
 def _timed(name: str, found: float | None) -> Row:

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any
 
-from ops_pipelines.agentops.sameness import ids_in, ids_listed, key_of
+from ops_pipelines.agentops.sameness import ids_in, ids_listed, ids_told, key_of
 from ops_pipelines.core.errors import check_settings
 from ops_pipelines.core.verdict import Blocked, Passed, Verdict
 
@@ -78,7 +78,7 @@ class Breaker:
     def told(self, text: str) -> None:
         """Hear what the user or the operator says: the ids in it are what the work is about."""
         with self._lock:
-            self._listed |= ids_in(text)
+            self._listed |= ids_told(text)
 
     def admit(self, at: datetime) -> Verdict:
         """Whether one more call may be made; a call that is let through has taken its step, also among parallel ones."""
@@ -96,7 +96,7 @@ class Breaker:
             handed_on = frozenset().union(*self._recent)
             key = key_of(who, tool, arguments, result, listed=self._listed, handed_on=handed_on)
             ids = ids_in(result)
-            listed = ids_listed(result) if ids else ids
+            listed = ids_listed(result)
             self._listed |= listed
             self._recent.append(ids - listed)
             self._failed[who] = self._failed.get(who, 0) + 1 if failed else 0

@@ -4,6 +4,7 @@ A loop seldom repeats to the byte. Each round has its own request id, time and a
 500 calls that differ in an id, and is no loop. They are told apart by what an id is for:
 
 - what a name says is about the message (`request_id`, `attempt`, `sent_at`, ...) says nothing, whatever its value;
+- a `session_id`, and an `id` or `ticket` that was drawn and not counted, say nothing where the call says something else;
 - a UUID, a long hexadecimal number or a time of day within a text says nothing either, unless it was listed before: by the
   user, or in a result with several of its kind. What was listed is worked through;
 - `record_id`, `rec-0017` and 17 are what the call is about, and so is an id beside which the call says nothing else;
@@ -21,6 +22,7 @@ from typing import Any
 from ops_pipelines.core.fingerprint import digest_json
 
 _ANY = "*"
+_MESSAGE_NAME, _EXCHANGE_NAME, _HANDLE_NAME, _SUBJECT_NAME = "message", "exchange", "handle", "subject"
 _NOTHING = (_ANY, "", None)
 _MESSAGE = re.compile(
     r"(?:request|req|correlation|trace|span|call|idempotency|nonce|attempt|retry|retries|try|timestamp|time|ts|now|sent)"
@@ -32,6 +34,9 @@ _EXCHANGE = re.compile(
     r"|parent|created|updated|run|ref|uid|uuid|guid)(?:_?(?:id|key|no|number|at))?",
     re.IGNORECASE,
 )
+_HANDLE = re.compile(r"id|handle|ticket|token|key", re.IGNORECASE)
+_DRAWN = re.compile(r"(?=[^\d]*\d)(?![A-Za-z]*[-_#]?0*\d{1,5}$)[0-9A-Za-z_-]{6,}")
+"""An id that was drawn and not counted: 17, rec-0017 and 000017 are counted."""
 _SUBJECT = re.compile(r"(?:.*_ids?|.*[a-z]Ids?)$")
 _TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?"
 _FORMED = re.compile(
@@ -44,16 +49,24 @@ _FORMED = re.compile(
 _TIMES = re.compile(_TIME)
 _WORD, _DIGIT = re.compile(r"[0-9A-Za-z.-]{8,}"), re.compile(r"\d")
 _COUNTED = re.compile(r"\b[A-Za-z]{1,12}[-_#]?\d+\b|#\d+")
-_A_LIST = 3
-"""So many ids of one kind in a result are a list to work through; fewer are handles."""
+_TOLD = re.compile(r"[0-9A-Za-z_-]{4,}")
+_A_LIST, _IN_TEXT = 3, 5
+"""So many ids under one name in a result, or in a plain text, are a list to work through; fewer are handles."""
 
 
 def ids_listed(text: str) -> frozenset[str]:
     """The ids that a result lists: several under the same name, or in a plain text."""
     found: dict[str, set[str]] = {}
     for path, value in _leaves("", _as_json(text)):
-        found.setdefault(path, set()).update(ids_in(str(value)))
-    return frozenset(one for ids in found.values() if len(ids) >= _A_LIST for one in ids)
+        found.setdefault(path, set()).update(ids_told(str(value)))
+    # A plain text about one thing may tell a few of its ids.
+    return frozenset(one for path, ids in found.items() if len(ids) >= (_A_LIST if path else _IN_TEXT) for one in ids)
+
+
+def ids_told(text: str) -> frozenset[str]:
+    """The ids that a person's words name, or could: every word with a digit in it."""
+    words = (word for word in _TOLD.findall(text) if _DIGIT.search(word))
+    return frozenset(word.lower() for word in words) | ids_in(text)
 
 
 def ids_in(text: str) -> frozenset[str]:
@@ -86,14 +99,20 @@ def key_of(
     return digest_json([who, tool, said, _result("", _as_json(result))])
 
 
-@lru_cache(maxsize=4096)
-def _is_of_the_message(name: str) -> bool:
-    return bool(_MESSAGE.fullmatch(name) or _EXCHANGE.fullmatch(name))
+def _is_of_the_message(name: str, text: str, listed: frozenset[str] | set[str]) -> bool:
+    """Whether a value is about the message itself; a `message` of several words is what it says."""
+    kind = _kind_of(name)
+    if kind == _MESSAGE_NAME or text.lower() in listed:
+        return kind == _MESSAGE_NAME
+    if kind == _EXCHANGE_NAME:
+        return bool(_DIGIT.search(text)) and " " not in text
+    return kind == _HANDLE_NAME and bool(_DRAWN.fullmatch(text))
 
 
 @lru_cache(maxsize=4096)
-def _is_of_an_id(name: str) -> bool:
-    return name == "id" or _is_of_the_message(name) or bool(_SUBJECT.fullmatch(name))
+def _kind_of(name: str) -> str:
+    names = {_MESSAGE_NAME: _MESSAGE, _EXCHANGE_NAME: _EXCHANGE, _HANDLE_NAME: _HANDLE, _SUBJECT_NAME: _SUBJECT}
+    return next((kind for kind, form in names.items() if form.fullmatch(name)), "")
 
 
 def _without_ids(name: str, value: Any, listed: frozenset[str] | set[str], handed_on: frozenset[str]) -> Any:
@@ -101,9 +120,9 @@ def _without_ids(name: str, value: Any, listed: frozenset[str] | set[str], hande
         return {key: _without_ids(key, part, listed, handed_on) for key, part in value.items()}
     if isinstance(value, list):
         return [_without_ids(name, part, listed, handed_on) for part in value]
-    if _is_of_the_message(name):
-        return _ANY
     text = str(value)
+    if _is_of_the_message(name, text, listed):
+        return _ANY
     ids = set() if isinstance(value, bool | None) else set(ids_in(text))
     if isinstance(value, str) and _TIMES.search(text) and not _TIMES.fullmatch(text):
         value = _TIMES.sub(_ANY, text)
@@ -124,7 +143,7 @@ def _result(name: str, value: Any) -> Any:
         return {key: _result(key, part) for key, part in value.items()}
     if isinstance(value, list):
         return [_result(name, part) for part in value]
-    if _is_of_an_id(name):
+    if _kind_of(name) and " " not in str(value):
         return _ANY
     if isinstance(value, str) and _DIGIT.search(value):
         for form in (_TIMES, _FORMED, _COUNTED):
@@ -146,6 +165,6 @@ def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
             yield from _leaves(f"{path}.{key}", part)
     elif isinstance(value, list):
         for part in value:
-            yield from _leaves(path, part)
+            yield from _leaves(path or "[]", part)
     else:
         yield path, value

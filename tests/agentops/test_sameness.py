@@ -20,6 +20,8 @@ def are_same(one: dict, two: dict, results: tuple[str, str] = ("ok", "ok"), **kn
         ({"q": "late?", "sent_at": "2026-01-01T10:00:00Z"}, {"q": "late?", "sent_at": "2026-01-01T10:00:01Z"}),
         ({"q": "asked 2026-01-01T10:00:00Z"}, {"q": "asked 2026-01-01T10:00:09Z"}),
         ({"attempt": 1}, {"attempt": 2}),
+        ({"q": "late?", "id": "k3j9x2ab"}, {"q": "late?", "id": "p0q8w7zz"}),
+        ({"message": f"see {ONE}"}, {"message": f"see {TWO}"}),
         ({"q": "x", "deep": {"trace_id": "a"}}, {"q": "x", "deep": {"trace_id": "b"}}),
     ],
 )
@@ -38,6 +40,10 @@ def test_what_is_about_the_message_makes_no_difference(one, two):
         ({"day": "2013-01-01", "m": "x"}, {"day": "2013-01-02", "m": "x"}),
         ({"hour": "2013-01-01T01:00:00", "m": "x"}, {"hour": "2013-01-01T02:00:00", "m": "x"}),
         ({"message_id": 1}, {"message_id": 2}),
+        ({"message": "is it late?"}, {"message": "is it early?"}),
+        ({"id": 17, "status": "done"}, {"id": 18, "status": "done"}),
+        ({"id": "rec-0017", "status": "done"}, {"id": "rec-0018", "status": "done"}),
+        ({"id": "k3j9x2ab"}, {"id": "p0q8w7zz"}),
     ],
 )
 def test_what_a_call_is_about_makes_a_difference(one, two):
@@ -69,4 +75,5 @@ def test_ids_in_results_make_no_difference_and_progress_does(results, same):
 
 def test_several_ids_under_one_name_are_a_list_and_the_ids_of_one_record_are_none():
     assert ids_listed(f'[{{"id": "{ONE}"}}, {{"id": "{TWO}"}}, {{"id": "{THREE}"}}]') == {ONE, TWO, THREE}
+    assert {"k3j9x2", "c8231"} <= ids_listed('{"ids": ["k3j9x2", "C8231", "z0z0z0"]}')
     assert ids_listed(f'{{"id": "{ONE}", "owner": "{TWO}", "trace": "{THREE}"}}') == frozenset()
