@@ -23,7 +23,7 @@ _ROOT = Path(__file__).parents[1]
 _SECONDS = 240
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Evaluator:
     """Somebody who evaluates; `words` gives the command, and may install first. `settings` are environment variables."""
 
