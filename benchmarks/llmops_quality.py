@@ -119,7 +119,7 @@ def _both_shares(name: str, check: str, cases: Sequence[Mapping[str, Any]]) -> I
 def _begin() -> Iterator[Row]:
     from ops_pipelines.llmops.groundedness import groundedness
 
-    read = list(csv.DictReader((data() / FILES["begin"]).open(encoding="utf-8")))
+    read = _rows("begin")
     labels = [row["label"] == "1" for row in read]
     ours = auroc([groundedness(row["text"], [row["context"]]).score for row in read], labels)
     plain = auroc([_overlap(row["text"], row["context"]) for row in read], labels)
@@ -163,7 +163,7 @@ def _corruptions(made: Sequence[Corrupted]) -> Iterator[Row]:
 def _xstest() -> Iterator[Row]:
     from ops_pipelines.llmops.refusal import is_refusal
 
-    read = list(csv.DictReader((data() / FILES["xstest"]).open(encoding="utf-8")))
+    read = _rows("xstest")
     people = [not row["final_label"].startswith("1") for row in read]
     ours = kappa(people, [is_refusal(row["completion"]) for row in read])
     plain = kappa(people, [not row["strmatch_label"].startswith("1") for row in read])
@@ -197,3 +197,9 @@ def _bipia() -> Iterator[Row]:
         len(mails),
         note=f"{len(linked)} hold an address",
     )
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    """The rows of a public file."""
+    with (data() / FILES[name]).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))

@@ -128,16 +128,12 @@ class Corpora:
 
     def retriever(self, spec: CorpusSpec, *, mode: str = HYBRID, digest: str | None = None) -> Retriever:
         """What finds chunks of a snapshot; EmbeddingPinMismatch for another embedder than it was built with."""
+        check_mode(mode)
         return self.reader(self.open(spec, digest), self.embedder(spec), mode=mode, fusion=spec.fusion)
 
     def reader(self, indexed: IndexedSnapshot, embedder: Embedder, *, mode: str, fusion: Fusion) -> Retriever:
         """What finds chunks of an opened snapshot; EmbeddingPinMismatch as above, ConfigError for an unknown mode."""
-        if mode not in MODES:
-            raise ConfigError(
-                f"There is no retrieval by {mode!r}",
-                expected=f"one of {', '.join(MODES)}",
-                action=near_miss(mode, MODES),
-            )
+        check_mode(mode)
         if mode == LEXICAL:
             return BM25Retriever(indexed)
         dense = DenseRetriever(indexed, embedder)
@@ -146,6 +142,16 @@ class Corpora:
     def embedder_named(self, name: str) -> Embedder:
         """The embedder of a name that a corpus declares."""
         return self.embedders.get(name) or embedder_named(name)
+
+
+def check_mode(mode: str) -> None:
+    """Raises ConfigError with the nearest one for a way to look up that there is not."""
+    if mode not in MODES:
+        raise ConfigError(
+            f"There is no retrieval by {mode!r}",
+            expected=f"one of {', '.join(MODES)}",
+            action=near_miss(mode, MODES),
+        )
 
 
 def declared_corpora(defs: Path, root: Path) -> dict[str, CorpusSpec]:
