@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ops_pipelines.cli.eval_calibrate import calibrate
 from ops_pipelines.cli.eval_label import label
 from ops_pipelines.cli.eval_runs import attribute, compare, run
 from ops_pipelines.cli.evaluations import LAST, Id, evaluation_named
@@ -15,11 +16,13 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 family = typer.Typer(
-    help="run, compare, attribute, list, show or label evaluations.", no_args_is_help=True, suggest_commands=False
+    help="run, compare, attribute, calibrate, list, show or label evaluations.",
+    no_args_is_help=True,
+    suggest_commands=False,
 )
 app.add_typer(family, name="eval")
 family.add_typer(label, name="label")
-for verb in (run, compare, attribute):
+for verb in (run, compare, attribute, calibrate):
     family.command(verb.__name__)(verb)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import dagster as dg
 
 from ops_pipelines.adapters.answerers import ledger_of, open_recipe, recipe_of
+from ops_pipelines.adapters.chat_models import chat_model_of
 from ops_pipelines.adapters.golden_runs import Pace, Subject, run_golden
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.scorer_code import versioned_by_code
@@ -25,10 +26,13 @@ from ops_pipelines.llmops.evals.cache import EvalCache
 from ops_pipelines.llmops.evals.case import Case
 from ops_pipelines.llmops.evals.compare import Comparison, compare_runs, judge_comparison
 from ops_pipelines.llmops.evals.golden_set import GoldenSet
+from ops_pipelines.llmops.evals.judge import LLMJudge
 from ops_pipelines.llmops.evals.log import Evaluation
 from ops_pipelines.llmops.evals.run import EvalRun, run_evaluation
+from ops_pipelines.llmops.evals.scorer import Scorer
 from ops_pipelines.llmops.evals.scorers import STANDARD
 from ops_pipelines.llmops.evals.summary import EvalRule, judge_run, summarise
+from ops_pipelines.llmops.metered_chat import MeteredChat
 from ops_pipelines.llmops.recipe import Recipe
 from ops_pipelines.llmops.spending import judge_latency
 
@@ -133,6 +137,7 @@ def evaluate_golden(
     going = run_golden(
         answerer_of(platform, system, recipe),
         golden,
+        scorers_of(settings, platform, system, recipe),
         platform=platform,
         subject=Subject(system, facts),
         pace=Pace(settings.concurrency, settings.gate.repeats, again),
@@ -154,6 +159,16 @@ def answerer_of(platform: Platform, system: str, recipe: Recipe) -> Answering:
     return open_recipe(recipe, release, platform.corpora).answerer(system, ledger_of(platform, recipe), caller)
 
 
+def scorers_of(settings: "Answers", platform: Platform, system: str, recipe: Recipe) -> tuple[Scorer, ...]:
+    """What scores an evaluation: the rules, and the judge where one is declared, paid for as the feature `judge`."""
+    if settings.judge is None:
+        return STANDARD
+    pin, caller = settings.judge.pin(), Caller(system, recipe.manifest(system).digest, "judge")
+    ledger = ledger_of(platform, recipe)
+    chat = chat_model_of(pin, paid=lambda one: MeteredChat(one, ledger, caller))
+    return (*STANDARD, LLMJudge(chat, pin, rubric=settings.judge.rubric))
+
+
 def evaluate_recipe(
     settings: "Answers",
     platform: Platform,
@@ -168,7 +183,7 @@ def evaluate_recipe(
     run = run_evaluation(
         answerer_of(platform, system, recipe),
         cases,
-        versioned_by_code(STANDARD),
+        versioned_by_code(scorers_of(settings, platform, system, recipe)),
         cache=cache,
         concurrency=settings.concurrency,
         repeats=settings.gate.repeats,

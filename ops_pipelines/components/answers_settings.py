@@ -14,6 +14,7 @@ from ops_pipelines.components.answer_days import AnswerDays
 from ops_pipelines.llmops.budget import Budget
 from ops_pipelines.llmops.cost import Price
 from ops_pipelines.llmops.evals.compare import CompareRule
+from ops_pipelines.llmops.evals.judge import CORRECT
 from ops_pipelines.llmops.probe import ProbeRule
 from ops_pipelines.llmops.projected_cost import CostRule
 from ops_pipelines.llmops.provider_pin import REFUSE, ProviderPin
@@ -93,6 +94,22 @@ class Gate(dg.Model, dg.Resolvable):
         return CompareRule(margin=self.margin, confidence=self.confidence)
 
 
+class Judge(dg.Model, dg.Resolvable):
+    """A language model that scores answers, too, as the score `judge`; who asks it is paid for as evaluations are.
+
+    `asked` is `PROVIDER/MODEL`, `rubric` what a score means; see `ops_pipelines.llmops.evals.judge.LLMJudge`. How far it can
+    be trusted `ops eval calibrate` says, by people's labels.
+    """
+
+    asked: str
+    answers_as: str | None = None
+    rubric: str = CORRECT
+
+    def pin(self) -> ProviderPin:
+        """Whom to ask, as the domain knows it."""
+        return ProviderPin(*_named(self.asked), self.answers_as)
+
+
 class Probe(dg.Model, dg.Resolvable):
     """The daily look at the provider: so many questions of the golden set, asked anew of what is live.
 
@@ -133,6 +150,7 @@ class Answers(dg.Model, dg.Resolvable):
     days: AnswerDays = Field(default_factory=AnswerDays)
     golden: str | None = None
     gate: Gate = Field(default_factory=Gate)
+    judge: Judge | None = None
     concurrency: int = Field(default=8, ge=1)
     schedule: str | None = None
     probe: Probe = Field(default_factory=Probe)

@@ -8,6 +8,8 @@ from ops_pipelines.core.release import find_release
 from ops_pipelines.core.verdict import Blocked, reasons_of
 from ops_pipelines.core.walk import explain
 from ops_pipelines.llmops.mixture import changed_sources
+from ops_pipelines.testing.provider import provider_running
+from ops_pipelines.testing.provider_script import ProviderScript, Reply, Stage
 
 from .answers_project import PROMPT, Desk, failed_checks
 
@@ -104,6 +106,22 @@ def test_what_a_person_took_back_stays_back(desk):
     desk.platform.roll_back("desk", None, actor="ann", reason="complaints")
     assert not desk.made("desk/release").success
     assert desk.live() == first
+
+
+def test_a_judge_scores_beside_the_rules_and_is_paid_as_one_whatever_it_says(desk, monkeypatch):
+    judged = Reply("You judge an answer", '{"reason": "it says all", "score": 1}')
+    with provider_running(ProviderScript(stages=(Stage(replies=(judged,)),))) as provider:
+        monkeypatch.setenv("JUDGES_BASE_URL", provider.base_url)
+        prices = {"judges/strict": {"input_usd": 1, "output_usd": 1}}
+        assert failed_checks(desk.made(judge={"asked": "judges/strict"}, prices=prices)) == {}
+        assert (provider.count(), desk.platform.lake.good("desk/evaluation").facts["scores"]["judge"]) == (5, 1.0)
+        assert sum(call.caller.feature == "judge" for call in list_calls(desk)) == 5
+        desk.made("desk/evaluation", judge={"asked": "judges/strict"}, prices=prices)
+        assert provider.count() == 5
+        provider.begin(ProviderScript(stages=(Stage(replies=(Reply("You judge", "splendid"),)),)))
+        desk.made("desk/evaluation", judge={"asked": "judges/strict", "rubric": "Be strict."}, prices=prices)
+    scores = desk.platform.lake.good("desk/evaluation").facts["scores"]
+    assert (scores["judge"], scores["says"]) == (None, 1.0)
 
 
 def list_calls(desk: Desk) -> list:
