@@ -1,5 +1,6 @@
 """`ops ask`: a question to what is live, through the door that applications use."""
 
+import asyncio
 from typing import Annotated
 
 import typer
@@ -27,10 +28,14 @@ def ask(
 ) -> None:
     """The answer with the passages that it was given from. Exit 1 where a guardrail refused or a budget is spent."""
     from ops_pipelines.adapters.platform import Platform
-    from ops_pipelines.apps.client import answer
+    from ops_pipelines.apps.client import AnswerDoor
 
-    Platform.embedded().project.checked_environment(environment)
-    found = answer(system, question, tenant=tenant, feature=feature, release=release, environment=environment)
+    platform = Platform.embedded()
+    where = platform.project.checked_environment(environment)
+    asked = AnswerDoor(platform).answer(
+        system, question, tenant=tenant, feature=feature, release=release, environment=where
+    )
+    found = asyncio.run(asked)
     if as_json:
         show([found.to_json()], as_json=True)
     else:

@@ -146,7 +146,7 @@ def _asked(system: str) -> Asked:
             action="Add it; `ops new prompt` writes an example",
             prompt=system,
         )
-    settings = Answers.model()(**declared["answers"])
+    settings = Answers.resolve_from_dict(dict(declared["answers"]))
     return Asked(platform, system, settings, golden_of(system, settings, platform))
 
 
