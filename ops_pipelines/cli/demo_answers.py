@@ -4,8 +4,7 @@ It is told in a copy of the project under the demo's home, since it edits the pr
 evaluations and calls are the home's own, and stay for the UI.
 """
 
-from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,9 +72,10 @@ def _by_a_script(desk: Desk, advance: Advance) -> Iterator[dict[str, str]]:
         live = desk.live()
         yield _row(f"{SCRIPTED}: released", f"{desk.scores()}: {made}", f"ops releases {SYSTEM}")
         advance(f"answers: {QUIET_DAYS + 1} days of probes (scripted)", 1)
-        quiet = [_next_day(desk) for _ in range(QUIET_DAYS)]
-        provider.begin(_script(refuses_share=0.9))
-        told = _next_day(desk).said.get("answers_as_before", "passed")
+        with desk.days() as next_day:
+            quiet = [_probed(desk, next_day) for _ in range(QUIET_DAYS)]
+            provider.begin(_script(refuses_share=0.9))
+            told = _probed(desk, next_day).said.get("answers_as_before", "passed")
         calm = sum("moved" not in one.said.get("answers_as_before", "") for one in quiet)
         yield _row(
             f"{SCRIPTED}: upgraded under its pin",
@@ -124,10 +124,9 @@ def _put_back(desk: Desk) -> dict[str, str]:
     return _row("rolled back", said, f"ops releases {SYSTEM}")
 
 
-def _next_day(desk: Desk) -> Made:
+def _probed(desk: Desk, next_day: Callable[[], None]) -> Made:
     """One more day of the demo's clock, and its probe."""
-    clock = desk.platform.clock
-    clock.set(clock.as_of() + timedelta(days=1))
+    next_day()
     return desk.made("probe", **_BY_SCRIPT)
 
 

@@ -3,11 +3,14 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from ops_pipelines.adapters.clock import ProjectClock
 
 if TYPE_CHECKING:
     from ops_pipelines.adapters.platform import Platform
@@ -118,6 +121,16 @@ class Desk:
             for name, value in before.items():
                 os.environ.pop(name) if value is None else os.environ.update({name: value})
 
+    @contextmanager
+    def days(self) -> Iterator[Callable[[], None]]:
+        """A function that moves the demo's clock to the next day; the clock is put back at the end."""
+        clock = ProjectClock(self.platform.project.home)
+        replayed, at = clock.is_replayed(), clock.as_of()
+        try:
+            yield lambda: clock.set(clock.as_of() + timedelta(days=1))
+        finally:
+            clock.set(at) if replayed else clock.follow_the_wall()
+
     @property
     def _golden_file(self) -> Path:
         return self.folder / "evals" / "golden" / SYSTEM / "cases.jsonl"
@@ -179,9 +192,14 @@ def _copy(root: Path, folder: Path) -> None:
 
 
 def _assets(component: Any, attributes: Mapping[str, Any]) -> list[Any]:
+    import warnings
+
+    import dagster as dg
     import yaml
 
-    return list(component.resolve_from_yaml(yaml.safe_dump(dict(attributes))).build_defs(None).assets)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.PreviewWarning)  # as `load_tree` does
+        return list(component.resolve_from_yaml(yaml.safe_dump(dict(attributes))).build_defs(None).assets)
 
 
 def _without(case: dict[str, Any], document: str) -> dict[str, Any]:

@@ -190,7 +190,7 @@ def _tell(record: Mapping[str, Any], rows: list[Any], verdict: "Verdict", *, as_
     if as_json:
         show([{**record, "verdict": name_of(verdict), "reasons": list(reasons_of(verdict))}], as_json=True)
     else:
-        show(rows)
+        show([{name: round(one, 3) if isinstance(one, float) else one for name, one in row.items()} for row in rows])
         print(name_of(verdict) + "".join(f"\n  {reason}" for reason in reasons_of(verdict)))
     if not isinstance(verdict, Passed):
         raise typer.Exit(REFUSED if isinstance(verdict, Blocked) else COULD_NOT_TELL)
