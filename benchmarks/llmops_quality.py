@@ -5,9 +5,10 @@ human labels beside the string match that XSTest publishes. Each check: the writ
 BIPIA, XSTest and BEGIN as far as they fit. Shares come with exact binomial intervals (Clopper and Pearson) of 95%.
 
 BEGIN-wow is no clean holdout: that pairs of words no longer count and that a function word weighs half was decided with it in
-view. XSTest was measured and nothing was changed for it. The written cases are of two rounds, both by those who wrote the
-checks. After each round the checks were mended, so that these rows are no longer of fresh cases: docs/guardrails.md keeps
-what each round showed first.
+view, and the rules for numbers, denials and a sentence's first word were written after its supported answers and the missed
+false facts had been read. XSTest was measured and nothing was changed for it. The written cases are of two rounds, both by
+those who wrote the checks. After each round the checks were mended, so that these rows are no longer of fresh cases:
+docs/guardrails.md keeps what each round showed first.
 """
 
 import csv
