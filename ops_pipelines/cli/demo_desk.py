@@ -91,8 +91,8 @@ class Desk:
     def asked_golden(self, release: str, *, again: bool = False) -> "EvalRun":
         """The golden set asked of a release, `again` anew whatever was answered before."""
         from ops_pipelines.adapters.answerers import recipe_of
+        from ops_pipelines.components.answers_asking import evaluate_recipe
         from ops_pipelines.components.answers_candidate import golden_of
-        from ops_pipelines.components.answers_evaluation import evaluate_recipe
         from ops_pipelines.components.answers_settings import Answers
         from ops_pipelines.core.release import find_release
         from ops_pipelines.llmops.evals.cache import AskAnew

@@ -35,7 +35,7 @@ class Asked:
 
     def run(self, recipe: "Recipe", *, again: bool = False) -> "EvalRun":
         """The golden set asked of a recipe; `again` asks everything anew, whatever was answered before."""
-        from ops_pipelines.components.answers_evaluation import evaluate_recipe
+        from ops_pipelines.components.answers_asking import evaluate_recipe
         from ops_pipelines.llmops.evals.cache import AskAnew
 
         cache = AskAnew() if again else self.platform.evals
@@ -59,7 +59,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Ask a release its golden set, and keep the run. Exit 1 where a bound of the gate is not reached, 3 for gaps."""
-    from ops_pipelines.components.answers_evaluation import evaluate_golden
+    from ops_pipelines.components.answers_asking import evaluate_golden
     from ops_pipelines.core.release import find_release
     from ops_pipelines.llmops.evals.summary import EvalRule, judge_run, summarise
 

@@ -1,5 +1,6 @@
 """A candidate: all that decides how a prompt answers now, put together, and judged before anything is asked."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -88,6 +89,16 @@ def golden_of(name: str, settings: "Answers", platform: Platform) -> GoldenSet:
     if settings.golden is None:
         return golden_set(platform.project, name)
     return read_golden_file(platform.project.root / settings.golden)
+
+
+def kept_candidate(platform: Platform, candidate: Artefact) -> Release:
+    """The release that a candidate would be: its manifest, with what was kept of it so far."""
+    digest = str(candidate.facts["release"])
+    known = platform.release(candidate.key.partition("/")[0], digest)
+    if known:
+        return known
+    manifest = Manifest.from_json(json.loads(platform.objects.get(digest)))
+    return Release(manifest, (Evidence(NotEvaluated("being judged"), None, platform.clock.as_of()),))
 
 
 def _read(prompt: "Prompt", settings: "Answers", platform: Platform) -> dict[str, Artefact | None]:

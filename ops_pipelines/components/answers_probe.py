@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ops_pipelines.adapters.answerers import recipe_of
 from ops_pipelines.adapters.platform import Platform
+from ops_pipelines.components.answers_asking import evaluate_recipe
 from ops_pipelines.components.answers_candidate import golden_of
-from ops_pipelines.components.answers_evaluation import evaluate_recipe
 from ops_pipelines.components.publishing import Product, shown_table, table_of, unmade
 from ops_pipelines.core.errors import DataError
 from ops_pipelines.core.fingerprint import digest_json, short

@@ -1,0 +1,111 @@
+"""The gate of what answers: a candidate beside what is live, on the same cases."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ops_pipelines.adapters.platform import Platform
+from ops_pipelines.components.answers_asking import evaluate
+from ops_pipelines.components.answers_candidate import golden_of, kept_candidate
+from ops_pipelines.components.publishing import Product, shown_table, table_of, unmade, why_command
+from ops_pipelines.core.fingerprint import digest_json, short
+from ops_pipelines.core.gate import Judgement, decide
+from ops_pipelines.core.lineage import Artefact
+from ops_pipelines.core.pointer import PRODUCTION, live_evidence, live_release
+from ops_pipelines.core.release import Evidence, Release
+from ops_pipelines.core.verdict import NotEvaluated, Verdict, name_of
+from ops_pipelines.llmops.evals.case import Case
+from ops_pipelines.llmops.evals.compare import Comparison, compare_runs, judge_comparison
+from ops_pipelines.llmops.evals.run import EvalRun
+from ops_pipelines.llmops.evals.summary import EvalRule, judge_run
+from ops_pipelines.llmops.spending import judge_latency
+
+if TYPE_CHECKING:
+    from ops_pipelines.components.answers_settings import Answers
+    from ops_pipelines.components.prompt import Prompt
+
+
+def make_comparison(prompt: "Prompt", settings: "Answers", platform: Platform, *, run_id: str) -> Product:
+    """The gate: good enough by itself, and no worse than what is live on the same cases; kept as the release's evidence."""
+    candidate = platform.lake.good(f"{prompt.name}/candidate")
+    evaluation = platform.lake.latest(f"{prompt.name}/evaluation")
+    if candidate is None or evaluation is None:
+        return unmade(NotEvaluated("no candidate was evaluated"), {}, ())
+    release, cases = kept_candidate(platform, candidate), golden_of(prompt.name, settings, platform).cases
+    live = live_release(platform.releases, prompt.name, PRODUCTION)
+    verdict, rows = judge_candidate(settings, platform, release, live, cases, evaluation)
+    inputs = {made.address: made.digest for made in (candidate, evaluation)}
+    facts = {
+        "run": run_id,
+        "commit": platform.project.commit(),
+        "inputs": {**candidate.inputs, **inputs},
+        **{name: evaluation.facts[name] for name in ("mlflow_run",) if name in evaluation.facts},
+    }
+    evidence = Evidence(verdict, live.digest if live else None, platform.clock.as_of(), facts)
+    platform.releases.save(release.manifest, evidence)
+    return Product(
+        table_of(rows),
+        digest=digest_json([release.digest, evidence.baseline, rows]),
+        verdict=verdict,
+        inputs=inputs,
+        facts={"release": release.digest, "baseline": evidence.baseline},
+        shown={
+            "release": short(release.digest),
+            "compared with": short(live.digest) if live else "nothing: it is the first",
+            "compared": shown_table(rows),
+            "why": why_command(short(release.digest)),
+        },
+    )
+
+
+def judge_candidate(
+    settings: "Answers",
+    platform: Platform,
+    release: Release,
+    live: Release | None,
+    cases: Sequence[Case],
+    evaluation: Artefact,
+) -> tuple[Verdict, list[dict[str, Any]]]:
+    """The gate's verdict on a candidate, and each compared score as a row."""
+    if live and live.digest == release.digest:
+        # The same parts gave the release that is live: what let it in still holds.
+        let_in = live_evidence(platform.releases, release.manifest.system, PRODUCTION) or live.latest
+        return let_in.verdict, []
+    run = evaluate(settings, platform, release, cases)
+    stale = evaluation.facts.get("release") != release.digest or evaluation.facts.get("cases") != run.cases
+    found = {
+        "evaluated": NotEvaluated("it was evaluated as another release, or on other cases")
+        if stale
+        else evaluation.verdict
+    }
+    if settings.gate.least:
+        found["good enough"] = judge_run(run, EvalRule(settings.gate.least))
+    if latency := settings.days.rule().latency:
+        found["latency"] = judge_latency(_latencies(run), latency)
+    rows = []
+    if live:
+        before = evaluate(settings, platform, live, cases)
+        for score in settings.gate.compared:
+            comparison = compare_runs(
+                run.values(score), before.values(score), clusters=run.clusters(), rule=settings.gate.rule()
+            )
+            verdict = judge_comparison(comparison, settings.gate.rule())
+            found[f"{score} against live"] = verdict
+            rows.append(_compared(score, comparison, verdict))
+    judgements = [Judgement(name, release.digest, verdict) for name, verdict in found.items()]
+    return decide(release.digest, required=list(found), judgements=judgements), rows
+
+
+def _compared(score: str, comparison: Comparison, verdict: Verdict) -> dict[str, Any]:
+    low, high = comparison.interval or (None, None)
+    return {
+        "score": score,
+        "candidate": comparison.challenger,
+        "live": comparison.champion,
+        "low": low,
+        "high": high,
+        "found": verdict.evidence.get("found", name_of(verdict)),
+    }
+
+
+def _latencies(run: EvalRun) -> list[float]:
+    return [one.answer.latency_ms for one in run.scored if one.answer and one.answer.provider]
