@@ -25,6 +25,9 @@ from ops_pipelines.llmops.answering import Answer
 from ops_pipelines.llmops.budget import Caller
 from ops_pipelines.llmops.recipe import is_recipe
 
+KEPT_OPEN = 8
+"""How many releases a door keeps open; the one that was opened first is let go."""
+
 
 class AnswerDoor:
     """Answers questions by the releases of a platform. Releases are opened once, and kept while they are asked for.
@@ -78,14 +81,16 @@ class AnswerDoor:
     def _open(self, system: str, digest: str | None, environment: str) -> Opened:
         """The release that answers, opened; another one is not waited for while it is opened."""
         wanted = digest or self.platform.live(environment, system)
-        if wanted in self._opened:
-            return self._opened[wanted]
+        if found := self._opened.get(wanted or ""):
+            return found
         release = self._release(system, wanted, environment)
         with self._lock:
             if release.digest not in self._opened:
                 recipe = recipe_of(self.platform, release)
                 opened = open_recipe(recipe, release.digest, self.platform.corpora, environ=self._environ)
                 self._opened[release.digest] = opened
+                while len(self._opened) > KEPT_OPEN:
+                    del self._opened[next(iter(self._opened))]
             return self._opened[release.digest]
 
     def _release(self, system: str, wanted: str | None, environment: str) -> Release:
