@@ -1,8 +1,10 @@
 """Retrieval by words: BM25 over the chunks of a snapshot, with the library bm25s."""
 
 from collections.abc import Sequence
+from threading import Lock
 from typing import Any
 
+from ops_pipelines.llmops.corpus import Chunk
 from ops_pipelines.llmops.corpus_index import IndexedSnapshot
 from ops_pipelines.llmops.retrieval import Retrieved, ranked
 
@@ -14,6 +16,7 @@ class BM25Retriever:
         self._indexed = indexed
         self._chunks = tuple(indexed.chunks())
         self._ranker: Any = None
+        self._lock = Lock()
 
     def retrieve(self, query: str, k: int) -> Sequence[Retrieved]:
         """The `k` chunks of the highest score; none that shares no word with the query."""
@@ -29,16 +32,23 @@ class BM25Retriever:
 
     def _scores(self, words: Any) -> Any:
         """The score of every chunk; None where the chunks hold no word at all."""
-        import bm25s
-
-        if self._ranker is None:
-            tokens = _words([chunk.text for chunk in self._chunks])
-            if not tokens.vocab:
-                return None
-            self._ranker = bm25s.BM25()
-            self._ranker.index(tokens, show_progress=False)
-        asked = [word for word in words.vocab if word in self._ranker.vocab_dict]
+        with self._lock:  # of those who ask first at once one makes the index, and nobody sees half of it
+            if self._ranker is None:
+                self._ranker = _ranker_of(self._chunks)
+        asked = [word for word in words.vocab if self._ranker and word in self._ranker.vocab_dict]
         return self._ranker.get_scores(asked) if asked else None
+
+
+def _ranker_of(chunks: Sequence[Chunk]) -> Any:
+    """The index of some chunks; False where they hold no word at all."""
+    import bm25s
+
+    tokens = _words([chunk.text for chunk in chunks])
+    if not tokens.vocab:
+        return False
+    ranker = bm25s.BM25()
+    ranker.index(tokens, show_progress=False)
+    return ranker
 
 
 def singular(word: str) -> str:

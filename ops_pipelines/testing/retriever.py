@@ -4,6 +4,8 @@ A team that writes a retriever of its own subclasses the suite and gives it a fi
 """
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 from ops_pipelines.llmops.corpus import Chunk, Document
 from ops_pipelines.llmops.retrieval import Retrieved, Retriever, ranked
@@ -55,3 +57,15 @@ class RetrieverConformance:
 
     def test_the_same_query_is_answered_alike(self, retriever: Retriever) -> None:
         assert retriever.retrieve("drift", 4) == retriever.retrieve("drift", 4)
+
+    def test_all_who_ask_first_at_once_are_answered_alike(self, retriever: Retriever) -> None:
+        begin = Barrier(8)
+
+        def asked(_: int) -> Sequence[Retrieved]:
+            begin.wait()
+            return retriever.retrieve("stale features", 4)
+
+        with ThreadPoolExecutor(8) as threads:
+            first, *others = threads.map(asked, range(8))
+        assert first
+        assert all(list(other) == list(first) for other in others)
