@@ -7,13 +7,14 @@ their behalf. The circuits of providers are shared by all of them.
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
 from functools import partial
 
 from ops_pipelines.adapters.chat_models import attempt_model_of
 from ops_pipelines.adapters.corpora import Corpora
 from ops_pipelines.adapters.genai_prices import GenAIPrices
-from ops_pipelines.adapters.guard_checks import guards_of
+from ops_pipelines.adapters.guard_checks import guards_code, guards_of
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.recipes import retriever_of
 from ops_pipelines.adapters.retrying_chat import RetryingChat
@@ -46,19 +47,23 @@ class Opened:
     providers: tuple[tuple[ChatModel, str, CircuitBreaker], ...]
     retries: RetryBudget = field(default_factory=RetryBudget)
 
-    def answerer(self, system: str, ledger: Ledger, caller: Caller) -> Answering:
-        """Who answers on behalf of a caller, each attempt paid by the ledger."""
+    def answerer(self, system: str, ledger: Ledger, caller: Caller, asked_at: datetime | None = None) -> Answering:
+        """Who answers on behalf of a caller, each attempt paid by the ledger.
+
+        Answers are named by the instant of their question, where that is known: by its day they are found again.
+        """
         return Answering(
             id=self.id,
             recipe=self.recipe,
             guards=self.guards,
             ask=partial(self._ask, ledger, caller),
-            new_id=lambda: answer_id(system, self.id, ledger.now(), uuid.uuid4().hex),
+            new_id=lambda: answer_id(system, self.id, asked_at or ledger.now(), uuid.uuid4().hex),
             look_up=self.look_up,
+            guarded_by=guards_code(),
         )
 
     async def _ask(self, ledger: Ledger, caller: Caller, request: ChatRequest) -> Asked:
-        noted = _Noted(ledger.log)
+        noted = Noted(ledger.log)
         paid = replace(ledger, log=noted)
         choices = [
             Choice(RetryingChat(MeteredChat(chat, paid, caller), self.retries), model, breaker)
@@ -79,7 +84,7 @@ class Opened:
         return tuple(Passage(one.chunk.document, str(one.chunk.position), one.chunk.text) for one in found)
 
 
-class _Noted:
+class Noted:
     """A CallLog that remembers what was kept for one request."""
 
     def __init__(self, log: CallLog) -> None:

@@ -10,12 +10,14 @@ Each call resolves the pointer once, stays with that release, and is guarded, pa
 """
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 
-from ops_pipelines.adapters.answerers import Opened, ledger_of, open_recipe, recipe_of
+from ops_pipelines.adapters.answerers import Noted, Opened, ledger_of, open_recipe, recipe_of
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.core.errors import OpsError, ReleaseError, near_miss
 from ops_pipelines.core.pointer import PRODUCTION
@@ -43,7 +45,7 @@ class AnswerDoor:
         alert: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.platform, self._environ, self._alert = platform, environ, alert
-        self._opened: dict[str, Opened] = {}
+        self._opened: dict[tuple[str, str], Opened] = {}
         self._lock = threading.Lock()
 
     async def answer(
@@ -66,32 +68,42 @@ class AnswerDoor:
         opened = await asyncio.to_thread(self._open, system, release, environment)
         caller = Caller(system, opened.id, feature, tenant)
         ledger = ledger_of(self.platform, opened.recipe, budgets=opened.recipe.budgets, alert=self._alert)
-        answerer = opened.answerer(system, ledger, caller)
+        noted = Noted(ledger.log)
+        answerer = opened.answerer(system, replace(ledger, log=noted), caller, asked_at)
         try:
             prepared = await asyncio.to_thread(answerer.prepare, question)
             found = await answerer.answer(prepared)
         except BaseException as error:
             # Not awaited: a caller who gives up would give this up, too.
-            self.platform.answers.keep([_unanswered(answerer.new_id(), caller, environment, question, asked_at, error)])
+            lost = _unanswered(answerer.new_id(), caller, environment, question, asked_at, error, noted.ids)
+            self._keep_lost(lost, error)
             raise
         record = Answered(caller, environment, question, asked_at, outcome_of_answer(found), found, found.calls)
         await asyncio.to_thread(self.platform.answers.keep, [record])
-        return found
+        return _public(found)
+
+    def _keep_lost(self, record: Answered, error: BaseException) -> None:
+        """Writes down what got no answer; where that fails, too, the caller still sees the first error."""
+        try:
+            self.platform.answers.keep([record])
+        except OpsError as lost:
+            error.add_note(f"It could not be written down either: {lost}")
 
     def _open(self, system: str, digest: str | None, environment: str) -> Opened:
         """The release that answers, opened; another one is not waited for while it is opened."""
         wanted = digest or self.platform.live(environment, system)
-        if found := self._opened.get(wanted or ""):
+        if found := self._opened.get((system, wanted or "")):
             return found
         release = self._release(system, wanted, environment)
+        key = (system, release.digest)
         with self._lock:
-            if release.digest not in self._opened:
+            if key not in self._opened:
                 recipe = recipe_of(self.platform, release)
                 opened = open_recipe(recipe, release.digest, self.platform.corpora, environ=self._environ)
-                self._opened[release.digest] = opened
+                self._opened[key] = opened
                 while len(self._opened) > KEPT_OPEN:
                     del self._opened[next(iter(self._opened))]
-            return self._opened[release.digest]
+            return self._opened[key]
 
     def _release(self, system: str, wanted: str | None, environment: str) -> Release:
         if wanted is None:
@@ -114,11 +126,21 @@ class AnswerDoor:
         return release
 
 
+def _public(answer: Answer) -> Answer:
+    """What a caller may see: of a refusal neither what was withheld nor what it was read from. The log keeps both."""
+    return replace(answer, said="", passages=() if answer.refused_by else answer.passages)
+
+
 def _unanswered(
-    id: str, caller: Caller, environment: str, question: str, asked_at: datetime, error: BaseException
+    id: str,
+    caller: Caller,
+    environment: str,
+    question: str,
+    asked_at: datetime,
+    error: BaseException,
+    calls: tuple[str, ...],
 ) -> Answered:
     """What is written down of a question whose caller gets an error."""
-    calls = tuple(error.facts.get("calls", ())) if isinstance(error, OpsError) else ()
     said = str(error) or type(error).__name__
     return Answered(caller, environment, question, asked_at, outcome_of(error), Answer(id, ""), calls, said)
 
@@ -140,7 +162,7 @@ def answer(
 @cache
 def door() -> AnswerDoor:
     """The door of this process, for callers with an event loop of their own."""
-    return AnswerDoor(Platform.embedded())
+    return AnswerDoor(Platform.embedded(), alert=logging.getLogger("ops_pipelines.budgets").warning)
 
 
 @cache

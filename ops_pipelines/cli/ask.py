@@ -1,6 +1,7 @@
 """`ops ask`: a question to what is live, through the door that applications use."""
 
 import asyncio
+import sys
 from typing import Annotated
 
 import typer
@@ -32,9 +33,8 @@ def ask(
 
     platform = Platform.embedded()
     where = platform.project.checked_environment(environment)
-    asked = AnswerDoor(platform).answer(
-        system, question, tenant=tenant, feature=feature, release=release, environment=where
-    )
+    door = AnswerDoor(platform, alert=lambda said: print(f"ops: {said}", file=sys.stderr))
+    asked = door.answer(system, question, tenant=tenant, feature=feature, release=release, environment=where)
     found = asyncio.run(asked)
     if as_json:
         show([found.to_json()], as_json=True)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 app = typer.Typer()
 YEAR, ANSWERS = "year", "answers"
 CHAPTERS = (YEAR, ANSWERS)
+PREPARED = {"dagster", "locks"}
+"""What commands that only look leave in a home."""
 MARK = "demo"
 """The file by which a demo knows its own home."""
 
@@ -109,7 +111,7 @@ def _make_room(home: Path, *, keep: bool, goes_on: bool) -> None:
     """An earlier demo's home is put aside, or gone on with; any other state is left alone and refused."""
     from ops_pipelines.core.errors import ConfigError
 
-    if not (home / "lake").exists():
+    if not home.exists() or {file.name for file in home.iterdir()} <= PREPARED:
         return
     if not (home / MARK).is_file():
         raise ConfigError(

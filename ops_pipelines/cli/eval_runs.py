@@ -61,15 +61,14 @@ def run(
     """Ask a release its golden set, and keep the run. Exit 1 where a bound of the gate is not reached, 3 for gaps."""
     from ops_pipelines.components.answers_asking import evaluate_golden
     from ops_pipelines.core.release import find_release
-    from ops_pipelines.llmops.evals.summary import EvalRule, judge_run, summarise
+    from ops_pipelines.llmops.evals.summary import judge_run, summarise
 
     asked = _asked(system)
     wanted = find_release(asked.platform.releases, system, release or _live(asked.platform, system))
     with progress_of(f"{system}, {len(asked.golden.cases)} cases") as progress:
         kept = evaluate_golden(asked.settings, asked.platform, wanted, asked.golden, progress, again=again)
     found = kept.run
-    gate = asked.settings.gate
-    verdict = judge_run(found, EvalRule(gate.least or dict.fromkeys(gate.scores(), 0.0)))
+    verdict = judge_run(found, asked.settings.gate.bounds())
     rows = list(summarise(found).rows())
     whole = {"evaluation": kept.id, "release": wanted.digest, "asked": found.asked, "cached": found.cached}
     _tell({**whole, "scores": rows}, rows, verdict, as_json=as_json)
@@ -96,13 +95,14 @@ def attribute(
     old: Old,
     new: New,
     score: ScoreName = "says",
-    again: Annotated[bool, typer.Option(help="Ask the old release anew, to tell what its provider did since.")] = False,
+    again: Annotated[bool, typer.Option(help="Ask all anew, to tell what the provider did since.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """What changed a score between two releases: prompt, corpus, model, parameters, each with its share.
 
     Every mixture of old and new is asked the golden set. Exit 1 where a source lowered the score, 3 where nobody can tell.
     """
+    from ops_pipelines.core.verdict import NotEvaluated
     from ops_pipelines.llmops.attribution import attribute as divided
     from ops_pipelines.llmops.attribution import judge_attribution
     from ops_pipelines.llmops.attribution_cells import cells_of
@@ -111,7 +111,7 @@ def attribute(
     asked = _asked(system)
     first, second = asked.recipe(old), asked.recipe(new)
     cells = cells_of(changed_sources(first, second))
-    runs = {cell: asked.run(mixed(first, second, cell), again=again and not cell) for cell in cells}
+    runs = {cell: asked.run(mixed(first, second, cell), again=again) for cell in cells}
     recorded = _recorded(asked, first, score) if again else None
     clusters = next(iter(runs.values())).clusters()
     found = divided({cell: _means(run, score) for cell, run in runs.items()}, clusters, recorded=recorded)
@@ -126,7 +126,12 @@ def attribute(
         }
         for share in found.shares
     ]
-    _tell({"score": score, **found.to_json()}, rows, judge_attribution(found), as_json=as_json)
+    verdict = judge_attribution(found)
+    if again and recorded is None:
+        verdict = NotEvaluated(
+            "no scores of the old release on this golden set are on record: its provider cannot be told"
+        )
+    _tell({"score": score, **found.to_json()}, rows, verdict, as_json=as_json)
 
 
 def _asked(system: str) -> Asked:

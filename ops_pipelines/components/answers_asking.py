@@ -76,11 +76,12 @@ def evaluate_recipe(
     cases: Sequence[Case],
     *,
     cache: EvalCache,
+    release: str | None = None,
     progress: Progress = lambda _done, _total: None,
 ) -> EvalRun:
     """The run of a recipe over some cases, the answers and scores of which are looked up and kept in `cache`."""
     run = run_evaluation(
-        answerer_of(platform, system, recipe),
+        answerer_of(platform, system, recipe, release),
         cases,
         versioned_by_code(scorers_of(settings, platform, system, recipe)),
         cache=cache,
@@ -91,9 +92,12 @@ def evaluate_recipe(
     return asyncio.run(run)
 
 
-def answerer_of(platform: Platform, system: str, recipe: Recipe) -> Answering:
-    """Who answers evaluations by a recipe: paid for as the feature `evaluation`, and within no budget of its callers."""
-    release = recipe.manifest(system).digest
+def answerer_of(platform: Platform, system: str, recipe: Recipe, named: str | None = None) -> Answering:
+    """Who answers evaluations by a recipe: paid for as the feature `evaluation`, and within no budget of its callers.
+
+    Its calls are written down under the recipe's own release, or under the one that is `named`.
+    """
+    release = named or recipe.manifest(system).digest
     caller = Caller(system, release, EVALUATION)
     return open_recipe(recipe, release, platform.corpora).answerer(system, ledger_of(platform, recipe), caller)
 

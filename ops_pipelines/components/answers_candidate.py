@@ -160,8 +160,8 @@ def _projected(
     settings: "Answers", platform: Platform, before: Recipe, after: Recipe, cases: tuple[Case, ...]
 ) -> Verdict:
     lengths = _recorded_lengths(platform, after.prompt.name)
-    look_up = open_recipe(replace(after, providers=()), "", platform.corpora).look_up
-    asked = [AskedCase(case.id, _values(after, case, look_up), output_tokens=lengths.get(case.id)) for case in cases]
+    ours, theirs = (_valued(recipe, platform) for recipe in (after, before))
+    asked = [AskedCase(case.id, ours(case), output_tokens=lengths.get(case.id), before=theirs(case)) for case in cases]
     price_of = partial(_price, GenAIPrices(after.declared_prices()), platform)
     return judge_projected_cost(before.prompt, after.prompt, asked, price_of, settings.cost.rule())
 
@@ -170,8 +170,13 @@ def _price(prices: GenAIPrices, platform: Platform, provider: str, model: str, u
     return prices.usd(provider, model, usage, platform.clock.wall())
 
 
-def _values(recipe: Recipe, case: Case, look_up: Callable[[str], Sequence[Passage]]) -> dict[str, Any]:
-    """What a case would be asked with, as the corpus holds it now."""
+def _valued(recipe: Recipe, platform: Platform) -> Callable[[Case], dict[str, Any]]:
+    """A function from a case to what a recipe asks it with, in its own snapshot and by its own rule."""
+    return partial(_values, recipe, open_recipe(replace(recipe, providers=()), "", platform.corpora).look_up)
+
+
+def _values(recipe: Recipe, look_up: Callable[[str], Sequence[Passage]], case: Case) -> dict[str, Any]:
+    """What a case is asked with."""
     values = {recipe.question: case.question}
     if recipe.found:
         values[recipe.found.retrieval.passages] = render_passages((*look_up(case.question), *case.also))

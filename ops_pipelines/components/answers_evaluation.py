@@ -63,7 +63,7 @@ def rows_of(run: EvalRun) -> list[dict[str, Any]]:
             "case": one.case,
             "kind": one.kind,
             "repeat": one.repeat,
-            **one.scores,
+            **{name: one.scores.get(name) for name in run.scorers},
             "why": "; ".join(f"{name}: {why}" for name, why in one.why.items() if why),
             "answer": one.answer.text if one.answer else None,
             "refused_by": "; ".join(one.answer.refused_by) if one.answer else None,

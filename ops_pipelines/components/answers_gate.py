@@ -16,7 +16,7 @@ from ops_pipelines.core.verdict import NotEvaluated, Verdict, name_of
 from ops_pipelines.llmops.evals.case import Case
 from ops_pipelines.llmops.evals.compare import Comparison, compare_runs, judge_comparison
 from ops_pipelines.llmops.evals.run import EvalRun
-from ops_pipelines.llmops.evals.summary import EvalRule, judge_run
+from ops_pipelines.llmops.evals.summary import judge_run
 from ops_pipelines.llmops.spending import judge_latency
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ def judge_candidate(
         if stale
         else evaluation.verdict
     }
-    if settings.gate.least:
-        found["good enough"] = judge_run(run, EvalRule(settings.gate.least))
+    if settings.gate.scores():
+        found["good enough"] = judge_run(run, settings.gate.bounds())
     if latency := settings.days.rule().latency:
         found["latency"] = judge_latency(_latencies(run), latency)
     rows = []

@@ -37,12 +37,13 @@ def make_probe(prompt: "Prompt", settings: "Answers", platform: Platform) -> Pro
     if live is None:
         return unmade(NotEvaluated("nothing is live"), {}, (AS_BEFORE,))
     cases = probes_of(golden_of(prompt.name, settings, platform).cases, settings.probe.cases)
-    run = evaluate_recipe(
-        settings, platform, prompt.name, _reporting(recipe_of(platform, live)), cases, cache=AskAnew()
-    )
-    today = probe_day(live.digest, run, settings, platform)
+    recipe = _reporting(recipe_of(platform, live))
+    run = evaluate_recipe(settings, platform, prompt.name, recipe, cases, cache=AskAnew(), release=live.digest)
+    today = probe_day(live.digest, run, settings, platform, cases)
     days = [*_days_before(prompt.name, platform, today), today][-KEPT_DAYS:]
-    found = judge_probe(days, settings.probe.rule(), run.clusters())
+    names = {case.id: probe_id(case, run, settings) for case in cases}
+    clusters = {names[case]: cluster for case, cluster in run.clusters().items()}
+    found = judge_probe(days, settings.probe.rule(), clusters)
     rows = [{"day": day.day.isoformat(), "release": day.release, "record": json.dumps(day.to_json())} for day in days]
     return Product(
         table_of(rows),
@@ -50,37 +51,54 @@ def make_probe(prompt: "Prompt", settings: "Answers", platform: Platform) -> Pro
         verdict=_asked(run),
         inputs={},
         facts={"release": live.digest, "day": today.day.isoformat(), "days": len(days)},
-        shown={"release": short(live.digest), "days": len(days), "today": shown_table(_shown(run, today))},
+        shown={"release": short(live.digest), "days": len(days), "today": shown_table(_shown(run, today, names))},
         findings={AS_BEFORE: found},
     )
 
 
 def probes_of(cases: Sequence[Case], count: int) -> tuple[Case, ...]:
-    """So many cases spread over a golden set, the same ones for the same set; all of a smaller one."""
-    step = max(len(cases) / count, 1.0)
-    return tuple(cases[int(place * step)] for place in range(min(count, len(cases))))
+    """So many cases, chosen by their ids: an edit of the golden set changes few of them. All of a smaller set."""
+    return tuple(sorted(cases, key=lambda case: digest_json(case.id))[:count])
 
 
-def probe_day(release: str, run: EvalRun, settings: "Answers", platform: Platform) -> ProbeDay:
-    """What a run of probes was, on the platform's day: of each the mean of what the gate compares."""
+def probe_day(release: str, run: EvalRun, settings: "Answers", platform: Platform, asked: Sequence[Case]) -> ProbeDay:
+    """What a run of probes was, on the platform's day: of each the mean of what the gate compares, over its repeats."""
+    cases = {case.id: case for case in asked}
     answers = [one.answer for one in run.scored if one.answer]
     return ProbeDay(
         day=platform.clock.as_of().date(),
         release=release,
-        scores={one.case: _mean([one.scores.get(name) for name in settings.gate.compared]) for one in run.scored},
+        scores={probe_id(cases[one.case], run, settings): _mean(one.case, run, settings) for one in run.scored},
         models=tuple(sorted({answer.model for answer in answers if answer.model})),
         fingerprints=tuple(sorted({answer.fingerprint for answer in answers if answer.fingerprint})),
     )
 
 
 def _reporting(recipe: Recipe) -> Recipe:
-    """The recipe with pins that keep another model's answers: a day on which the model moved is told by its name."""
-    return replace(recipe, providers=tuple(replace(pin, moved=REPORT) for pin in recipe.providers))
+    """The recipe of the first provider alone, whose pin keeps another model's answers: who moved is told by its name.
+
+    Nobody stands in for it: an outage is a probe without an answer, and no other model.
+    """
+    return replace(recipe, providers=(replace(recipe.providers[0], moved=REPORT),))
 
 
-def _mean(scores: Sequence[float | None]) -> float | None:
-    told = [score for score in scores if score is not None]
-    return fmean(told) if told else None
+def probe_id(case: Case, run: EvalRun, settings: "Answers") -> str:
+    """What a probe is called: another name where its question or its scoring is another."""
+    decided = [case.digest, settings.gate.compared, {name: run.scorers.get(name) for name in settings.gate.compared}]
+    return f"{case.id}@{digest_json(decided)[:8]}"
+
+
+def _mean(case: str, run: EvalRun, settings: "Answers") -> float | None:
+    """The mean of all that the gate asks of a case; None where some of it could not be told."""
+    asked = [
+        one.scores[name]
+        for one in run.scored
+        if one.case == case
+        for name in settings.gate.compared
+        if name in one.scores
+    ]
+    told = [score for score in asked if score is not None]
+    return fmean(told) if told and len(told) == len(asked) else None
 
 
 def _days_before(name: str, platform: Platform, today: ProbeDay) -> list[ProbeDay]:
@@ -103,8 +121,12 @@ def _asked(run: EvalRun) -> Verdict:
     )
 
 
-def _shown(run: EvalRun, today: ProbeDay) -> list[Mapping[str, Any]]:
+def _shown(run: EvalRun, today: ProbeDay, names: Mapping[str, str]) -> list[Mapping[str, Any]]:
     return [
-        {"probe": one.case, "score": today.scores[one.case], "answer": one.answer.text if one.answer else one.error}
+        {
+            "probe": one.case,
+            "score": today.scores[names[one.case]],
+            "answer": one.answer.text if one.answer else one.error,
+        }
         for one in run.scored
     ]

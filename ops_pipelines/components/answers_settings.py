@@ -15,6 +15,7 @@ from ops_pipelines.llmops.budget import Budget
 from ops_pipelines.llmops.cost import Price
 from ops_pipelines.llmops.evals.compare import CompareRule
 from ops_pipelines.llmops.evals.judge import CORRECT
+from ops_pipelines.llmops.evals.summary import EvalRule
 from ops_pipelines.llmops.probe import ProbeRule
 from ops_pipelines.llmops.projected_cost import CostRule
 from ops_pipelines.llmops.provider_pin import REFUSE, ProviderPin
@@ -88,6 +89,10 @@ class Gate(dg.Model, dg.Resolvable):
     def scores(self) -> tuple[str, ...]:
         """Every score that the gate asks for; each has to be told of every case that it asks something of."""
         return tuple(dict.fromkeys([*self.least, *self.compared]))
+
+    def bounds(self) -> EvalRule:
+        """The least mean of every score that the gate asks for: 0 where none is named, and told all the same."""
+        return EvalRule({**dict.fromkeys(self.scores(), 0.0), **self.least})
 
     def rule(self) -> CompareRule:
         """The rule as the domain knows it."""

@@ -83,7 +83,8 @@ def table_of(rows: Sequence[Mapping[str, Any]]) -> "pa.Table":
     """Rows of plain values as a table; one without columns for none."""
     import pyarrow as pa
 
-    return pa.Table.from_pylist(list(rows)) if rows else pa.table({})
+    names = dict.fromkeys(name for row in rows for name in row)  # from_pylist takes the first row's alone
+    return pa.Table.from_pylist([{name: row.get(name) for name in names} for row in rows]) if rows else pa.table({})
 
 
 def gate_spec(check: str, key: dg.AssetKey, partitions: dg.PartitionsDefinition[str] | None) -> dg.AssetCheckSpec:

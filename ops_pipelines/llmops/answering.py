@@ -119,7 +119,8 @@ Ask: TypeAlias = Callable[[ChatRequest], Awaitable[Asked]]
 class Answering:
     """The Answerer of a recipe. `id` is its release, `look_up` finds passages, `ask` asks, and `new_id` names each answer.
 
-    What the guardrails of a place refuse goes no further, and costs nothing that comes after that place.
+    What the guardrails of a place refuse goes no further, and costs nothing that comes after that place. `guarded_by` is the
+    version of their code, which decides an answer as their policy does.
     """
 
     id: str
@@ -128,6 +129,7 @@ class Answering:
     ask: Ask
     new_id: Callable[[], str]
     look_up: Callable[[str], Sequence[Passage]] = lambda _question: ()
+    guarded_by: str = ""
 
     def prepare(self, question: str, *, also: Sequence[Passage] = ()) -> Prepared:
         """What will be asked; nothing where guardrails refuse the question or what was found, or where nothing was found."""
@@ -209,4 +211,5 @@ class Answering:
 
     def _key(self, asked: str) -> str:
         recipe = self.recipe
-        return digest_json([asked, [pin.id for pin in recipe.providers], recipe.policy.digest if recipe.policy else ""])
+        guards = [recipe.policy.digest, self.guarded_by] if recipe.policy else []
+        return digest_json([asked, [pin.id for pin in recipe.providers], guards])

@@ -6,7 +6,7 @@ the limit that each sets; without a record the limit itself counts, and without 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, TypeAlias
 
@@ -26,12 +26,16 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class AskedCase:
-    """Values that a prompt is asked with, how often against the others, and how long the answer was, where that is known."""
+    """Values that a prompt is asked with, how often against the others, and how long the answer was, where that is known.
+
+    `before` are the values of the earlier prompt, where it is asked with others: it may have been given other passages.
+    """
 
     id: str
     values: Mapping[str, Any]
     weight: float = 1.0
     output_tokens: int | None = None
+    before: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,8 @@ def judge_projected_cost(
 
 
 def _cost_of(before: Prompt, after: Prompt, case: AskedCase, price_of: PriceOf) -> CaseCost:
-    return CaseCost(case.id, _usd(before, case, price_of), _usd(after, case, price_of), case.weight)
+    earlier = case if case.before is None else replace(case, values=case.before)
+    return CaseCost(case.id, _usd(before, earlier, price_of), _usd(after, case, price_of), case.weight)
 
 
 def _usd(prompt: Prompt, case: AskedCase, price_of: PriceOf) -> Decimal:

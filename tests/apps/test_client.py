@@ -2,12 +2,14 @@
 
 import asyncio
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
 from ops_pipelines.adapters.lineage_sources import rooms_of
+from ops_pipelines.adapters.project import find_project
 from ops_pipelines.apps.client import AnswerDoor
 from ops_pipelines.core.clock import Window
 from ops_pipelines.core.errors import ReleaseError
@@ -29,11 +31,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::dagster.PreviewWarning")  # a c
 
 
 @pytest.fixture
-def desk(tmp_path, monkeypatch) -> Desk:
+def desk(tmp_path, monkeypatch) -> Iterator[Desk]:
     for name in ("OPS_HOME", "OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
-    return Desk.at(tmp_path)
+    yield Desk.at(tmp_path)
+    find_project.cache_clear()
 
 
 def asked(desk: Desk, question: str = QUESTION, **more):

@@ -1,9 +1,12 @@
 """`ops ask` and `ops eval run|compare|attribute|calibrate` over a small project with two releases."""
 
 import json
+from collections.abc import Iterator
 
 import pytest
 import yaml
+
+from ops_pipelines.adapters.project import find_project
 
 from ..components.answers_project import ANSWERS, PROMPT, Desk
 
@@ -13,7 +16,7 @@ PROJECT = '[tool.ops]\n[tool.dg.project]\nroot_module = "team"\n'
 
 
 @pytest.fixture
-def desk(tmp_path, monkeypatch) -> Desk:
+def desk(tmp_path, monkeypatch) -> Iterator[Desk]:
     for name in ("OPS_HOME", "OPENAI_BASE_URL", "OPENAI_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
@@ -21,7 +24,8 @@ def desk(tmp_path, monkeypatch) -> Desk:
     (tmp_path / "pyproject.toml").write_text(PROJECT)
     (tmp_path / "team" / "defs" / "desk").mkdir(parents=True)
     (tmp_path / "team" / "defs" / "desk" / "defs.yaml").write_text(yaml.safe_dump(DECLARED))
-    return desk
+    yield desk
+    find_project.cache_clear()
 
 
 @pytest.fixture

@@ -1,9 +1,12 @@
 """A prompt that answers, from its texts to its release, through its assets."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from ops_pipelines.adapters.answerers import recipe_of
 from ops_pipelines.adapters.lineage_sources import rooms_of
+from ops_pipelines.adapters.project import find_project
 from ops_pipelines.core.release import find_release
 from ops_pipelines.core.verdict import Blocked, reasons_of
 from ops_pipelines.core.walk import explain
@@ -19,11 +22,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::dagster.PreviewWarning")  # a c
 
 
 @pytest.fixture
-def desk(tmp_path, monkeypatch) -> Desk:
+def desk(tmp_path, monkeypatch) -> Iterator[Desk]:
     for name in ("OPS_HOME", "OPENAI_BASE_URL", "OPENAI_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
-    return Desk.at(tmp_path)
+    yield Desk.at(tmp_path)
+    find_project.cache_clear()
 
 
 def test_it_is_put_together_evaluated_gated_and_live_and_all_of_it_can_be_found(desk):
