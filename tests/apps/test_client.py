@@ -15,6 +15,7 @@ from ops_pipelines.core.clock import Window
 from ops_pipelines.core.errors import ReleaseError
 from ops_pipelines.core.release import Manifest
 from ops_pipelines.core.walk import explain
+from ops_pipelines.llmops.answer_log import day_of_answer
 from ops_pipelines.llmops.budget import BudgetSpent
 from ops_pipelines.llmops.chat_model import ChatError
 from ops_pipelines.testing.provider import provider_running
@@ -23,6 +24,11 @@ from ops_pipelines.testing.release_store import evidence_against
 
 from ..components.answers_project import Desk, failed_checks
 
+NO_COMMANDS = """\
+refusal: I may not say.
+rules:
+  - {name: no commands, where: output, check: forbidden, action: block, settings: {terms: [ops rollback]}}
+"""
 QUESTION = "How is a release rolled back?"
 EVER = Window(datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 BY_SCRIPT = {"prices": {"openai/desk-4": {"input_usd": 1, "output_usd": 1}}, "cost": {"most_times": None}}
@@ -59,6 +65,16 @@ def test_every_question_is_written_down_with_its_caller_before_it_returns(desk):
     (kept,) = desk.platform.answers.answers(EVER, "desk")
     assert (kept.id, kept.caller.tenant, kept.caller.feature, kept.outcome) == (found.id, "acme", "help", "answered")
     assert desk.platform.calls.find(found.calls[0]).caller == kept.caller
+
+
+def test_an_answer_is_named_by_the_day_of_its_question_and_what_was_withheld_stays_in_the_log(desk):
+    (desk.root / "guards.yaml").write_text(NO_COMMANDS)
+    desk.made(guardrails="guards.yaml", gate={"least": {"refusal": 0.1}, "compared": []})
+    found = asked(desk)
+    (kept,) = desk.platform.answers.answers(EVER, "desk")
+    assert (found.text, found.said, found.passages) == ("I may not say.", "", ())
+    assert ("ops rollback" in kept.answer.said, kept.outcome) == (True, "stopped")
+    assert day_of_answer(found.id) == ("desk", f"{kept.asked_at:%Y-%m-%d}")
 
 
 def test_a_named_release_answers_beside_the_live_one_and_a_rollback_holds_from_the_next_question_on(desk):

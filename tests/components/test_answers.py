@@ -7,9 +7,11 @@ import pytest
 from ops_pipelines.adapters.answerers import recipe_of
 from ops_pipelines.adapters.lineage_sources import rooms_of
 from ops_pipelines.adapters.project import find_project
+from ops_pipelines.components.answers_probe import probes_of
 from ops_pipelines.core.release import find_release
 from ops_pipelines.core.verdict import Blocked, reasons_of
 from ops_pipelines.core.walk import explain
+from ops_pipelines.llmops.evals.case import Case
 from ops_pipelines.llmops.mixture import changed_sources
 from ops_pipelines.testing.provider import provider_running
 from ops_pipelines.testing.provider_script import ProviderScript, Reply, Stage
@@ -63,6 +65,23 @@ def test_a_prompt_whose_cost_multiplies_is_refused_with_its_cases_before_anybody
     refused = desk.platform.releases.releases("desk")[-1]
     assert isinstance(refused.latest.verdict, Blocked)
     assert "rollback" in "; ".join(reasons_of(refused.latest.verdict))
+
+
+def test_more_passages_are_a_cost_of_the_change_though_the_prompt_is_the_same(desk):
+    desk.made(k=1)
+    assert "as much as before" in failed_checks(desk.made(k=4, cost={"most_times": 1.1}))["is_sound"]
+
+
+def test_every_score_of_an_evaluation_is_a_column_though_the_first_case_has_none_of_it(desk):
+    desk.made()
+    columns = desk.platform.lake.read("desk/evaluation", "-").column_names
+    assert {"says", "never", "groundedness", "retrieval_recall"} <= set(columns)
+
+
+def test_a_golden_set_that_grows_by_a_case_changes_one_probe_at_most(desk):
+    cases = [Case(f"c{number}", "Why?", "answerable") for number in range(50)]
+    before, after = (probes_of(some, 12) for some in (cases[:-1], cases))
+    assert len(set(before) - set(after)) <= 1
 
 
 def test_one_that_answers_worse_than_what_is_live_is_refused_by_its_cases(desk):
