@@ -72,6 +72,12 @@ def deepeval() -> Evaluator:
     return _installed("deepeval", "4.3.1", "by_deepeval", DEEPEVAL_TELEMETRY_OPT_OUT="YES")
 
 
+def deepeval_judging() -> Evaluator:
+    """The same library, which only judges: a bare loop of the SDK has asked before, and traced nothing."""
+    found = _installed("deepeval", "4.3.1", "by_deepeval_judging", DEEPEVAL_TELEMETRY_OPT_OUT="YES")
+    return replace(found, name=f"{found.name}, judging answers of the bare loop")
+
+
 def inspect_ai() -> Evaluator:
     return _installed("inspect-ai", "0.3.285", "by_inspect", INSPECT_DISABLE_UPDATE_CHECK="1")
 

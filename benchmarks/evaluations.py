@@ -99,12 +99,13 @@ def _measure(count: int, rounds: int, far_rounds: int) -> Iterator[Row]:
 
 def _near() -> dict[Evaluator, float]:
     """Those whose times are near the bound on them, and so take turns with ours; with how many times theirs ours may be."""
-    return {peers.bare_loop(): LOOP_TIMES, peers.pydantic_evals(): 1, peers.deepeval(): 1 / SLOWER_TIMES}
+    return {peers.bare_loop(): LOOP_TIMES, peers.pydantic_evals(): 1, peers.deepeval_judging(): 1}
 
 
 def _far() -> tuple[tuple[Evaluator, int], ...]:
     """The peers that take several times what ours takes, and what share of the cases each is asked."""
     return (
+        (peers.deepeval(), 1),
         (peers.promptfoo(CONCURRENCY), 1),
         (peers.inspect_ai(), 1),
         (peers.mlflow_genai(CONCURRENCY), SLOW_SHARE),
