@@ -1,6 +1,7 @@
 """The daily canary of what answers: a few cases asked anew of the live release, judged against its own earlier days."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
@@ -57,8 +58,16 @@ def make_probe(prompt: "Prompt", settings: "Answers", platform: Platform) -> Pro
 
 
 def probes_of(cases: Sequence[Case], count: int) -> tuple[Case, ...]:
-    """So many cases, chosen by their ids: an edit of the golden set changes few of them. All of a smaller set."""
-    return tuple(sorted(cases, key=lambda case: digest_json(case.id))[:count])
+    """So many cases, one of each cluster before a second of any, since it is clusters that tell; all of a smaller set.
+
+    They are chosen by their ids, so that an edit of the golden set changes few of them.
+    """
+    ranks: Counter[str] = Counter()
+    ranked = []
+    for case in sorted(cases, key=lambda one: digest_json(one.id)):
+        ranked.append((ranks[case.independent], case))
+        ranks[case.independent] += 1
+    return tuple(case for _, case in sorted(ranked, key=lambda one: one[0])[:count])
 
 
 def probe_day(release: str, run: EvalRun, settings: "Answers", platform: Platform, asked: Sequence[Case]) -> ProbeDay:
