@@ -19,7 +19,6 @@ from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.recipes import retriever_of
 from ops_pipelines.adapters.retrying_chat import RetryingChat
 from ops_pipelines.core.clock import Window
-from ops_pipelines.core.errors import OpsError
 from ops_pipelines.core.release import Release
 from ops_pipelines.llmops.answer_log import answer_id
 from ops_pipelines.llmops.answering import Answering, Asked
@@ -69,11 +68,7 @@ class Opened:
             Choice(RetryingChat(MeteredChat(chat, paid, caller), self.retries), model, breaker)
             for chat, model, breaker in self.providers
         ]
-        try:
-            choice, completion = await FallbackChat(choices, ledger.now).answered(request)
-        except OpsError as error:
-            error.facts["calls"] = noted.ids
-            raise
+        choice, completion = await FallbackChat(choices, ledger.now).answered(request)
         return Asked(completion, choice.chat.provider, noted.usd, noted.ids)
 
     def look_up(self, question: str) -> Sequence[Passage]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.core.clock import Window, window_of_day
@@ -23,24 +24,28 @@ class FoundAnswer:
 
 def calls_in(platform: Platform, window: Window, system: str | None = None) -> Iterator[Call]:
     """The calls that were made in a window, of one system or of all: those of the lake, then what only the log has."""
-    seen = set()
-    for key, day in _days(platform, CALLS, window, system):
-        for call in calls_of_table(platform.lake.read(key, day)):
-            if window.start <= call.called_at < window.end:
-                seen.add(call.id)
-                yield call
-    yield from (call for call in platform.calls.calls(window, system) if call.id not in seen)
+    days = (calls_of_table(platform.lake.read(*day)) for day in _days(platform, CALLS, window, system))
+    compacted = (call for calls in days for call in calls if window.start <= call.called_at < window.end)
+    return _once_each(compacted, platform.calls.calls(window, system))
 
 
 def answers_in(platform: Platform, window: Window, system: str | None = None) -> Iterator[Answered]:
     """The answers to what was asked in a window, likewise."""
+    days = (answers_of_table(platform.lake.read(*day)) for day in _days(platform, ANSWERS, window, system))
+    compacted = (one for answers in days for one in answers if window.start <= one.asked_at < window.end)
+    return _once_each(compacted, platform.answers.answers(window, system))
+
+
+Record = TypeVar("Record", Call, Answered)
+
+
+def _once_each(compacted: Iterable[Record], logged: Iterable[Record]) -> Iterator[Record]:
+    """What was compacted, and then what only the log has."""
     seen = set()
-    for key, day in _days(platform, ANSWERS, window, system):
-        for one in answers_of_table(platform.lake.read(key, day)):
-            if window.start <= one.asked_at < window.end:
-                seen.add(one.id)
-                yield one
-    yield from (one for one in platform.answers.answers(window, system) if one.id not in seen)
+    for one in compacted:
+        seen.add(one.id)
+        yield one
+    yield from (one for one in logged if one.id not in seen)
 
 
 def find_answer(platform: Platform, id: str) -> FoundAnswer | None:

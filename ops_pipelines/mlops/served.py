@@ -139,6 +139,7 @@ def _as_type(column: Any, wanted: "pa.DataType", name: str) -> Any:
 
     try:
         return column if column.type == wanted else column.cast(wanted)
+    # Arrow's own words: a value that the type cannot hold is Invalid, two types without a cast between them NotImplemented.
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise SchemaMismatch(
             f"Feature {name!r} was answered with values of type {column.type} that cannot be {wanted}: {error}",
