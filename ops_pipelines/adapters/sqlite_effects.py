@@ -4,22 +4,22 @@ Each commit is on disk when it returns: what was started is known after a power 
 """
 
 import sqlite3
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from ops_pipelines.adapters.sqlite_file import SQLiteFile, all_or_nothing
+from ops_pipelines.adapters.sqlite_instants import instant_of, micros
 from ops_pipelines.adapters.sqlite_kept_open import KeptOpen
 from ops_pipelines.agentops.effects import Entry, Intent, Outcome, judge_outcome
-from ops_pipelines.core.clock import utc
 from ops_pipelines.core.verdict import Passed, Verdict
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _COLUMNS = "key, tool, arguments, run, release, approval, started_at, until, state, result, by, ended_at"
 
 
 class _File(SQLiteFile):
     kind = "journal of effects"
-    application_id = 0x6F707365
+    application_id = 0x6F70736A
     migrations = (
         """
         CREATE TABLE effects (
@@ -45,7 +45,7 @@ class SQLiteEffectJournal:
             made = connection.execute(
                 "INSERT INTO effects (key, tool, arguments, run, release, approval, started_at, until) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                (*values, _micros(at), _micros(until)),
+                (*values, micros(at), micros(until)),
             )
             return None if made.rowcount == 1 else _entries(connection, intent.key)[0]
 
@@ -57,7 +57,7 @@ class SQLiteEffectJournal:
             found = judge_outcome(next(iter(_entries(connection, key)), None), outcome)
             if isinstance(found, Passed):
                 update = "UPDATE effects SET state = ?, result = ?, by = ?, ended_at = ? WHERE key = ?"
-                connection.execute(update, (outcome.state, outcome.result, outcome.by, _micros(at), key))
+                connection.execute(update, (outcome.state, outcome.result, outcome.by, micros(at), key))
         return found
 
     def entries(self, key: str | None = None) -> tuple[Entry, ...]:
@@ -76,20 +76,12 @@ def _entries(connection: sqlite3.Connection, key: str | None) -> tuple[Entry, ..
     return tuple(_read(row) for row in rows)
 
 
-def _read(row: tuple[str | int | None, ...]) -> Entry:
+def _read(row: tuple[Any, ...]) -> Entry:
     *intent, started_at, until, state, result, by, ended_at = row
     return Entry(
         Intent(*map(str, intent)),
-        _instant(started_at),
-        _instant(until),
+        instant_of(started_at),
+        instant_of(until),
         Outcome(str(state), str(result), str(by)) if state else None,
-        _instant(ended_at) if state else None,
+        instant_of(ended_at) if state else None,
     )
-
-
-def _micros(instant: datetime) -> int:
-    return (utc(instant) - _EPOCH) // timedelta(microseconds=1)
-
-
-def _instant(micros: str | int | None) -> datetime:
-    return _EPOCH + timedelta(microseconds=int(micros or 0))

@@ -3,18 +3,15 @@
 import json
 import sqlite3
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from ops_pipelines.adapters.sqlite_file import SQLiteFile, all_or_nothing
+from ops_pipelines.adapters.sqlite_instants import instant_of, micros
 from ops_pipelines.adapters.sqlite_kept_open import KeptOpen
 from ops_pipelines.agentops.memory import Change, MemoryScope, lost_race
-from ops_pipelines.core.clock import utc
 from ops_pipelines.core.errors import DataError
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _OF_SCOPE = "tenant = ? AND agent = ? AND run = ?"
 
 
@@ -89,10 +86,10 @@ def _row(change: Change) -> tuple[Any, ...]:
             action="Write it with `agentops.memory.remember`, which takes what JSON can hold of it",
             key=change.key,
         ) from error
-    at = (utc(change.at) - _EPOCH) // _MICROSECOND
+    at = micros(change.at)
     return change.key, value, change.writer, change.source, at, change.run, change.step, change.reason
 
 
 def _change(row: tuple[Any, ...]) -> Change:
     key, value, writer, source, at, run, step, reason = row
-    return Change(key, json.loads(value), writer, source, _EPOCH + at * _MICROSECOND, run, step, reason)
+    return Change(key, json.loads(value), writer, source, instant_of(at), run, step, reason)

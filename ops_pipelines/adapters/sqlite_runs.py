@@ -8,15 +8,15 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import astuple
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from ops_pipelines.adapters.sqlite_file import SQLiteFile, all_or_nothing
+from ops_pipelines.adapters.sqlite_instants import instant_of, micros
 from ops_pipelines.adapters.sqlite_kept_open import KeptOpen
 from ops_pipelines.agentops.payload import Payload
 from ops_pipelines.agentops.run_log import EVERY_RUN, Entry, RunFilter, RunSummary, Step, Tally, fault_of, summary_of
-from ops_pipelines.core.clock import Window, utc
+from ops_pipelines.core.clock import Window
 
 _COLUMNS = (
     "id, run, parent, agent, kind, name, occurrence, inputs, outputs, started, ended, decision, error, memory_version, "
@@ -29,8 +29,6 @@ INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
     errors = errors + excluded.errors, tokens = tokens + excluded.tokens, nanos = nanos + excluded.nanos,
     unpriced = unpriced + excluded.unpriced
 """
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _ANOTHER = "another step was kept under this id, and nothing that is kept is changed"
 
 
@@ -114,7 +112,7 @@ def _query(window: Window, of: RunFilter) -> tuple[str, list[Any]]:
     """The runs that are asked for, the newest first; a filter is a condition only where it is set, so that it is indexed."""
     asked = {"name": of.name, "kind": of.kind, "agent": of.agent}
     named = {column: value for column, value in asked.items() if value}
-    conditions, values = ["started >= ?", "started < ?"], [_micros(window.start), _micros(window.end)]
+    conditions, values = ["started >= ?", "started < ?"], [micros(window.start), micros(window.end)]
     if of.failed:
         conditions.append("errors > 0")
     if named:
@@ -139,7 +137,7 @@ def _add_up(connection: sqlite3.Connection, added: Sequence[Step]) -> None:
         by_run.setdefault(step.run, []).append(step)
     for steps in by_run.values():
         run, agent, started, ended, *counts = astuple(summary_of(steps))
-        connection.execute(_ADD, (run, agent, _micros(started), _micros(ended), *counts))
+        connection.execute(_ADD, (run, agent, micros(started), micros(ended), *counts))
 
 
 def _kept_step(connection: sqlite3.Connection, step: Step) -> Step | None:
@@ -154,24 +152,16 @@ def _as_kept(step: Step) -> Step:
 
 def _row(step: Step) -> tuple[Any, ...]:
     place = (step.id, step.run, step.parent, step.agent, step.kind, step.name, step.occurrence)
-    times = (_micros(step.started), _micros(step.ended))
+    times = (micros(step.started), micros(step.ended))
     said = (step.decision, step.error, step.memory_version, step.release)
     return (*place, step.inputs, step.outputs, *times, *said, step.tokens, step.nanos, json.dumps(step.links))
 
 
 def _step(row: tuple[Any, ...]) -> Step:
-    started, ended = _instant(row[9]), _instant(row[10])
+    started, ended = instant_of(row[9]), instant_of(row[10])
     return Step(*row[:9], started, ended, *row[11:17], tuple(json.loads(row[17])))
 
 
 def _summary(row: tuple[Any, ...]) -> RunSummary:
     run, agent, started, ended, *counts = row
-    return RunSummary(run, agent, _instant(started), _instant(ended), *counts)
-
-
-def _micros(instant: datetime) -> int:
-    return (utc(instant) - _EPOCH) // _MICROSECOND
-
-
-def _instant(micros: int) -> datetime:
-    return _EPOCH + micros * _MICROSECOND
+    return RunSummary(run, agent, instant_of(started), instant_of(ended), *counts)

@@ -61,15 +61,13 @@ def make_candidate(prompt: "Prompt", settings: "Answers", platform: Platform, *,
     return Product(table_of(rows), manifest.digest, verdict, inputs, facts=facts, shown=shown)
 
 
-def compose_recipe(
-    name: str, settings: "Answers", platform: Platform, made: Mapping[str, Artefact], *, pin: ProviderPin | None = None
-) -> Recipe:
+def compose_recipe(name: str, settings: "Answers", platform: Platform, made: Mapping[str, Artefact]) -> Recipe:
     """The recipe of the accepted prompt and snapshot; ConfigError for settings that cannot be.
 
     A prompt that pins the offline reader is asked of the provider that the environment names, where it names one.
     """
     prompt = Content.from_json(name, made[f"{name}/prompt"].facts["prompt"])
-    first = pin or _pin(prompt, settings, platform)
+    first = _pin(prompt, settings, platform)
     uses = {settings.provider.uses: str(first.fingerprint)} if settings.provider.uses else {}
     policy = read_policy(platform.project.root / settings.guardrails) if settings.guardrails else None
     return Recipe(

@@ -13,7 +13,7 @@ from ops_pipelines.core.lineage import Artefact
 from ops_pipelines.core.pointer import PRODUCTION, live_evidence, live_release
 from ops_pipelines.core.release import Evidence, Release
 from ops_pipelines.core.verdict import NotEvaluated, Verdict, name_of
-from ops_pipelines.llmops.evals.case import Case
+from ops_pipelines.llmops.evals.case import Case, digest_of_cases
 from ops_pipelines.llmops.evals.compare import Comparison, compare_runs, judge_comparison
 from ops_pipelines.llmops.evals.run import EvalRun
 from ops_pipelines.llmops.evals.summary import judge_run
@@ -38,7 +38,7 @@ def make_comparison(prompt: "Prompt", settings: "Answers", platform: Platform, *
         "run": run_id,
         "commit": platform.project.commit(),
         "inputs": {**candidate.inputs, **inputs},
-        **{name: evaluation.facts[name] for name in ("mlflow_run",) if name in evaluation.facts},
+        "mlflow_run": evaluation.facts.get("mlflow_run"),
     }
     evidence = Evidence(verdict, live.digest if live else None, platform.clock.as_of(), facts)
     platform.releases.save(release.manifest, evidence)
@@ -65,34 +65,47 @@ def judge_candidate(
     cases: Sequence[Case],
     evaluation: Artefact,
 ) -> tuple[Verdict, list[dict[str, Any]]]:
-    """The gate's verdict on a candidate, and each compared score as a row."""
+    """The gate's verdict on a candidate, and each compared score as a row. The candidate's run is the one that is kept."""
     if live and live.digest == release.digest:
         # The same parts gave the release that is live: what let it in still holds.
         let_in = live_evidence(platform.releases, release.manifest.system, PRODUCTION) or live.latest
         return let_in.verdict, []
-    run = evaluate(settings, platform, release, cases)
-    stale = evaluation.facts.get("release") != release.digest or evaluation.facts.get("cases") != run.cases
-    found = {
-        "evaluated": NotEvaluated("it was evaluated as another release, or on other cases")
-        if stale
-        else evaluation.verdict
-    }
-    if settings.gate.scores():
-        found["good enough"] = judge_run(run, settings.gate.bounds())
-    if latency := settings.days.rule().latency:
-        found["latency"] = judge_latency(_latencies(run), latency)
-    rows = []
-    if live:
-        before = evaluate(settings, platform, live, cases)
-        for score in settings.gate.compared:
-            comparison = compare_runs(
-                run.values(score), before.values(score), clusters=run.clusters(), rule=settings.gate.rule()
-            )
-            verdict = judge_comparison(comparison, settings.gate.rule())
-            found[f"{score} against live"] = verdict
-            rows.append(_compared(score, comparison, verdict))
+    run = _kept_run(platform, release, cases, evaluation)
+    if run is None:
+        return NotEvaluated("the candidate was not evaluated as it is, on these cases: evaluate it again"), []
+    found = {"evaluated": evaluation.verdict, **_alone(settings, run)}
+    compared = _beside(settings, run, evaluate(settings, platform, live, cases)) if live else {}
+    verdicts = {score: judge_comparison(one, settings.gate.rule()) for score, one in compared.items()}
+    found |= {f"{score} against live": verdict for score, verdict in verdicts.items()}
     judgements = [Judgement(name, release.digest, verdict) for name, verdict in found.items()]
+    rows = [_compared(score, compared[score], verdict) for score, verdict in verdicts.items()]
     return decide(release.digest, required=list(found), judgements=judgements), rows
+
+
+def _kept_run(platform: Platform, release: Release, cases: Sequence[Case], evaluation: Artefact) -> EvalRun | None:
+    """The run that an evaluation kept; None where it was of another release, or on other cases."""
+    kept = platform.evals.find(str(evaluation.facts.get("evaluation", "none")))
+    if kept is None or kept.facts.get("release") != release.digest or kept.run.cases != digest_of_cases(cases):
+        return None
+    return kept.run
+
+
+def _alone(settings: "Answers", run: EvalRun) -> dict[str, Verdict]:
+    """What is said of a run without looking at what is live."""
+    latency = settings.days.rule().latency
+    return {
+        **({"good enough": judge_run(run, settings.gate.bounds())} if settings.gate.scores() else {}),
+        **({"latency": judge_latency(_latencies(run), latency)} if latency else {}),
+    }
+
+
+def _beside(settings: "Answers", run: EvalRun, before: EvalRun) -> dict[str, Comparison]:
+    """Each score that the gate compares, with how it differs from what is live."""
+    rule, clusters = settings.gate.rule(), run.clusters()
+    return {
+        score: compare_runs(run.values(score), before.values(score), clusters=clusters, rule=rule)
+        for score in settings.gate.compared
+    }
 
 
 def _compared(score: str, comparison: Comparison, verdict: Verdict) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from ops_pipelines.llmops.mixture import changed_sources
 from ops_pipelines.testing.provider import provider_running
 from ops_pipelines.testing.provider_script import ProviderScript, Reply, Stage
 
-from .answers_project import PROMPT, Desk, failed_checks
+from .answers_project import CASES, PROMPT, Desk, failed_checks
 
 LONG = PROMPT.replace("Answer in one", "Be careful, and be precise, and be kind. " * 60 + "Answer in one")
 
@@ -47,8 +47,6 @@ def test_made_again_of_the_same_it_is_the_same_release_and_nobody_is_asked(desk)
 
 
 def test_one_edited_case_is_one_call(desk):
-    from .answers_project import CASES
-
     desk.made()
     desk.golden({**CASES[0], "question": "How does one roll a release back?"}, *CASES[1:])
     desk.made()
@@ -98,6 +96,13 @@ def test_what_is_not_complete_is_never_compared(desk):
     desk.golden({"id": "one", "kind": "answerable", "question": "Why?", "says": ["so"], "cites": ["a.md"]})
     failed = failed_checks(desk.made("desk/evaluation", "desk/comparison", gate={"least": {"never": 1.0}}))
     assert failed == {"is_complete": "not evaluated: never was not scored"}
+
+
+def test_what_was_evaluated_on_other_cases_is_never_compared(desk):
+    desk.made("notes/snapshot", "desk/prompt", "desk/candidate", "desk/evaluation")
+    desk.golden(*CASES[:-1])
+    failed = failed_checks(desk.made("desk/comparison"))
+    assert "was not evaluated as it is, on these cases" in failed["gate"]
 
 
 def test_a_candidate_without_a_snapshot_is_not_evaluated(desk):
