@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -109,17 +109,9 @@ class Desk:
         kept = [_without(case, document) for case in self._golden()]
         self._golden_file.write_text("".join(f"{json.dumps(case)}\n" for case in kept))
 
-    @contextmanager
-    def asking(self, provider: "Provider", model: str) -> Iterator[None]:
+    def asking(self, provider: "Provider", model: str) -> AbstractContextManager[None]:
         """The environment in which the offline reader's place is taken by a provider."""
-        named = {"OPENAI_BASE_URL": provider.base_url, "OPENAI_MODEL": model}
-        before = {name: os.environ.get(name) for name in named}
-        os.environ.update(named)
-        try:
-            yield
-        finally:
-            for name, value in before.items():
-                os.environ.pop(name) if value is None else os.environ.update({name: value})
+        return _provider(OPENAI_BASE_URL=provider.base_url, OPENAI_MODEL=model)
 
     @contextmanager
     def days(self) -> Iterator[Callable[[], None]]:
@@ -162,7 +154,10 @@ def upgraded_embedder() -> "WordEmbedder":
 
 @contextmanager
 def desk_in(home: Path) -> Iterator[Desk]:
-    """The desk under a demo's home. While it is used, its folder is the working directory."""
+    """The desk under a demo's home. While it is used, its folder is the working directory, and no provider is configured.
+
+    A key that lies in the environment is not asked to pay for a demo.
+    """
     from ops_pipelines.adapters.declared import declared_in
     from ops_pipelines.adapters.platform import Platform
     from ops_pipelines.adapters.project import find_project
@@ -175,10 +170,25 @@ def desk_in(home: Path) -> Iterator[Desk]:
     os.chdir(folder)
     find_project.cache_clear()
     try:
-        yield Desk(folder, Platform.embedded(find_project()), declared)
+        with _provider():
+            yield Desk(folder, Platform.embedded(find_project()), declared)
     finally:
         os.chdir(here)
         find_project.cache_clear()
+
+
+@contextmanager
+def _provider(**configured: str) -> Iterator[None]:
+    """The environment with this provider and no other."""
+    names = ("OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL")
+    before = {name: os.environ.pop(name) for name in names if name in os.environ}
+    os.environ.update(configured)
+    try:
+        yield
+    finally:
+        for name in names:
+            os.environ.pop(name, None)
+        os.environ.update(before)
 
 
 def _copy(root: Path, folder: Path) -> None:
