@@ -21,7 +21,7 @@ from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed
 from ops_pipelines.mlops.retraining_requests import RETRAINING
 
 from .conftest import write_tree
-from .test_year import DATA, MODEL, RETRAIN, RULED, RULES, W1, W4, W6, W7, at, project_root, story
+from .town_year import DATA, MODEL, RETRAIN, RULED, RULES, W1, W4, W6, W7, at, project_root, story
 
 __all__ = ["at", "project_root", "story"]  # fixtures
 
