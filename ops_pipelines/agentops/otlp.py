@@ -2,7 +2,7 @@
 
 The GenAI conventions are still in development, so older names and those of OpenInference are read, too. A span that no
 convention explains is work of an agent. What comes from the network is anybody's: each span is taken or named as rejected,
-and sizes, depths and counts have limits. Protobuf has the same fields: its reader gives them here.
+and sizes, depths and counts have limits. Protobuf has the same fields: `adapters.otlp_wire` gives them here.
 """
 
 import json
@@ -132,7 +132,7 @@ def _entry(span: Any, service: str, writer: Writer, limits: SpanLimits, counts: 
     name = writer.word(str(_first(known, (OPS_NAME, *NAMES.get(kind, ()))) or span.get("name") or "unknown"))
     started, ended = _instant(span, "startTimeUnixNano"), _instant(span, "endTimeUnixNano")
     counts[run, parent, kind, name] += 1
-    sent, came = _values(known, kind, writer)
+    sent, came = _values(known, kind, _events(span, limits), writer)
     step = Step(
         id=id,
         run=run,
@@ -158,20 +158,28 @@ def _entry(span: Any, service: str, writer: Writer, limits: SpanLimits, counts: 
     return Entry(step, tuple(payload for payload in (sent, came) if payload))
 
 
-def _values(known: Mapping[str, Any], kind: str, writer: Writer) -> tuple[Payload | None, Payload | None]:
-    """What went in and came out; attributes that no convention explains are kept beside what went in."""
+def _values(
+    known: Mapping[str, Any], kind: str, events: list[Any], writer: Writer
+) -> tuple[Payload | None, Payload | None]:
+    """What went in and came out; events, and attributes that no convention explains, are kept beside what went in."""
     explained = _OURS.union(_INPUTS, _OUTPUTS, _OPERATIONS, NAMES.get(kind, ()), NAMES[AGENT], *_TOKENS, [TOTAL_TOKENS])
     rest = {name: value for name, value in known.items() if name not in explained}
     sent = _read(_first(known, _INPUTS))
-    given = {"inputs": sent, "attributes": rest} if rest else sent
+    beside = {name: value for name, value in (("attributes", rest), ("events", events)) if value}
+    given = {"inputs": sent, **beside} if beside else sent
     return writer.payload(plain(given)), writer.payload(plain(_read(_first(known, _OUTPUTS))))
 
 
 def _attributes(span: Mapping[str, Any], limits: SpanLimits) -> dict[str, Any]:
     found = _mappings(span, "attributes")
-    if len(found) > limits.attributes or len(_mappings(span, "links")) > limits.attributes:
-        raise _Refused(f"a span has at most {limits.attributes} attributes and links")
+    if any(len(_mappings(span, part)) > limits.attributes for part in ("attributes", "links", "events")):
+        raise _Refused(f"a span has at most {limits.attributes} attributes, links and events")
     return {str(one.get("key")): _value(one.get("value"), limits.depth) for one in found}
+
+
+def _events(span: Mapping[str, Any], limits: SpanLimits) -> list[Any]:
+    """What happened under way, an exception for choice, as plain values."""
+    return [{"name": one.get("name"), **_attributes(one, limits)} for one in _mappings(span, "events")]
 
 
 def _value(value: Any, depth: int) -> Any:
