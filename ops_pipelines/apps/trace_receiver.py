@@ -15,10 +15,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ops_pipelines.adapters.otlp_parts import TooManyParts
-from ops_pipelines.adapters.otlp_wire import MEDIA_TYPES, PROTOBUF, answer, read_request, refusal
+from ops_pipelines.adapters.otlp_wire import JSON, MEDIA_TYPES, PROTOBUF, answer, read_request, refusal
 from ops_pipelines.agentops.otlp import SpanLimits, import_spans
-from ops_pipelines.agentops.recording import Keep, Writer
-from ops_pipelines.agentops.redaction import Redactor
+from ops_pipelines.agentops.recording import Writer
 from ops_pipelines.apps.bounded_body import BodyRefused, discard, read_bounded, too_large
 from ops_pipelines.apps.model_server.events import tell
 from ops_pipelines.core.errors import ConfigError, DataError, OpsError
@@ -58,11 +57,11 @@ class Answered:
 
 
 class TraceReceiver:
-    """Takes export requests and keeps their spans by `keep`, which is a run log's `append`."""
+    """Takes export requests and keeps their spans by a writer, which takes out what is secret before anything is kept."""
 
-    def __init__(self, keep: Keep, redactor: Redactor, settings: ReceiverSettings | None = None) -> None:
+    def __init__(self, writer: Writer, settings: ReceiverSettings | None = None) -> None:
         self.settings = settings or ReceiverSettings()
-        self._writer = Writer(keep, redactor)
+        self._writer = writer
         self._waiting = 0
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="spans")
 
@@ -150,6 +149,8 @@ def make_app(receiver: TraceReceiver) -> "ASGIApp":
     from starlette.applications import Starlette
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
+    from starlette.requests import Request
+    from starlette.responses import Response
     from starlette.routing import Route
 
     @asynccontextmanager
@@ -157,9 +158,12 @@ def make_app(receiver: TraceReceiver) -> "ASGIApp":
         yield
         receiver.stop()
 
+    async def _health(request: Request) -> Response:  # noqa: ARG001
+        return Response(b'{"status": "ok"}', media_type=JSON)
+
     hosts = ["127.0.0.1", "localhost", "::1", "[::1]"]
     return Starlette(
-        routes=[Route(PATH, receiver.receive, methods=["POST"])],
+        routes=[Route(PATH, receiver.receive, methods=["POST"]), Route("/health", _health)],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)],
         lifespan=lifespan,
     )

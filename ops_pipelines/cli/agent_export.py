@@ -25,12 +25,10 @@ def export(
     """Send what came into the run log since the last time to MLflow, or to whatever takes OTLP; exit 3 where it is away."""
     from ops_pipelines.adapters.mlflow_traces import following, send_again
     from ops_pipelines.adapters.platform import Platform
-    from ops_pipelines.adapters.sqlite_runs import SQLiteRunLog
     from ops_pipelines.adapters.trace_cursor import cursor_of
 
     platform = Platform.embedded()
-    home = platform.project.home
-    log, cursor = SQLiteRunLog(home / "log" / "runs.db"), cursor_of(home, to or otlp)
+    log, cursor = platform.runs, cursor_of(platform.project.home, to or otlp)
     destination = _destination(to, otlp, platform.registry)
     if again:
         _tell({"again": send_again(log, cursor, destination)}, as_json=as_json)

@@ -13,19 +13,16 @@ def receive(
     ] = 16,
 ) -> None:
     """Take spans over OTLP (HTTP, protobuf or JSON) into the run log: redacted, and on the disk before they are answered."""
-    from ops_pipelines.adapters.project import find_project
-    from ops_pipelines.adapters.secret_scan import find_secrets
-    from ops_pipelines.adapters.sqlite_runs import SQLiteRunLog
-    from ops_pipelines.agentops.redaction import Redactor
+    from ops_pipelines.adapters.agents import writer_of
+    from ops_pipelines.adapters.platform import Platform
     from ops_pipelines.apps.trace_receiver import PATH, ReceiverSettings, TraceReceiver, serve_traces
 
-    home = find_project().home
-    home.mkdir(parents=True, exist_ok=True)
-    log = SQLiteRunLog(home / "log" / "runs.db")
+    platform = Platform.embedded()
+    platform.project.home.mkdir(parents=True, exist_ok=True)
     settings = ReceiverSettings(port=port, most_bytes=most_megabytes << 20)
     url = f"http://{settings.host}:{port}{PATH}"
     with suppress(KeyboardInterrupt):  # by Ctrl-C it has ended as it was told to
         serve_traces(
-            TraceReceiver(log.append, Redactor(find_secrets), settings),
+            TraceReceiver(writer_of(platform), settings),
             listens=lambda: print(f"{url} takes spans; Ctrl-C ends it", flush=True),
         )

@@ -14,7 +14,7 @@ from ops_pipelines.adapters.otlp_wire import JSON, MEDIA_TYPES, PROTOBUF, protob
 from ops_pipelines.adapters.sqlite_runs import SQLiteRunLog
 from ops_pipelines.agentops.otlp import SpanLimits
 from ops_pipelines.agentops.otlp_export import export_spans
-from ops_pipelines.agentops.redaction import Redactor
+from ops_pipelines.agentops.recording import Writer
 from ops_pipelines.apps.trace_receiver import ReceiverSettings, TraceReceiver, make_app, serve_traces
 from ops_pipelines.core.errors import ConfigError
 from ops_pipelines.testing.run_log import RUN, MemoryRunLog, entry_of
@@ -40,7 +40,7 @@ class World:
 
     def __init__(self, log=None, **settings):
         self.log = log or MemoryRunLog()
-        self.receiver = TraceReceiver(self.log.append, Redactor(), ReceiverSettings(**settings))
+        self.receiver = TraceReceiver(Writer(self.log.append), ReceiverSettings(**settings))
 
     def post(self, body, media_type=PROTOBUF, *, host="127.0.0.1:4318", chunk=1 << 16, **headers):
         named = {"host": host, "content-type": media_type, **{k.replace("_", "-"): v for k, v in headers.items()}}
