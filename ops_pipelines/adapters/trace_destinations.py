@@ -47,6 +47,11 @@ class OtlpEndpoint:
         """Post a request as protobuf; see Destination."""
         self._ask(self.url, content=protobuf_of(request), headers={"content-type": PROTOBUF, **self._headers})
 
+    def close(self) -> None:
+        """Ends the connection, if one was made."""
+        if "_client" in self.__dict__:
+            self._client.close()
+
     def _ask(self, url: str, **how: Any) -> Any:
         try:
             answer = self._client.post(url, **how)

@@ -4,6 +4,7 @@ import json
 import socket
 import sys
 import threading
+from contextlib import closing
 
 import pytest
 
@@ -92,7 +93,8 @@ class TestOtlpEndpointBeforeOurReceiver(DestinationConformance):
     def destination(self, file):
         port = free_port()
         with running([sys.executable, "-c", RECEIVER, str(file), str(port)], port, "/health"):
-            yield OtlpEndpoint(f"http://127.0.0.1:{port}/v1/traces")
+            with closing(OtlpEndpoint(f"http://127.0.0.1:{port}/v1/traces")) as made:
+                yield made
 
     @pytest.fixture
     def shown(self, file):
