@@ -145,6 +145,8 @@ def test_what_a_text_has_at_all_spares_searches_and_changes_nothing_that_is_foun
     assert bare.text(f"{text} é") == f"{bare.text(text)} é"
 
 
-@pytest.mark.parametrize("text", ["paſſword: hunter22", "toKen = hunter22", "baſic QWxhZGRpbjpvcGVu"])
+@pytest.mark.parametrize(
+    "text", ["pa\u017f\u017fword: hunter22", "to\u212aen = hunter22", "ba\u017fic QWxhZGRpbjpvcGVu"]
+)
 def test_letters_of_other_scripts_that_are_taken_for_ours_hide_nothing(text):
     assert "[redacted" in Redactor().text(text)
