@@ -44,7 +44,7 @@ def run_tool(work: Callable[[], Any], *, seconds: float, most_bytes: int, late: 
         if is_late:
             late(found)
 
-    _hand_over(body)
+    hand_over(body)
     answered.acquire(timeout=seconds)
     with lock:
         if not ran[0].in_time:
@@ -78,7 +78,7 @@ _IDLE: "deque[SimpleQueue[Callable[[], None]]]" = deque()
 os.register_at_fork(after_in_child=_IDLE.clear)  # a child process has none of its parent's threads
 
 
-def _hand_over(body: Callable[[], None]) -> None:
+def hand_over(body: Callable[[], None]) -> None:
     """Run something in a thread that waits for work, or in a new one; one that hangs is not handed anything else."""
     try:
         inbox = _IDLE.pop()
