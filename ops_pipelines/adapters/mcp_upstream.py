@@ -77,7 +77,7 @@ class Upstream:
             with suppress(Exception):  # it may be broken
                 await asyncio.wait_for(client.close(), _LIST_SECONDS)
 
-    async def call(self, tool: str, arguments: Mapping[str, Any], *, meta: Mapping[str, Any], seconds: float) -> Any:
+    async def call(self, tool: str, arguments: Mapping[str, Any], *, meta: Mapping[str, Any]) -> Any:
         """What a tool returns, as `content` and `structuredContent`.
 
         EffectNotDone where it was not called, or said an error that its owner declared to be clean; ToolFailed for another
@@ -86,7 +86,7 @@ class Upstream:
         name = tool.removeprefix(self.offer.prefix)
         client = await self._good_for(tool)
         try:
-            found = await client.call_tool_mcp(name, dict(arguments), timeout=seconds, meta=dict(meta) or None)
+            found = await client.session.call_tool(name, dict(arguments), meta=dict(meta) or None)
         except BaseException:
             self._listed_at = None  # look again before the next call, and connect again where that fails
             raise

@@ -6,8 +6,8 @@ was acknowledged. Beside the steps a line per run is kept, by which runs are lis
 
 import json
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import astuple
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +59,12 @@ class _File(SQLiteFile):
 class SQLiteRunLog:
     """The RunLog of one file, which is made when the first step is kept; its folder's folder has to be there.
 
-    DataError where the file cannot be used. Each `append` is one commit.
+    DataError where the file cannot be used. Each `append` is one commit. Without `durable` what was kept survives the
+    death of its process, and a power cut may take the last of it back: for steps that changed nothing.
     """
 
-    def __init__(self, path: Path, *, timeout_seconds: float = 30.0) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, timeout_seconds: float = 30.0, durable: bool = True) -> None:
+        self.path, self._durable = path, durable
         self._kept = KeptOpen(_File(path, timeout_seconds=timeout_seconds))
 
     def append(self, entries: Sequence[Entry]) -> Tally:
@@ -72,7 +73,7 @@ class SQLiteRunLog:
             return Tally(0)
         rejected = [(entry.step.id, fault) for entry in entries if (fault := fault_of(entry))]
         good = [entry for entry in entries if not fault_of(entry)] if rejected else entries
-        with self._kept.use_to_write() as connection, all_or_nothing(connection):
+        with self._kept.use_to_write() as connection, self._transaction(connection):
             added = []
             for entry in good:
                 if _added(connection, entry):
@@ -81,6 +82,12 @@ class SQLiteRunLog:
                     rejected.append((entry.step.id, _ANOTHER))
             _add_up(connection, added)
         return Tally(len(entries) - len(rejected), tuple(rejected))
+
+    @contextmanager
+    def _transaction(self, connection: sqlite3.Connection) -> Iterator[None]:
+        connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
+        with all_or_nothing(connection):
+            yield
 
     def steps(self, run: str) -> tuple[Step, ...]:
         """The steps of a run, in the order in which they were kept; none where there is no file."""
@@ -136,8 +143,9 @@ def _add_up(connection: sqlite3.Connection, added: Sequence[Step]) -> None:
     for step in added:
         by_run.setdefault(step.run, []).append(step)
     for steps in by_run.values():
-        run, agent, started, ended, *counts = astuple(summary_of(steps))
-        connection.execute(_ADD, (run, agent, micros(started), micros(ended), *counts))
+        line = summary_of(steps)
+        counts = (line.steps, line.errors, line.tokens, line.nanos, line.unpriced)
+        connection.execute(_ADD, (line.run, line.agent, micros(line.started), micros(line.ended), *counts))
 
 
 def _kept_step(connection: sqlite3.Connection, step: Step) -> Step | None:

@@ -36,7 +36,7 @@ def run_tool(work: Callable[[], Any], *, seconds: float, most_bytes: int, late: 
     answered.acquire()
 
     def body() -> None:
-        found = _came_to(lambda: context.run(work), most_bytes)
+        found = came_to(lambda: context.run(work), most_bytes)
         with lock:
             ran[0] = found
             is_late = given_up.is_set()
@@ -65,7 +65,8 @@ def as_text(result: Any, most_bytes: int) -> tuple[str, bool]:
     return canonical_json(told).decode(), True
 
 
-def _came_to(work: Callable[[], Any], most_bytes: int) -> Ran:
+def came_to(work: Callable[[], Any], most_bytes: int) -> Ran:
+    """What some work comes to, however long it takes."""
     try:
         text, truncated = as_text(work(), most_bytes)
         return Ran(text, truncated)

@@ -1,51 +1,67 @@
-"""An MCP server in front of other MCP servers: what they offer, as far as it is declared, behind one gate."""
+"""An MCP server in front of other MCP servers: what they offer, as far as it is declared, behind one gate.
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+It is made on the protocol's own library, and not on a framework above that: there is nothing left to look up or to
+validate once the gate has judged a call, and each layer costs what the gate costs.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from ops_pipelines.adapters.mcp_upstream import Upstream
 from ops_pipelines.agentops.tool_registry import Tool, ToolRegistry
-from ops_pipelines.apps.tool_gateway.bridge import Carried, OnLoop
-from ops_pipelines.apps.tool_gateway.door import middleware
+from ops_pipelines.apps.tool_gateway.carried import carried
+from ops_pipelines.apps.tool_gateway.requests import asked_of, shown
 from ops_pipelines.apps.tool_gateway.sessions import Sessions
 
 if TYPE_CHECKING:
-    from fastmcp import FastMCP
+    from mcp.server import Server
 
-Judge = Callable[[ToolRegistry, Mapping[str, OnLoop]], Sessions]
+Does = Callable[[Mapping[str, Any]], Awaitable[Any]]
+Judge = Callable[[ToolRegistry, Mapping[str, Does]], Sessions]
 """Makes the gates, from the tools that the servers offer and what does them."""
 
 
 @asynccontextmanager
-async def gateway(
-    upstreams: Sequence[Upstream], judge: Judge, *, name: str = "gateway", seconds: float = 60.0
-) -> "AsyncIterator[FastMCP[Any]]":
-    """The server while its upstreams are open, one session each. A tool is waited for so many seconds.
+async def gateway(upstreams: Sequence[Upstream], judge: Judge, *, name: str = "gateway") -> "AsyncIterator[Server[Any]]":
+    """The server while its upstreams are open, one session each.
 
     DataError where a server cannot be reached, ConfigError for a wrong declaration, or two tools of one name.
     """
-    from fastmcp import FastMCP
-
     async with AsyncExitStack() as open_servers:
-        functions: dict[str, OnLoop] = {}
+        functions: dict[str, Does] = {}
         tools: list[Tool] = []
         for upstream in upstreams:
             open_servers.push_async_callback(upstream.close)
             offered = await upstream.open()
             tools += offered
-            functions |= {tool.name: _on(upstream, tool.name, seconds) for tool in offered}
-        server: FastMCP[Any] = FastMCP(name)
-        server.add_middleware(middleware(judge(ToolRegistry(tools), functions)))
-        yield server
+            functions |= {tool.name: _does(upstream, tool.name) for tool in offered}
+        yield server_of(judge(ToolRegistry(tools), functions), name)
 
 
-def _on(upstream: Upstream, tool: str, seconds: float) -> OnLoop:
-    """A tool of an upstream. It is waited for longer than the gate does, so that a late answer is still written down."""
-    longest = 2 * seconds
+def server_of(sessions: Sessions, name: str) -> "Server[Any]":
+    """A server that shows the tools of the gate's registry, and does what is called of it through the gate."""
+    from mcp.server import Server
+    from mcp_types import CallToolRequestParams, CallToolResult, ListToolsResult, PaginatedRequestParams
+    from mcp_types import Tool as Shown
 
-    async def work(arguments: Mapping[str, Any], carried: Carried) -> Any:
-        return await upstream.call(tool, arguments, meta=carried.meta, seconds=longest)
+    listed = [
+        Shown(name=tool.name, description=tool.description, input_schema=dict(tool.schema))
+        for tool in sessions.parts.registry
+    ]
 
-    return OnLoop(asyncio.get_running_loop(), work, longest + 1)
+    async def list_tools(context: Any, params: PaginatedRequestParams | None) -> ListToolsResult:  # noqa: ARG001
+        return ListToolsResult(tools=listed)
+
+    async def call_tool(context: Any, params: CallToolRequestParams) -> CallToolResult:
+        answer = await sessions.call(asked_of(params.name, params.arguments, context))
+        return CallToolResult.model_validate(shown(answer))
+
+    return Server(name, on_list_tools=list_tools, on_call_tool=call_tool)
+
+
+def _does(upstream: Upstream, tool: str) -> Does:
+    async def work(arguments: Mapping[str, Any]) -> Any:
+        return await upstream.call(tool, arguments, meta=carried().meta)
+
+    return work
