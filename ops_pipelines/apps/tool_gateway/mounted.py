@@ -5,6 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ops_pipelines.adapters.mcp_tools import Declared, Listed, tools_listed
+from ops_pipelines.agentops.tool_call import Done
 from ops_pipelines.agentops.tool_registry import Tool
 from ops_pipelines.apps.tool_gateway.carried import carried
 from ops_pipelines.apps.tool_gateway.requests import asked_of, shown
@@ -12,6 +13,7 @@ from ops_pipelines.apps.tool_gateway.sessions import Sessions
 
 if TYPE_CHECKING:
     from fastmcp import FastMCP
+    from fastmcp.tools.base import ToolResult
 
 
 async def registry_of(server: "FastMCP[Any]", declared: Mapping[str, Declared]) -> tuple[Tool, ...]:
@@ -46,18 +48,22 @@ def gated_server(server: "FastMCP[Any]", sessions: Sessions) -> "FastMCP[Any]":
         async def on_call_tool(self, context: Any, call_next: Any) -> ToolResult:
             request = context.fastmcp_context.request_context if context.fastmcp_context else None
             asked = asked_of(context.message.name, context.message.arguments, request)
-            answer = await sessions.call(asked, partial(_served, context, call_next))
+            came: list[ToolResult] = []
+            answer = await sessions.call(asked, partial(_served, context, call_next, came))
+            if came and isinstance(answer, Done) and not answer.truncated:
+                return came[0]  # as the server made it
             return ToolResult.from_mcp_result(CallToolResult.model_validate(shown(answer)))
 
     server.add_middleware(Door())
     return server
 
 
-async def _served(context: Any, call_next: Any, arguments: Mapping[str, Any]) -> Any:
-    """The tool of the server, given what the gate let through."""
+async def _served(context: Any, call_next: Any, came: "list[ToolResult]", arguments: Mapping[str, Any]) -> Any:
+    """The tool of the server, given what the gate let through; `came` is told the result itself."""
     from mcp_types import CallToolRequestParams
 
     message = CallToolRequestParams(name=context.message.name, arguments=dict(arguments))
     found = await call_next(context.copy(message=message))
+    came.append(found)
     plain = {"content": [part.model_dump(mode="json", by_alias=True, exclude_none=True) for part in found.content]}
     return plain | ({} if found.structured_content is None else {"structuredContent": found.structured_content})
