@@ -21,15 +21,25 @@ from ops_pipelines.adapters.objects import ObjectStore
 from ops_pipelines.adapters.preflight import judge_coming_back, judge_going_live
 from ops_pipelines.adapters.project import Project, find_project
 from ops_pipelines.adapters.sqlite_answers import SQLiteAnswerLog
+from ops_pipelines.adapters.sqlite_approvals import SQLiteApprovalStore
 from ops_pipelines.adapters.sqlite_audit import SQLiteAuditLog
 from ops_pipelines.adapters.sqlite_budget import SQLiteBudgetStore
 from ops_pipelines.adapters.sqlite_calls import SQLiteCallLog
 from ops_pipelines.adapters.sqlite_canaries import SQLiteCanaryStore
+from ops_pipelines.adapters.sqlite_decisions import SQLiteDecisionLog
+from ops_pipelines.adapters.sqlite_effects import SQLiteEffectJournal
 from ops_pipelines.adapters.sqlite_evals import SQLiteEvals
+from ops_pipelines.adapters.sqlite_memory import SQLiteMemoryStore
 from ops_pipelines.adapters.sqlite_predictions import SQLitePredictionLog
 from ops_pipelines.adapters.sqlite_principals import SQLitePrincipalStore
 from ops_pipelines.adapters.sqlite_releases import SQLiteReleaseStore
 from ops_pipelines.adapters.sqlite_retraining import SQLiteRetrainingLog
+from ops_pipelines.adapters.sqlite_runs import SQLiteRunLog
+from ops_pipelines.agentops.approval import ApprovalStore
+from ops_pipelines.agentops.decision_log import DecisionLog
+from ops_pipelines.agentops.effects import EffectJournal
+from ops_pipelines.agentops.memory import MemoryStore
+from ops_pipelines.agentops.run_log import RunLog
 from ops_pipelines.core import principal
 from ops_pipelines.core.clock import Clock
 from ops_pipelines.core.errors import ArtefactError, DataError, OpsError
@@ -84,6 +94,11 @@ class Platform:
     answers: AnswerLog
     budgets: BudgetStore
     evals: SQLiteEvals
+    runs: RunLog
+    decisions: DecisionLog
+    approvals: ApprovalStore
+    effects: EffectJournal
+    memory: MemoryStore
 
     @classmethod
     def embedded(cls, project: Project | None = None) -> "Platform":
@@ -106,6 +121,11 @@ class Platform:
             answers=SQLiteAnswerLog(here.home / "log" / "calls.db"),
             budgets=SQLiteBudgetStore(here.home / "log" / "budgets.db"),
             evals=SQLiteEvals(here.home / "log" / "evals.db"),
+            runs=SQLiteRunLog(here.home / "log" / "runs.db"),
+            decisions=SQLiteDecisionLog(here.home / "log" / "decisions.db"),
+            approvals=SQLiteApprovalStore(here.home / "approvals.db"),
+            effects=SQLiteEffectJournal(here.home / "log" / "effects.db"),
+            memory=SQLiteMemoryStore(here.home / "memory.db"),
         )
 
     def origin(self, run_id: str, code: str) -> Origin:

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from ops_pipelines.adapters.agent_parts import judge_agent
 from ops_pipelines.adapters.corpora import Corpora
 from ops_pipelines.adapters.objects import ObjectStore
 from ops_pipelines.adapters.predictor import judge_features, judge_promotion, judge_return
@@ -26,6 +27,7 @@ def judge_going_live(
         "features": partial(judge_features, objects),
         "answers": answers,
         "recipe": partial(judge_recipe, objects.get, corpora),
+        "agent": partial(judge_agent, objects.get),
     }
     composed = judge_composition(release, find=find, resolves=resolves, live=live, fits=fits)
     return Passed({**own.evidence, **composed.evidence}) if isinstance(composed, Passed) else composed
@@ -38,7 +40,11 @@ def judge_coming_back(
 
     What it operates is not looked at: putting something back has to work on the day on which everything else does not.
     """
-    fits = {"answers": partial(judge_return, objects), "recipe": partial(judge_recipe, objects.get, corpora)}
+    fits = {
+        "answers": partial(judge_return, objects),
+        "recipe": partial(judge_recipe, objects.get, corpora),
+        "agent": partial(judge_agent, objects.get),
+    }
     return judge_composition(release, find=find, resolves=resolves, fits=fits)
 
 

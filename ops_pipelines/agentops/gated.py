@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ops_pipelines.agentops.tool_call import VALIDATE, Denied
-from ops_pipelines.agentops.tool_function import ToolFunction, tool_of
+from ops_pipelines.agentops.tool_function import DoesTool, ToolFunction, tool_of
 from ops_pipelines.agentops.tool_gate import Gate
 from ops_pipelines.agentops.tool_registry import Tool, ToolRegistry
 
@@ -63,7 +63,7 @@ def within(gate: Gate) -> Iterator[Gate]:
 
 
 def tools_of(
-    functions: Iterable[Gated | ToolFunction],
+    functions: Iterable[Gated | DoesTool],
 ) -> tuple[ToolRegistry, Mapping[str, Callable[[Mapping[str, Any]], Any]]]:
     """The registry of some functions, and what does each of them: two of a gate's parts."""
     does = [one.does if isinstance(one, Gated) else one for one in functions]

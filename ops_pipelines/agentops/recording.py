@@ -58,13 +58,17 @@ class StepFailed(OpsError):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an act came to, with what it took: tokens, billionths of a dollar, the version of the memory that was read."""
+    """What an act came to, with what it took: tokens, billionths of a dollar, the version of the memory that was read.
+
+    `decision` is what a gate said of it, empty where that let it through.
+    """
 
     value: Any
     tokens: int | None = None
     nanos: int | None = None
     memory_version: str = ""
     links: tuple[str, ...] = ()
+    decision: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +258,11 @@ class Scope:
         """Note what the agent decided, or came to at its end."""
         self.call(DECISION, name, value, lambda: None)
 
+    def kept_as(self, value: Any) -> str:
+        """The digest under which a value is kept: the same for what differs only in what is taken out before it is kept."""
+        payload = self._tape.writer.payload(plain(value))
+        return payload.digest if payload else ""
+
     def call(self, kind: str, name: str, inputs: Any, act: Act) -> Any:
         """What the outside answers to inputs, as JSON can hold it, once it is kept."""
         asking = self._asking(kind, name, inputs, act)
@@ -299,7 +308,7 @@ class Scope:
             outputs=came.digest if came else "",
             started=answer.started,
             ended=max(answer.ended, answer.started),
-            decision=writer.word(str(sent.shown())) if sent and asked.kind == DECISION else "",
+            decision=writer.word(str(sent.shown()) if sent and asked.kind == DECISION else outcome.decision),
             error=writer.word(_error(outcome.value), _LONGEST_ERROR) if answer.failed else "",
             memory_version=writer.word(outcome.memory_version),
             release=self._tape.release,

@@ -49,7 +49,7 @@ class RecordedSteps:
     def answer(self, step: Step, asked: Asked) -> Answer:
         """What was recorded; DataError where it was shortened."""
         value = self.recording.value(step.outputs)
-        outcome = Outcome(value, step.tokens, step.nanos, step.memory_version, step.links)
+        outcome = Outcome(value, step.tokens, step.nanos, step.memory_version, step.links, step.decision)
         instead = () if step.inputs == asked.inputs else (self.recording.value(step.inputs),)
         return Answer(step.occurrence, outcome, step.started, step.ended, failed=bool(step.error), instead=instead)
 
@@ -125,8 +125,8 @@ def first_of(recording: Recording) -> Step:
 
 
 def played_in(recording: Recording) -> tuple[Step, ...]:
-    """The steps that the program itself took: all but the note that says that the run is a fork."""
-    return tuple(step for step in recording.steps if (step.kind, step.name) != (DECISION, FORK))
+    """The steps that the program itself took: all but what the run notes of itself."""
+    return tuple(step for step in recording.steps if step.kind != DECISION or step.name not in NOTES)
 
 
 def edited_in(recording: Recording) -> Mapping[str, str]:
@@ -144,8 +144,8 @@ def outcome_of(program: Program, scope: Scope) -> Any:
         return failed
 
 
-FORK = "fork"
-"""The name of the decision that says of a run of what other one it is a fork."""
+FORK, WAITS, RESUMED = NOTES = ("fork", "waits", "resumed")
+"""The decisions that a run notes of itself: of what other one it is a fork, for what it waits, that somebody resumes it."""
 UNREDACTED = Writer(lambda entries: Tally(len(entries)))
 """Keeps nothing and takes nothing out: for recordings that were written without a Redactor."""
 

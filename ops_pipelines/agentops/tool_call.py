@@ -72,5 +72,15 @@ class Denied:
 Answer = Done | Waiting | Denied
 
 
+def answer_from_json(record: Mapping[str, Any]) -> Answer:
+    """The answer that `to_json` wrote."""
+    said = {name: value for name, value in record.items() if name not in ("status", "do")}
+    if record["status"] == "done":
+        return Done(**said)
+    if record["status"] == "waiting":
+        return Waiting(**said)
+    return Denied(**said, do=record["do"], is_unknown=record["status"] == "unknown")
+
+
 class EffectNotDone(Exception):
     """Raised by a tool with an effect that knows that nothing has happened: every other error leaves it unknown."""

@@ -11,7 +11,7 @@ its text, and no text becomes a number.
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from ops_pipelines.agentops.tool_registry import Tool
 from ops_pipelines.core.errors import ConfigError
@@ -19,6 +19,17 @@ from ops_pipelines.core.fingerprint import canonical_json
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
+
+
+class DoesTool(Protocol):
+    """A tool with what does it, given plain JSON that the tool's schema has let through."""
+
+    @property
+    def tool(self) -> Tool:
+        """The tool, for a registry."""
+
+    def __call__(self, arguments: Mapping[str, Any], /) -> Any:
+        """What comes of a call; EffectNotDone where it knows that nothing was done."""
 
 
 @dataclass(frozen=True, slots=True)

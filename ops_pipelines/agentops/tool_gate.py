@@ -15,11 +15,12 @@ protects from an agent's mistakes and from what strangers write, and not from ho
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from threading import Lock
 from typing import Any
 
@@ -27,6 +28,7 @@ from ops_pipelines.agentops.approval import PENDING, Binding, Request
 from ops_pipelines.agentops.breaker import Breaker
 from ops_pipelines.agentops.call_facts import cents_of, kinds_of, plain_arguments, told_of
 from ops_pipelines.agentops.claims import claims_of
+from ops_pipelines.agentops.current_call import on_behalf_of
 from ops_pipelines.agentops.decision_log import Logged
 from ops_pipelines.agentops.effect_answer import answer_of, outcome_of, unknown_answer
 from ops_pipelines.agentops.effects import DONE, NOT_DONE, UNKNOWN, Entry, Intent
@@ -107,6 +109,16 @@ class Gate:
         """
         handed = replace(run, depth=self.run.depth + 1)
         return Gate(self.parts, handed, breaker=self.breaker, purse=self.purse.child(run.id, limit_usd))
+
+    def recall(self, tool: str, arguments: Mapping[str, Any], answer: Answer) -> None:
+        """Take in what came of a call that is not made again, since its run goes on from what was recorded."""
+        known, failed = self.parts.registry.get(tool), isinstance(answer, Denied)
+        shown = answer.reason if isinstance(answer, Denied) else canonical_json(answer.to_json().get("result")).decode()
+        with self._lock:
+            trusted = bool(known and known.trusted) and not failed
+            self._heard.add(shown, source=tool, trusted=trusted, said=arguments)
+        self.breaker.admit(self.parts.now())
+        self.breaker.record(self.run.id, tool, arguments, shown, failed=failed)
 
     def call(self, tool: str, arguments: Any, *, call_id: str = "", approval: str = "") -> Answer:
         """What comes of a call; it never raises.
@@ -247,7 +259,12 @@ class Gate:
             self._stage(EXECUTE, lambda: self._begin(tool, call))
         limits, given, call.has_run = self.parts.limits, json.loads(call.text), True
         late = self._late(call) if tool.has_effect else lambda _: None
-        ran = run_tool(lambda: function(given), seconds=limits.tool_seconds, most_bytes=limits.result_bytes, late=late)
+        ran = run_tool(
+            partial(_does, self._intent(call), function, given),
+            seconds=limits.tool_seconds,
+            most_bytes=limits.result_bytes,
+            late=late,
+        )
         if tool.has_effect:
             return self._ended(tool, call, ran)
         return self._read(tool, call, ran)
@@ -347,6 +364,11 @@ class Gate:
             situation=plain,
         )
         self.parts.log.keep(logged, durable=durable)
+
+
+def _does(intent: Intent, function: Callable[[Mapping[str, Any]], Any], given: Mapping[str, Any]) -> Any:
+    with on_behalf_of(intent):
+        return function(given)
 
 
 def _deny(stage: str, reason: str, do: str, *, can_retry: bool = False) -> _Refused:

@@ -82,7 +82,7 @@ class ToolRegistry:
     ("there is no tool 'lok'. Did you mean 'look'?",)
     """
 
-    def __init__(self, tools: Iterable[Tool]) -> None:
+    def __init__(self, tools: Iterable[Tool] = ()) -> None:
         self._tools: dict[str, Tool] = {}
         for tool in tools:
             if tool.name in self._tools:

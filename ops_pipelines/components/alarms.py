@@ -10,10 +10,10 @@ from pydantic import Field
 
 from ops_pipelines.adapters.notifier import NotificationError, Notifier, one_at_a_time
 from ops_pipelines.adapters.platform import Platform
+from ops_pipelines.adapters.source_code import code_version
 from ops_pipelines.agentops.alarms import Alarm, advance, findings_in, message, rows, stamped, untold
 from ops_pipelines.components.alarms_sensor import alarms_sensor, judged_in, parts_of, watched
 from ops_pipelines.components.calendar import Weekly
-from ops_pipelines.components.code import code_version
 from ops_pipelines.components.component import OpsComponent
 from ops_pipelines.components.publishing import Product, gate_spec, publish
 from ops_pipelines.components.scaffolding import AlarmsScaffolder

@@ -12,9 +12,9 @@ import dagster as dg
 from ops_pipelines.adapters.daily_logs import daily_logs
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.project import automation_is_on
+from ops_pipelines.adapters.source_code import code_version
 from ops_pipelines.components.answer_log import COMPLETE, DayRule, make_answers, make_calls
 from ops_pipelines.components.calendar import Daily
-from ops_pipelines.components.code import code_version
 from ops_pipelines.components.publishing import finding_spec, gate_spec, publish
 from ops_pipelines.core.clock import utc
 from ops_pipelines.llmops.answer_rates import RateRule

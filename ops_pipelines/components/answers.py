@@ -6,13 +6,13 @@ import dagster as dg
 
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.project import automation_is_on
+from ops_pipelines.adapters.source_code import code_version
 from ops_pipelines.components.answer_days import answer_days
 from ops_pipelines.components.answers_candidate import make_candidate
 from ops_pipelines.components.answers_evaluation import make_evaluation
 from ops_pipelines.components.answers_gate import make_comparison
 from ops_pipelines.components.answers_probe import AS_BEFORE, make_probe
 from ops_pipelines.components.answers_settings import Answers
-from ops_pipelines.components.code import code_version
 from ops_pipelines.components.conditions import gated_eager
 from ops_pipelines.components.going_live import make_live
 from ops_pipelines.components.model_jobs import pointer_jobs

@@ -9,7 +9,7 @@ from ops_pipelines.adapters.corpora import Corpora, CorpusSpec, spec_of
 from ops_pipelines.adapters.embedders import HASHING
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.project import automation_is_on, find_project
-from ops_pipelines.components.code import code_version
+from ops_pipelines.adapters.source_code import code_version
 from ops_pipelines.components.component import OpsComponent
 from ops_pipelines.components.conditions import first_or_changed
 from ops_pipelines.components.corpus_snapshot import FINDINGS, RECONCILED, make_snapshot

@@ -6,8 +6,8 @@ import dagster as dg
 from pydantic import Field
 
 from ops_pipelines.adapters.platform import Platform
+from ops_pipelines.adapters.source_code import code_version
 from ops_pipelines.components.calendar import Weekly, trailing, weeks_until, window_of
-from ops_pipelines.components.code import code_version
 from ops_pipelines.components.component import OpsComponent
 from ops_pipelines.components.conditions import first_or_changed, gated_eager
 from ops_pipelines.components.feature_inputs import addresses_of

@@ -7,8 +7,8 @@ from pydantic import Field
 
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.project import find_project
+from ops_pipelines.adapters.source_code import code_version
 from ops_pipelines.components.calendar import Weekly, window_of
-from ops_pipelines.components.code import code_version
 from ops_pipelines.components.component import OpsComponent
 from ops_pipelines.components.conditions import first_or_changed, gated_eager
 from ops_pipelines.components.feature_health import MEASURED, Health, make_health

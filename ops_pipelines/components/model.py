@@ -7,8 +7,8 @@ import dagster as dg
 from pydantic import Field
 
 from ops_pipelines.adapters.platform import Platform
+from ops_pipelines.adapters.source_code import code_version
 from ops_pipelines.components.calendar import Weekly, ahead, behind
-from ops_pipelines.components.code import code_version
 from ops_pipelines.components.component import OpsComponent
 from ops_pipelines.components.conditions import gated_eager
 from ops_pipelines.components.model_canary import canary_sensor, make_canary

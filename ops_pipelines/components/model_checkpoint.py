@@ -11,8 +11,8 @@ from ops_pipelines.adapters.mlflow_registry import TrainingRecord
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.predictor import GOLDEN
 from ops_pipelines.adapters.served_release import ENTITY
+from ops_pipelines.adapters.source_code import source_of, source_of_platform
 from ops_pipelines.components.calendar import window_of
-from ops_pipelines.components.code import source_of, source_of_platform
 from ops_pipelines.components.model_fitting import CheckpointConfig, Fitted, Material, fit_model, read_material
 from ops_pipelines.components.model_gate import Judged, expectations_facts, judge_fitted
 from ops_pipelines.components.publishing import Product, why_command

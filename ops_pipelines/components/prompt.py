@@ -17,9 +17,9 @@ from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.project import Project, find_project
 from ops_pipelines.adapters.prompt_files import prompt_path, read_prompt_file
 from ops_pipelines.adapters.secret_scan import find_secrets
+from ops_pipelines.adapters.source_code import code_version
 from ops_pipelines.components.answers import answers_defs
 from ops_pipelines.components.answers_settings import Answers
-from ops_pipelines.components.code import code_version
 from ops_pipelines.components.component import OpsComponent
 from ops_pipelines.components.conditions import first_or_changed
 from ops_pipelines.components.publishing import Product, gate_spec, publish, shown_table, table_of

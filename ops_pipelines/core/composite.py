@@ -43,19 +43,18 @@ def compose(
     return Manifest(system, behaviour, dict(uses), tuple(sorted(operates)))
 
 
-def resolve(release: Release, system: str, live: Live) -> str:
+def resolve(manifest: Manifest, system: str, live: Live) -> str:
     """The digest by which a release calls a system now; ReleaseError for one that it neither uses nor operates.
 
     Also where an operated system has nothing live.
     """
-    manifest = release.manifest
     if system in manifest.uses:
         return manifest.uses[system]
     if system in manifest.operates and (digest := live(system)):
         return digest
     reason = "operates it, and nothing of it is live" if system in manifest.operates else "neither uses nor operates it"
     raise ReleaseError(
-        f"Release {short(release.digest)} of {manifest.system!r} cannot call {system!r}: it {reason}",
+        f"Release {short(manifest.digest)} of {manifest.system!r} cannot call {system!r}: it {reason}",
         expected=f"one of {', '.join((*manifest.uses, *manifest.operates)) or 'none'}",
         action=f"Promote a release of {system!r}, or name it in `uses` or `operates`",
         system=system,

@@ -48,7 +48,7 @@ def test_a_composite_goes_live_alone_and_calls_what_was_pinned_after_that_has_mo
     assert len(platform.releases.history("delay", PRODUCTION)) == 1
     promote(platform, "delay", part(platform, "delay", "second"))
     whole = platform.release("desk", platform.live(PRODUCTION, "desk"))
-    assert resolve(whole, "delay", lambda system: platform.live(PRODUCTION, system)) == first
+    assert resolve(whole.manifest, "delay", lambda system: platform.live(PRODUCTION, system)) == first
 
 
 def test_a_composite_whose_used_release_lost_a_part_is_not_promoted(platform):

@@ -110,20 +110,20 @@ def test_a_room_that_could_not_tell_does_not_let_it_pass(world: World) -> None:
 
 def test_a_used_system_is_called_by_its_pinned_digest_whatever_is_live_by_now(world: World) -> None:
     whole = world.release(desk(uses={"flight_delay": GONE}, operates=("mail",)))
-    assert resolve(whole, "flight_delay", {"flight_delay": "0" * 64}.get) == GONE
+    assert resolve(whole.manifest, "flight_delay", {"flight_delay": "0" * 64}.get) == GONE
 
 
 def test_an_operated_system_is_called_by_its_pointer_at_each_call(world: World) -> None:
     whole, live = world.release(desk(operates=("mail",))), {"mail": "1" * 64}
-    assert resolve(whole, "mail", live.get) == "1" * 64
+    assert resolve(whole.manifest, "mail", live.get) == "1" * 64
     live["mail"] = "2" * 64
-    assert resolve(whole, "mail", live.get) == "2" * 64
+    assert resolve(whole.manifest, "mail", live.get) == "2" * 64
 
 
 @pytest.mark.parametrize(("system", "why"), [("mail", "nothing of it is live"), ("bank", "neither uses nor operates")])
 def test_what_cannot_be_called_says_why(world: World, system: str, why: str) -> None:
     with pytest.raises(ReleaseError, match=why):
-        resolve(world.release(desk(operates=("mail",))), system, {}.get)
+        resolve(world.release(desk(operates=("mail",))).manifest, system, {}.get)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from ops_pipelines.components.code import source_of
+from ops_pipelines.adapters.source_code import source_of
 from ops_pipelines.core.errors import ConfigError
 
 

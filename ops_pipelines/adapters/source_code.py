@@ -21,8 +21,13 @@ def code_version(*paths: str) -> str:
 
 def source_of(path: str) -> bytes:
     """The Python files of the folder around a `module:function`, by name, as canonical JSON."""
+    return canonical_json(files_of(path))
+
+
+def files_of(path: str) -> dict[str, str]:
+    """The Python files of the folder around a `module:function`, by name."""
     folder = _source(path.partition(":")[0]).parent
-    return canonical_json({file.name: file.read_text(encoding="utf-8") for file in sorted(folder.glob("*.py"))})
+    return {file.name: file.read_text(encoding="utf-8") for file in sorted(folder.glob("*.py"))}
 
 
 def source_of_platform(flavour: str) -> bytes:

@@ -1,0 +1,273 @@
+"""An agent's release made ready to act: its program and its tools found, its gate before them, its log behind it.
+
+What is opened is what was released: where the code or the tools that are installed here are others, nothing is opened.
+"""
+
+import os
+import secrets
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ops_pipelines.adapters.agent_parts import code_of, differs_here
+from ops_pipelines.adapters.nothing_live import nothing_live
+from ops_pipelines.adapters.platform import Platform
+from ops_pipelines.adapters.secret_scan import find_secrets
+from ops_pipelines.adapters.workbench import Workbench
+from ops_pipelines.agentops.agent import Agent, read_agent
+from ops_pipelines.agentops.breaker import Breaker
+from ops_pipelines.agentops.conduct import (
+    RUNNING,
+    STOPPED,
+    WAITING,
+    Acting,
+    Conductor,
+    Ran,
+    answers_to,
+    state_of,
+)
+from ops_pipelines.agentops.fork import Edit, Forked, ForkSettings, fork
+from ops_pipelines.agentops.gate_parts import Parts, Run
+from ops_pipelines.agentops.gated import tools_of
+from ops_pipelines.agentops.policy import Policy
+from ops_pipelines.agentops.recording import Writer
+from ops_pipelines.agentops.redaction import Redactor
+from ops_pipelines.agentops.replay import Replayed, replay
+from ops_pipelines.agentops.run_log import EFFECTS, TOOL, Recording, recording_of
+from ops_pipelines.agentops.spend import Purse
+from ops_pipelines.agentops.tool_function import DoesTool
+from ops_pipelines.agentops.tool_gate import Gate
+from ops_pipelines.core.composite import compose
+from ops_pipelines.core.errors import ConfigError, DataError, NotAllowed, ReleaseError
+from ops_pipelines.core.fingerprint import short
+from ops_pipelines.core.pointer import PRODUCTION
+from ops_pipelines.core.principal import PROPOSE
+from ops_pipelines.core.release import Manifest, find_release
+from ops_pipelines.mlops.training import import_function
+
+FORK_ASKS = """
+@id("a fork asks before it does anything") forbid(principal, action, resource)
+unless { resource.effect == "read" || context.approved };
+"""
+"""What a fork's policy adds to the agent's: the run has had its effects, and no other one happens by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAgent:
+    """An agent that is ready to act, as a release; `functions` do its tools by name."""
+
+    platform: Platform
+    manifest: Manifest
+    agent: Agent
+    functions: Mapping[str, Callable[[Mapping[str, Any]], Any]]
+    program: Acting
+    environment: str = PRODUCTION
+
+    @property
+    def name(self) -> str:
+        """The system that it is."""
+        return self.manifest.system
+
+    def start(self, task: Any, *, run: str = "", parent: str = "", trusted: bool = True) -> Ran:
+        """A new run with a task; see `Conductor.start`. NotAllowed where the token may not let this agent propose."""
+        self._check_may_act()
+        return self.conductor().start(run or uuid.uuid4().hex, task, parent=parent, trusted=trusted)
+
+    def resume(self, run: str, *, anyway: bool = False, trusted: bool = True) -> Ran:
+        """A run that waited or was cut off goes on; NotAllowed for one that has ended, or is running.
+
+        `anyway` resumes one that seems to be running, where somebody knows that its process is gone.
+        """
+        self._check_may_act()
+        recording = self.recording(run)
+        now = self.platform.clock.wall()
+        state = state_of(recording.steps, now)
+        if state not in (WAITING, STOPPED) and not (anyway and state == RUNNING):
+            raise NotAllowed(
+                f"The run {run} is {state}",
+                expected="a run that waits, or whose process is gone",
+                action="Wait for it, or say --anyway where its process is gone"
+                if state == RUNNING
+                else "Start a new one",
+                run=run,
+            )
+        answers = answers_to(recording, self.platform.approvals, now)
+        return self.conductor().resume(recording, answers, by=uuid.uuid4().hex, trusted=trusted)
+
+    def replay(self, run: str) -> Replayed:
+        """The run again from what was recorded, with sockets and processes refused; errors as `replay`."""
+        conductor = self.conductor()
+        with nothing_live():
+            return replay(self.recording(run), conductor.replayed(), writer=conductor.writer)
+
+    def fork(
+        self, run: str, *, at: int, edit: Edit | None = None, policy: Policy | None = None, id: str = ""
+    ) -> Forked:
+        """The run up to a step, an edit there, and live from then on; every new effect waits for a person.
+
+        `policy` is another one to go on with. Errors as `fork`.
+        """
+        self._check_may_act()
+        conductor, own = self.conductor(), policy or self.agent.policy
+        asking = Policy({**own.texts, "fork": FORK_ASKS}, own.freezes)
+        new = id or uuid.uuid4().hex
+        gate = self.gate(new, self.platform.clock.wall(), policy=asking)
+        settings = ForkSettings(now=self.platform.clock.wall, gate=_through_the_tool_gate, is_effect=self._is_effect)
+        return fork(
+            self.recording(run),
+            conductor.forked(gate),
+            at=at,
+            run=new,
+            writer=conductor.writer,
+            settings=settings,
+            edit=edit,
+        )
+
+    def recording(self, run: str) -> Recording:
+        """A run of this agent as it was kept; DataError where there is none."""
+        return recording_in(self.platform, run)
+
+    def conductor(self) -> Conductor:
+        """What its runs go by."""
+        return Conductor(
+            agent=self.name,
+            release=self.manifest.digest,
+            program=self.program,
+            settings=self.agent.settings,
+            gate_of=self.gate,
+            writer=writer_of(self.platform),
+            now=self.platform.clock.wall,
+        )
+
+    def gate(self, run: str, began: datetime, *, policy: Policy | None = None) -> Gate:
+        """The gate of a run that began at an instant."""
+        agent, platform = self.agent, self.platform
+        parts = Parts(
+            registry=agent.tools,
+            functions=self.functions,
+            policy=policy or agent.policy,
+            approvals=platform.approvals,
+            journal=platform.effects,
+            log=platform.decisions,
+            budgets=platform.budgets,
+            now=platform.clock.wall,
+            new_id=lambda: uuid.uuid4().hex,
+            prices=agent.budgets.prices,
+            limits=agent.budgets.limits,
+        )
+        who = Run(run, self.name, self.manifest.digest, agent.tenant, self.environment)
+        breaker = Breaker(agent.budgets.loops, began)
+        return Gate(parts, who, breaker=breaker, purse=Purse(run, agent.budgets.limit_usd))
+
+    def _is_effect(self, kind: str, name: str) -> bool:
+        tool = self.agent.tools.get(name) if kind == TOOL else None
+        return kind in EFFECTS and (tool is None or tool.has_effect)
+
+    def _check_may_act(self) -> None:
+        self.platform.access.whoever_may(PROPOSE, self.name, self.environment, otherwise=self.name)
+
+
+def open_agent(platform: Platform, manifest: Manifest, *, environment: str = PRODUCTION) -> OpenAgent:
+    """The agent of a manifest, ready to act; ConfigError where what is installed here is not what was released."""
+    agent = read_agent(manifest, platform.objects.get)
+    if problem := differs_here(agent):
+        raise ConfigError(
+            f"Release {short(manifest.digest)} of {manifest.system!r} cannot act here: {problem}",
+            expected="the code and the tools that were released",
+            action="Install what was released, or make a release of what is installed",
+            system=manifest.system,
+        )
+    registry, functions = tools_of(toolset_of(agent.toolset, Workbench(platform, manifest, environment)))
+    if registry.digest != agent.tools.digest:
+        raise ConfigError(
+            f"Release {short(manifest.digest)} of {manifest.system!r} has other tools than {agent.toolset} makes here",
+            expected=", ".join(sorted(tool.name for tool in agent.tools)),
+            action="Make a release with the tools of today",
+            system=manifest.system,
+        )
+    return OpenAgent(
+        platform, manifest, agent, functions, import_function(agent.program, what="agent's program"), environment
+    )
+
+
+def equipped(platform: Platform, system: str, agent: Agent) -> Agent:
+    """An agent with the code and the tools that are installed here: what a release of it is made of."""
+    bench = Workbench(platform, compose(system, {}, uses=agent.uses, operates=agent.operates))
+    registry, _ = tools_of(toolset_of(agent.toolset, bench))
+    import_function(agent.program, what="agent's program")
+    return replace(agent, code=code_of(agent.program, agent.toolset), tools=registry)
+
+
+def live_agent(platform: Platform, system: str, *, release: str = "", environment: str = PRODUCTION) -> OpenAgent:
+    """The agent that is live, or its release that begins with some digits; ReleaseError where there is none."""
+    wanted = release or platform.live(environment, system)
+    if not wanted:
+        raise ReleaseError(
+            f"Nothing of {system!r} is live in {environment}",
+            expected="a live release of an agent",
+            action=f"`ops promote {system} RELEASE` makes one live",
+            system=system,
+        )
+    return open_agent(platform, find_release(platform.releases, system, wanted).manifest, environment=environment)
+
+
+def agent_of_run(platform: Platform, recording: Recording) -> OpenAgent:
+    """The agent by whose release a run was made; DataError for a run that no release of ours made."""
+    first = recording.steps[0]
+    found = (platform.release(system, first.release) for system in platform.releases.systems())
+    release = next((one for one in found if one), None)
+    if release is None:
+        raise DataError(
+            f"The run {recording.run} was made by no release that is known here",
+            expected="a run of a released agent",
+            action="It can be looked at and compared, but not run again",
+            run=recording.run,
+        )
+    return open_agent(platform, release.manifest)
+
+
+def recording_in(platform: Platform, run: str) -> Recording:
+    """A run as it was kept; DataError where there is none."""
+    recording = recording_of(platform.runs, run)
+    if not recording.steps:
+        raise DataError(
+            f"There is no run {run!r}",
+            expected="the id of a run, or its first digits",
+            action="`ops agent runs` lists them",
+            run=run,
+        )
+    return recording
+
+
+def toolset_of(path: str, bench: Workbench) -> tuple[DoesTool, ...]:
+    """The tools that a toolset makes; ConfigError where it cannot be found."""
+    return tuple(import_function(path, what="agent's toolset")(bench))
+
+
+def writer_of(platform: Platform) -> Writer:
+    """What writes runs of a platform, with everything that is secret taken out."""
+    return Writer(platform.runs.append, Redactor(find_secrets, _key(platform.project.home)))
+
+
+def _through_the_tool_gate(kind: str, name: str, given: Any, act: Callable[[], Any]) -> Any:  # noqa: ARG001
+    """Lets a fork's effect through to its act, which asks the tool gate itself."""
+    return act()
+
+
+@cache
+def _key(home: Path) -> bytes:
+    """What tells two redacted things apart in the logs of a home; random, and made at the first run."""
+    file, aside = home / "redaction.key", home / f".redaction.key.{uuid.uuid4().hex}"
+    if not file.exists():
+        home.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as made:
+            made.write(secrets.token_bytes(32))
+        with suppress(FileExistsError):  # of those who make one at once the first one's stays
+            os.link(aside, file)
+        aside.unlink()
+    return file.read_bytes()
