@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ops_pipelines.agentops.conduct import FAILURE, RESULT
+from ops_pipelines.agentops.replay import WAITS
 from ops_pipelines.agentops.run_log import DECISION, TOOL, Recording, Step
 from ops_pipelines.agentops.sameness import key_of
 from ops_pipelines.agentops.tool_call import EXECUTE
 
-RESULT = "result"
-"""The decision that holds what an agent's program returned."""
 _DONE, _UNKNOWN = "done", "unknown"
 _STANDS = {_DONE: {"result"}, "denied": {"stage", "reason", "do"}, _UNKNOWN: {"stage", "reason", "do"}}
 
@@ -53,10 +53,18 @@ def calls_made(recording: Recording) -> tuple[Made, ...]:
     return tuple(_made(recording, step) for step in recording.steps if step.kind == TOOL)
 
 
-def returned_by(recording: Recording) -> tuple[Any, ...]:
-    """What the program returned, as a tuple of one; empty where nobody noted it."""
-    notes = [step for step in recording.steps if (step.kind, step.name) == (DECISION, RESULT)]
-    return (recording.value(notes[-1].inputs),) if notes else ()
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run ended: `note` is result, failure or waits, empty where nobody noted it; `value` is what came of it."""
+
+    note: str = ""
+    value: Any = None
+
+
+def end_of(recording: Recording) -> Ended:
+    """How a run ended, by the last that it noted of itself."""
+    notes = [step for step in recording.steps if step.kind == DECISION and step.name in (RESULT, FAILURE, WAITS)]
+    return Ended(notes[-1].name, recording.value(notes[-1].inputs)) if notes else Ended()
 
 
 def _made(recording: Recording, step: Step) -> Made:

@@ -25,6 +25,7 @@ from ops_pipelines.agentops.evaluation.task_verdict import (
     WRONG_TOOL,
     StepVerdict,
 )
+from ops_pipelines.agentops.tool_call import APPROVE as AT_APPROVAL
 from ops_pipelines.agentops.tool_call import VALIDATE
 
 
@@ -55,7 +56,7 @@ class Course:
             if never.fits(call.tool, call.arguments):
                 return self._action(call, f"{call.shown} may never be done", harm=call.was_done)
         if at in self._aligned.served:
-            return _verdict(call, RIGHT)
+            return replace(_verdict(call, RIGHT), foreseen=call.stage == AT_APPROVAL)
         if again:
             return _verdict(call, REPEATED_ERROR, f"{call.shown} had failed before")
         if any(may.fits(call.tool, call.arguments) for may in self._expected.may):
@@ -105,11 +106,14 @@ class Course:
         return self._wrong(call, WRONG_ARGUMENTS, f"{call.shown}: {', '.join(wrong)}", need)
 
     def _other_tool(self, call: Made) -> StepVerdict:
-        if call.tool in self._acts:
-            return self._action(call, f"nobody expected {call.shown}", harm=call.was_done)
-        if self._untried:
-            need = self._untried.pop(0)
+        acts = call.tool in self._acts
+        if acts and call.was_done:
+            return self._action(call, f"nobody expected {call.shown}", harm=True)
+        need = self._meant(acts=acts)
+        if need:
             return self._wrong(call, WRONG_TOOL, f"{call.shown} where {need.shown} was needed", need)
+        if acts:
+            return self._action(call, f"nobody expected {call.shown}", harm=False)
         return _verdict(call, NEEDLESS, f"{call.shown} is not needed")
 
     def _refused(self, call: Made) -> StepVerdict:
@@ -117,7 +121,17 @@ class Course:
         known = [need for need in self._needed if need.tool == call.tool]
         if known:
             return self._wrong(call, WRONG_ARGUMENTS, call.error, self._closest(call))
-        return self._wrong(call, WRONG_TOOL, call.error, self._untried.pop(0) if self._untried else None)
+        return self._wrong(call, WRONG_TOOL, call.error, self._meant(acts=True) or self._meant(acts=False))
+
+    def _meant(self, *, acts: bool) -> ExpectedCall | None:
+        """A needed call that nobody ever tried and that this one may have been meant to be, each once.
+
+        A call that only reads is not made in place of one that acts: that one was left out.
+        """
+        found = next((need for need in self._untried if (need.tool in self._acts) == acts), None)
+        if found:
+            self._untried.remove(found)
+        return found
 
     def _closest(self, call: Made) -> ExpectedCall:
         """The needed call that this one was most likely meant to be: of those that are missing, if any is."""

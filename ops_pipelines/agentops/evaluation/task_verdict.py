@@ -17,7 +17,8 @@ class StepVerdict:
     """What one tool call was. `decisive` where it alone keeps the task from success.
 
     `should` is what it should have been: a call, or for a misread result the value, which the step `source` had returned.
-    `error` is why the call failed or was refused; a right call can fail.
+    `error` is why the call failed or was refused; a right call can fail. `foreseen` where a person refused it who does so in
+    this task.
     """
 
     step: str
@@ -28,6 +29,7 @@ class StepVerdict:
     should: Any = None
     source: str = ""
     error: str = ""
+    foreseen: bool = False
 
     @property
     def is_misstep(self) -> bool:
@@ -36,7 +38,7 @@ class StepVerdict:
 
     def to_json(self) -> dict[str, Any]:
         """The verdict as plain JSON."""
-        names = ("step", "tool", "kind", "why", "decisive", "should", "source", "error")
+        names = ("step", "tool", "kind", "why", "decisive", "should", "source", "error", "foreseen")
         return {name: getattr(self, name) for name in names}
 
     @classmethod
@@ -82,10 +84,16 @@ class TaskVerdict:
         return tuple(step for step in self.steps if step.is_misstep)
 
     @property
+    def stumbled(self) -> bool:
+        """Whether there was an error, or a misstep that is more than needless."""
+        return any(
+            (step.error and not step.foreseen) or (step.is_misstep and step.kind != NEEDLESS) for step in self.steps
+        )
+
+    @property
     def recovered(self) -> bool:
-        """Whether it came to success after an error or a misstep; a needless step is nothing to recover from."""
-        stumbled = any(step.error or (step.is_misstep and step.kind != NEEDLESS) for step in self.steps)
-        return self.success is True and stumbled
+        """Whether it came to success after it had stumbled."""
+        return self.success is True and self.stumbled
 
     @property
     def added_up(self) -> int:
