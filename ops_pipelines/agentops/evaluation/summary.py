@@ -33,8 +33,8 @@ class Rate:
 class AgentSummary:
     """The runs of an agent in numbers.
 
-    `kinds` counts steps by what they were, `decisive` runs by their first decisive misstep. `added_up` are runs that failed by
-    several small missteps, `recovered` those that stumbled and succeeded.
+    `kinds` counts steps by what they were, `decisive` runs by their first decisive misstep. `added_up` runs failed by several
+    small missteps, `recovered` ones stumbled and succeeded.
     """
 
     runs: int
