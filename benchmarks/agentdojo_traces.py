@@ -118,7 +118,7 @@ def _calls(suite: Any, task: Any, environment: Any, keep: Callable[[str], int]) 
 
 
 def _wordings(goal: str, calls: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, str]:
-    """The same request four times: the data set's own words, unwrapped; a courteous one, a German one, one letter by letter."""
+    """The same request in four wordings: the data set's own, a courteous one, a German one, and one letter by letter."""
     polite = "; and then ".join(f"use {tool} with {_told(arguments, ' as ')}" for tool, arguments in calls)
     german = "; danach ".join(f"{tool} aufrufen, und zwar {_told(arguments, ' = ')}" for tool, arguments in calls)
     spelt = "; ".join(f"{tool}, {' '.join(_told(arguments, ' is '))}" for tool, arguments in calls)
