@@ -31,6 +31,7 @@ INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
     unpriced = unpriced + excluded.unpriced
 """
 _FORGET_PAYLOADS = "DELETE FROM payloads WHERE digest NOT IN (SELECT inputs FROM steps UNION SELECT outputs FROM steps)"
+_LAST_LETTER = "\U0010ffff"
 _ANOTHER = "another step was kept under this id, and nothing that is kept is changed"
 
 
@@ -148,9 +149,13 @@ def _query(window: Window, of: RunFilter) -> tuple[str, list[Any]]:
     """The runs that are asked for, the newest first; a filter is a condition only where it is set, so that it is indexed."""
     asked = {"name": of.name, "kind": of.kind, "agent": of.agent}
     named = {column: value for column, value in asked.items() if value}
-    conditions, values = ["started >= ?", "started < ?"], [micros(window.start), micros(window.end)]
+    conditions = ["started >= ?", "started < ?"]
+    values: list[Any] = [micros(window.start), micros(window.end)]
     if of.failed:
         conditions.append("errors > 0")
+    if of.digits:  # a span of ids, which the index finds
+        conditions.append("run >= ? AND run < ?")
+        values += [of.digits, of.digits + _LAST_LETTER]
     if named:
         having = " AND ".join(f"{column} = ?" for column in named)
         conditions.append(f"run IN (SELECT run FROM steps WHERE {having})")

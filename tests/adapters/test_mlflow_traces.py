@@ -92,9 +92,9 @@ class TestOtlpEndpointBeforeOurReceiver(DestinationConformance):
     @pytest.fixture
     def destination(self, file):
         port = free_port()
-        with running([sys.executable, "-c", RECEIVER, str(file), str(port)], port, "/health"):
-            with closing(OtlpEndpoint(f"http://127.0.0.1:{port}/v1/traces")) as made:
-                yield made
+        receiver = running([sys.executable, "-c", RECEIVER, str(file), str(port)], port, "/health")
+        with receiver, closing(OtlpEndpoint(f"http://127.0.0.1:{port}/v1/traces")) as made:
+            yield made
 
     @pytest.fixture
     def shown(self, file):

@@ -23,7 +23,9 @@ Judge = Callable[[ToolRegistry, Mapping[str, Does]], Sessions]
 
 
 @asynccontextmanager
-async def gateway(upstreams: Sequence[Upstream], judge: Judge, *, name: str = "gateway") -> "AsyncIterator[Server[Any]]":
+async def gateway(
+    upstreams: Sequence[Upstream], judge: Judge, *, name: str = "gateway"
+) -> "AsyncIterator[Server[Any]]":
     """The server while its upstreams are open, one session each.
 
     DataError where a server cannot be reached, ConfigError for a wrong declaration, or two tools of one name.
