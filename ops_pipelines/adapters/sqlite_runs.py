@@ -6,8 +6,8 @@ was acknowledged. Beside the steps a line per run is kept, by which runs are lis
 
 import json
 import sqlite3
-from collections.abc import Collection, Sequence
-from dataclasses import astuple
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
     unpriced = unpriced + excluded.unpriced
 """
 _FORGET_PAYLOADS = "DELETE FROM payloads WHERE digest NOT IN (SELECT inputs FROM steps UNION SELECT outputs FROM steps)"
+_LAST_LETTER = "\U0010ffff"
 _ANOTHER = "another step was kept under this id, and nothing that is kept is changed"
 
 
@@ -61,11 +62,12 @@ class _File(SQLiteFile):
 class SQLiteRunLog:
     """The RunLog of one file, which is made when the first step is kept; its folder's folder has to be there.
 
-    DataError where the file cannot be used. Each `append` is one commit.
+    DataError where the file cannot be used. Each `append` is one commit. Without `durable` what was kept survives the
+    death of its process, and a power cut may take the last of it back: for steps that changed nothing.
     """
 
-    def __init__(self, path: Path, *, timeout_seconds: float = 30.0) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, timeout_seconds: float = 30.0, durable: bool = True) -> None:
+        self.path, self._durable = path, durable
         self._kept = KeptOpen(_File(path, timeout_seconds=timeout_seconds))
 
     def append(self, entries: Sequence[Entry]) -> Tally:
@@ -74,7 +76,7 @@ class SQLiteRunLog:
             return Tally(0)
         rejected = [(entry.step.id, fault) for entry in entries if (fault := fault_of(entry))]
         good = [entry for entry in entries if not fault_of(entry)] if rejected else entries
-        with self._kept.use_to_write() as connection, all_or_nothing(connection):
+        with self._kept.use_to_write() as connection, self._transaction(connection):
             added = []
             for entry in good:
                 if _added(connection, entry):
@@ -83,6 +85,12 @@ class SQLiteRunLog:
                     rejected.append((entry.step.id, _ANOTHER))
             _add_up(connection, added)
         return Tally(len(entries) - len(rejected), tuple(rejected))
+
+    @contextmanager
+    def _transaction(self, connection: sqlite3.Connection) -> Iterator[None]:
+        connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
+        with all_or_nothing(connection):
+            yield
 
     def steps(self, run: str) -> tuple[Step, ...]:
         """The steps of a run, in the order in which they were kept; none where there is no file."""
@@ -141,9 +149,13 @@ def _query(window: Window, of: RunFilter) -> tuple[str, list[Any]]:
     """The runs that are asked for, the newest first; a filter is a condition only where it is set, so that it is indexed."""
     asked = {"name": of.name, "kind": of.kind, "agent": of.agent}
     named = {column: value for column, value in asked.items() if value}
-    conditions, values = ["started >= ?", "started < ?"], [micros(window.start), micros(window.end)]
+    conditions = ["started >= ?", "started < ?"]
+    values: list[Any] = [micros(window.start), micros(window.end)]
     if of.failed:
         conditions.append("errors > 0")
+    if of.digits:  # a span of ids, which the index finds
+        conditions.append("run >= ? AND run < ?")
+        values += [of.digits, of.digits + _LAST_LETTER]
     if named:
         having = " AND ".join(f"{column} = ?" for column in named)
         conditions.append(f"run IN (SELECT run FROM steps WHERE {having})")
@@ -165,8 +177,9 @@ def _add_up(connection: sqlite3.Connection, added: Sequence[Step]) -> None:
     for step in added:
         by_run.setdefault(step.run, []).append(step)
     for steps in by_run.values():
-        run, agent, started, ended, *counts = astuple(summary_of(steps))
-        connection.execute(_ADD, (run, agent, micros(started), micros(ended), *counts))
+        line = summary_of(steps)
+        counts = (line.steps, line.errors, line.tokens, line.nanos, line.unpriced)
+        connection.execute(_ADD, (line.run, line.agent, micros(line.started), micros(line.ended), *counts))
 
 
 def _kept_step(connection: sqlite3.Connection, step: Step) -> Step | None:

@@ -15,7 +15,7 @@ import hmac
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 Find = Callable[[str], Iterable[tuple[int, str]]]
@@ -73,8 +73,10 @@ _SHAPES: tuple[tuple[str, re.Pattern[str], tuple[str, ...], int], ...] = tuple(
 They spare a step most of its searches, and change none of what is found.
 """
 _DIGITS, _LETTER = re.compile(r"\d+"), re.compile(r"[A-Za-z]")
-_SHORTEST, _NAME = 5, 64
-"""Letters of the shortest thing that any shape knows, and of the longest text that is remembered as a name."""
+_SHORTEST = 5
+"""Letters of the shortest thing that any shape knows."""
+_PLAIN = re.compile(r"[A-Za-z_]{0,14}")
+"""What no shape is made of; most names are, and to try all shapes on them takes longer than the rest of a step."""
 _MARK = re.compile(r"\[redacted [^\]\n]{1,80}\]")
 _WORDS = ("pass", "pwd", "secret", "key", "token", "auth", "cred", "://")
 _ANY_WORD = re.compile("|".join(_WORDS), re.IGNORECASE)
@@ -119,7 +121,8 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """The text with a mark for each thing that was taken out."""
-        return _text_of_a_name(self, text) if len(text) <= _NAME else self._text(text)
+        text = self._cut_out(text)
+        return self._searched(text) if _is_worth_a_look(text) else text
 
     def value(self, value: Any) -> Any:
         """A plain value with marks in all its texts, the names of its mappings included."""
@@ -133,10 +136,6 @@ class Redactor:
             shown = str(value)
             return value if self.text(shown) == shown else self.text(shown)
         return value
-
-    def _text(self, text: str) -> str:
-        text = self._cut_out(text)
-        return self._searched(text) if _is_worth_a_look(text) else text
 
     def _mapping(self, values: dict[str, Any]) -> dict[str, Any]:
         kept: dict[str, Any] = {}
@@ -155,7 +154,7 @@ class Redactor:
         return value if isinstance(value, str) and _MARK.fullmatch(value) else self._mark("value", repr(value))
 
     def _cut_out(self, text: str) -> str:
-        if len(text) < _SHORTEST:
+        if len(text) < _SHORTEST or _PLAIN.fullmatch(text):
             return text
         seen = _Seen(text)
         for kind, shape, letters, digits in _SHAPES:
@@ -197,12 +196,6 @@ def _is_iban(text: str) -> bool:
     """Whether the check digits of a bank account's number are right."""
     plain = text.replace(" ", "")
     return int("".join(str(int(one, 36)) for one in plain[4:] + plain[:4])) % 97 == 1
-
-
-@lru_cache(maxsize=4096)
-def _text_of_a_name(redactor: Redactor, text: str) -> str:
-    """A short text, of which the same ones come again and again: names of agents, tools and models."""
-    return redactor._text(text)
 
 
 def _is_worth_a_look(text: str) -> bool:

@@ -201,6 +201,15 @@ class RunLogConformance:
         assert (found(name="rollback"), found(kind=TOOL, name="rollback"), found(agent="reader")) == (2, 1, 1)
         assert (found(agent="reader", name="rollback"), found(failed=True), found(name="roll")) == (0, 1, 0)
 
+    def test_a_run_is_found_by_the_first_digits_of_its_id(self, log: RunLog) -> None:
+        log.append([entry_of(), entry_of(run="4b" * 16), entry_of(run="4c" * 16), entry_of(run="4%" * 16)])
+
+        def found(digits: str, **of: Any) -> set[str]:
+            return {one.run for one in log.runs(WEEK, RunFilter(digits=digits, **of))}
+
+        assert (found("4bf9"), found("4b"), found(RUN)) == ({RUN}, {RUN, "4b" * 16}, {RUN})
+        assert (found("4_"), found("4%"), found("4bf9", name="another")) == (set(), {"4%" * 16}, set())
+
     def test_a_window_holds_its_start_and_not_its_end(self, log: RunLog) -> None:
         instants = {"a" * 32: WEEK.start - _MICROSECOND, "b" * 32: WEEK.start, "c" * 32: WEEK.end}
         log.append([entry_of(run=run, started=at) for run, at in instants.items()])

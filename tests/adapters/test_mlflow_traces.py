@@ -92,8 +92,8 @@ class TestOtlpEndpointBeforeOurReceiver(DestinationConformance):
     @pytest.fixture
     def destination(self, file):
         port = free_port()
-        made = OtlpEndpoint(f"http://127.0.0.1:{port}/v1/traces")
-        with running([sys.executable, "-c", RECEIVER, str(file), str(port)], port, "/health"), closing(made):
+        receiver = running([sys.executable, "-c", RECEIVER, str(file), str(port)], port, "/health")
+        with receiver, closing(OtlpEndpoint(f"http://127.0.0.1:{port}/v1/traces")) as made:
             yield made
 
     @pytest.fixture
