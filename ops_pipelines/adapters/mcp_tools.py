@@ -104,7 +104,9 @@ def _claiming(listed: Listed, arguments: Mapping[str, str]) -> dict[str, Any]:
         for name in path.split("."):
             known = part.get("properties", {})
             if name not in known:
-                raise _wrong(listed.name, f"it has no argument {path!r}. {near_miss(name, known)}", "one of its arguments")
+                raise _wrong(
+                    listed.name, f"it has no argument {path!r}. {near_miss(name, known)}", "one of its arguments"
+                )
             part = known[name]
         part[KEYWORD] = kind
     return schema

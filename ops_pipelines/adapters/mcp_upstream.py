@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from decimal import Decimal
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +70,12 @@ class Upstream:
                 server=self.name,
             ) from error
         return self.tools
+
+    @property
+    def prices(self) -> dict[str, Decimal]:
+        """The most that a call of a tool can cost, where that is declared."""
+        declared = self.offer.declared.items()
+        return {self.offer.prefix + name: one.price_usd for name, one in declared if one.price_usd is not None}
 
     async def close(self) -> None:
         """Close the session; what is under way fails."""

@@ -17,7 +17,8 @@ class Carried:
     serve: Serve | None = None
 
 
-_CARRIED: ContextVar[Carried] = ContextVar("carried", default=Carried({}))
+_NOTHING = Carried({})
+_CARRIED: ContextVar[Carried] = ContextVar("carried", default=_NOTHING)
 
 
 def carry(carried: Carried) -> None:
