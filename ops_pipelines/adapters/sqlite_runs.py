@@ -6,7 +6,7 @@ was acknowledged. Beside the steps a line per run is kept, by which runs are lis
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from ops_pipelines.adapters.sqlite_file import SQLiteFile, all_or_nothing
 from ops_pipelines.adapters.sqlite_instants import instant_of, micros
 from ops_pipelines.adapters.sqlite_kept_open import KeptOpen
 from ops_pipelines.agentops.payload import Payload
+from ops_pipelines.agentops.run_following import BEGINNING, Kept
 from ops_pipelines.agentops.run_log import EVERY_RUN, Entry, RunFilter, RunSummary, Step, Tally, fault_of, summary_of
 from ops_pipelines.core.clock import Window
 
@@ -29,6 +30,8 @@ INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
     errors = errors + excluded.errors, tokens = tokens + excluded.tokens, nanos = nanos + excluded.nanos,
     unpriced = unpriced + excluded.unpriced
 """
+_FORGET_PAYLOADS = "DELETE FROM payloads WHERE digest NOT IN (SELECT inputs FROM steps UNION SELECT outputs FROM steps)"
+_LAST_LETTER = "\U0010ffff"
 _ANOTHER = "another step was kept under this id, and nothing that is kept is changed"
 
 
@@ -114,14 +117,45 @@ class SQLiteRunLog:
             row = connection.execute(query, (digest,)).fetchone()
         return Payload(*row) if row else None
 
+    def steps_after(self, cursor: int, *, limit: int = 1000) -> tuple[Kept, ...]:
+        """The steps that were kept after a cursor; none where there is no file."""
+        if not self.path.is_file():
+            return ()
+        with self._kept.use() as connection:
+            query = f"SELECT {_COLUMNS}, sequence FROM steps WHERE sequence > ? ORDER BY sequence LIMIT ?"
+            return tuple(Kept(row[-1], _step(row[:-1])) for row in connection.execute(query, (cursor, limit)))
+
+    def last_sequence(self) -> int:
+        """The number of the last step; BEGINNING where there is no file."""
+        if not self.path.is_file():
+            return BEGINNING
+        with self._kept.use() as connection:
+            return int(connection.execute("SELECT ifnull(max(sequence), ?) FROM steps", (BEGINNING,)).fetchone()[0])
+
+    def forget(self, runs: Collection[str]) -> int:
+        """Remove whole runs but the last step's; none where there is no file. Writers wait meanwhile."""
+        if not self.path.is_file():
+            return 0
+        with self._kept.use_to_write() as connection, all_or_nothing(connection):
+            last = connection.execute("SELECT run FROM steps ORDER BY sequence DESC LIMIT 1").fetchone()
+            going = [(run,) for run in set(runs).difference(last or ())]
+            gone = connection.executemany("DELETE FROM steps WHERE run = ?", going).rowcount
+            connection.executemany("DELETE FROM runs WHERE run = ?", going)
+            connection.execute(_FORGET_PAYLOADS)
+        return max(gone, 0)
+
 
 def _query(window: Window, of: RunFilter) -> tuple[str, list[Any]]:
     """The runs that are asked for, the newest first; a filter is a condition only where it is set, so that it is indexed."""
     asked = {"name": of.name, "kind": of.kind, "agent": of.agent}
     named = {column: value for column, value in asked.items() if value}
-    conditions, values = ["started >= ?", "started < ?"], [micros(window.start), micros(window.end)]
+    conditions = ["started >= ?", "started < ?"]
+    values: list[Any] = [micros(window.start), micros(window.end)]
     if of.failed:
         conditions.append("errors > 0")
+    if of.digits:  # a span of ids, which the index finds
+        conditions.append("run >= ? AND run < ?")
+        values += [of.digits, of.digits + _LAST_LETTER]
     if named:
         having = " AND ".join(f"{column} = ?" for column in named)
         conditions.append(f"run IN (SELECT run FROM steps WHERE {having})")
