@@ -12,6 +12,7 @@ from decimal import Decimal
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from ops_pipelines.adapters.mcp_results import kept_once
 from ops_pipelines.adapters.mcp_tools import REFUSED, UNKNOWN_TOOL, Declared, Listed, tool_listed, tools_listed
 from ops_pipelines.agentops.tool_call import EffectNotDone
 from ops_pipelines.agentops.tool_registry import Tool
@@ -85,7 +86,7 @@ class Upstream:
                 await asyncio.wait_for(client.close(), _LIST_SECONDS)
 
     async def call(self, tool: str, arguments: Mapping[str, Any], *, meta: Mapping[str, Any]) -> Any:
-        """What a tool returns, as `content` and `structuredContent`.
+        """What a tool returns, as `mcp_results.kept_once` tells it.
 
         EffectNotDone where it was not called, or said an error that its owner declared to be clean; ToolFailed for another
         one, and whatever else breaks under way.
@@ -101,7 +102,7 @@ class Upstream:
         if found.is_error:
             clean = self.offer.declared.get(name, UNKNOWN_TOOL).clean_errors
             raise (EffectNotDone if clean else ToolFailed)(_said(plain))
-        return {key: plain[key] for key in ("content", "structuredContent") if key in plain}
+        return kept_once(plain["content"], plain.get("structuredContent"))
 
     async def _good_for(self, tool: str) -> "Client[Any]":
         """The open client, where the tool is listed as it was; EffectNotDone otherwise."""

@@ -59,6 +59,11 @@ class Asked:
     approval: str = ""
     user_words: str = ""
 
+    @property
+    def key(self) -> bytes:
+        """What two calls share that are the same to the byte."""
+        return canonical_json([self.tool, self.arguments])
+
 
 class Sessions:
     """The runs that are under way, by trace or by session; all in one event loop."""
@@ -126,18 +131,17 @@ class GatedRun:
         if self._hears_user and asked.user_words and asked.user_words not in self._heard:
             self._heard.add(asked.user_words)
             self.gate.hear(asked.user_words)
-        key = canonical_json([asked.tool, asked.arguments])
-        approval = asked.approval or self._answered(key)
+        approval = asked.approval or self._answered(asked)
         answer = await call_async(self.gate, asked.tool, asked.arguments, call_id=asked.call_id, approval=approval)
         if isinstance(answer, Waiting):
-            self._waiting[key] = answer.approval
+            self._waiting[asked.key] = answer.approval
         elif approval:
-            self._waiting.pop(key, None)
+            self._waiting.pop(asked.key, None)
         return answer
 
-    def _answered(self, key: bytes) -> str:
+    def _answered(self, asked: Asked) -> str:
         """The approval that this very call waits for, once a person has answered: the same call again is enough."""
-        approval, parts = self._waiting.get(key, ""), self.gate.parts
+        approval, parts = self._waiting.get(asked.key, "") if self._waiting else "", self.gate.parts
         try:
             held = parts.approvals.held(approval) if approval else ()
         except Exception:  # the gate says what is wrong with the store
