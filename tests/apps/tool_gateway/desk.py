@@ -21,6 +21,7 @@ DECLARED = {
     "look": Declared(effect="read", trusted=True),
     "refund": Declared(effect="money", arguments={"to": "destination", "amount_cents": "amount_cents"}),
     "note": Declared(effect="write", clean_errors=True),
+    "write": Declared(effect="write"),
 }
 REFUND = {"to": "bob@acme.example", "amount_cents": 1200}
 RUN, STEP = "a" * 32, "b" * 16
@@ -38,6 +39,9 @@ class Desk:
         self.terms = {}
         self.sessions: Sessions | None = None
 
+    def client(self) -> Client:
+        return Client(self.server)
+
     def server_of(self) -> FastMCP:
         server = FastMCP("desk")
 
@@ -53,6 +57,10 @@ class Desk:
         @server.tool
         async def note(text: str) -> str:
             return await self._do("note", text)
+
+        @server.tool
+        async def write(text: str) -> str:
+            return await self._do("write", text)
 
         return server
 
@@ -72,7 +80,7 @@ class Desk:
     @asynccontextmanager
     async def proxied(self, **offer):
         """A client in front of a gateway in front of the server."""
-        upstream = Upstream("desk", lambda: Client(self.server), Offer(**{"declared": DECLARED, **offer}))
+        upstream = Upstream("desk", self.client, Offer(**{"declared": DECLARED, **offer}))
         async with gateway([upstream], self.judge) as server, Client(in_process(server)) as client:
             yield client
 
