@@ -1,4 +1,4 @@
-from asyncio import run
+from asyncio import gather, run
 
 from ops_pipelines.agentops.approval import Answer
 from ops_pipelines.testing.gates import NOON
@@ -71,3 +71,18 @@ def test_an_approval_counts_in_the_run_alone_for_which_it_was_given():
 def approve_first(desk):
     first = desk.sessions.parts.approvals.held()[0]
     desk.sessions.parts.approvals.answer(first.request.id, Answer("anna", granted=True, at=NOON))
+
+
+def test_of_many_calls_that_come_at_once_for_one_approval_exactly_one_is_done():
+    desk = Desk()
+    desk.terms = {"operator_text": WORDS["ops/user"]}
+
+    async def called():
+        async with desk.proxied() as client:
+            await client.call_tool_mcp("refund", REFUND)
+            approve_first(desk)
+            return await gather(*(client.call_tool_mcp("refund", REFUND) for _ in range(50)))
+
+    found = run(called())
+    assert sum(not one.is_error and one.structured_content.get("result") is not None for one in found) == 1
+    assert len(desk.done) == 1
