@@ -11,7 +11,7 @@ from typing import Any
 from ops_pipelines.agentops.evaluation.alignment import Alignment, too_early
 from ops_pipelines.agentops.evaluation.calls import Made
 from ops_pipelines.agentops.evaluation.matching import differing
-from ops_pipelines.agentops.evaluation.readings import Misreading, broken_reading, inferred_misreading, is_handed_on
+from ops_pipelines.agentops.evaluation.readings import Misreading, Shown, broken_reading, is_handed_on
 from ops_pipelines.agentops.evaluation.task import ExpectedCall, Task
 from ops_pipelines.agentops.evaluation.task_verdict import (
     MISREAD,
@@ -40,6 +40,7 @@ class Course:
         tried = {call.tool for at, call in enumerate(made) if at not in aligned.served}
         self._untried = [need for need in aligned.missing if need.tool not in tried]
         self._unread = {(one.tool, one.argument) for one in task.expected.reads if not is_handed_on(one, made)}
+        self._shown = Shown(made)
         self._blamed: set[int] = set()
         self._failed: set[str] = set()
 
@@ -99,7 +100,7 @@ class Course:
         if need not in self._aligned.missing and call.tool not in self._acts and not call.error:
             return _verdict(call, NEEDLESS, f"{call.shown} is not needed")
         expected: Mapping[str, Any] = need.arguments or {}
-        found = misread or inferred_misreading(call, self._made[:at], expected)
+        found = misread or self._shown.misread(at, expected)
         if found:
             return self._misread(call, found, need)
         wrong = [f"{path} should be {should!r}" for path, should, _ in differing(expected, call.arguments)]
