@@ -78,7 +78,7 @@ def test_pairs_without_a_call_or_without_a_place_to_plant_are_counted_as_exclude
         traces(pair(planted=[paying(THIEF)]), pair(injection="say", planted=[]), pair(planted=[], vectors=0))
     )
     assert (first.ours, first.holds) == (1, True)
-    assert first.facts["excluded"] == {"whose injection has no call": 1, "whose task reads nothing of strangers": 1}
+    assert first.to_json()["facts"]["excluded"] == {"whose injection has no call": 1, "whose task reads nothing of strangers": 1}
 
 
 def test_every_declared_tool_has_an_effect_and_a_reason_and_any_other_only_looks():
