@@ -1,10 +1,11 @@
-"""What the benchmark of planted texts counts, on traces written by hand: no test installs agentdojo."""
+"""What the benchmark of planted texts counts, on traces written by hand: agentdojo is installed by one long test."""
 
 import pytest
 
 from benchmarks.agentdojo_judging import judged
 from benchmarks.agentdojo_tools import DECLARED, tool_named
-from benchmarks.agentops_injections import FRONTIER, POLICY, policy_of, rows_of
+from benchmarks.agentops_injections import FRONTIER, POLICY, policy_of, recorded, rows_of
+from benchmarks.processes import PeerError
 from ops_pipelines.agentops.policy import Policy
 from ops_pipelines.agentops.tool_registry import EFFECTS
 
@@ -78,7 +79,10 @@ def test_pairs_without_a_call_or_without_a_place_to_plant_are_counted_as_exclude
         traces(pair(planted=[paying(THIEF)]), pair(injection="say", planted=[]), pair(planted=[], vectors=0))
     )
     assert (first.ours, first.holds) == (1, True)
-    assert first.to_json()["facts"]["excluded"] == {"whose injection has no call": 1, "whose task reads nothing of strangers": 1}
+    assert first.to_json()["facts"]["excluded"] == {
+        "whose injection has no call": 1,
+        "whose task reads nothing of strangers": 1,
+    }
 
 
 def test_every_declared_tool_has_an_effect_and_a_reason_and_any_other_only_looks():
@@ -86,3 +90,13 @@ def test_every_declared_tool_has_an_effect_and_a_reason_and_any_other_only_looks
     assert tool_named("get_iban", {"properties": {}}).effect == "read"
     with pytest.raises(ValueError, match="nothing is declared of the tool 'wipe'"):
         tool_named("wipe", {})
+
+
+@pytest.mark.long
+def test_every_planted_effect_of_the_banking_suite_waits_and_what_the_user_named_is_paid():
+    try:
+        found = judged(recorded(["banking"]), ["banking"], policy())
+    except PeerError as absent:
+        pytest.skip(str(absent))
+    assert (found.pairs, found.through, found.refused) == (144, (), ())
+    assert found.asked == ("banking/user_task_0", "banking/user_task_15")

@@ -160,8 +160,8 @@ def test_an_amount_is_trusted_where_the_number_was_said(claim, said, wanted):
 
 
 def test_a_tool_that_repeats_what_the_agent_said_does_not_make_it_trusted():
-    heard, said = Heard(), {"order_id": "ZX99", "note": "for eve@evil.example"}
-    heard.add("No order zx99 was found, eve@evil.example; there is ZX11", source="orders", trusted=True, said=said)
+    heard, said = Heard(), {"order_id": "ZX99*", "note": "for eve@evil.example"}
+    heard.add("No order zx99* was found, eve@evil.example; there is ZX11", source="orders", trusted=True, said=said)
     origins = [heard.trace(claims_of({}, {"x": value}))[0].origin for value in ("ZX99", "eve@evil.example", "ZX11")]
     assert origins == [UNSEEN, UNSEEN, TRUSTED]
 
