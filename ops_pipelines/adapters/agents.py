@@ -10,12 +10,13 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from ops_pipelines.adapters.agent_parts import code_of, differs_here
 from ops_pipelines.adapters.agent_place import environment_of
+from ops_pipelines.adapters.fork_policy import keep_policy, policy_of_fork
 from ops_pipelines.adapters.nothing_live import nothing_live
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.secret_scan import find_secrets
@@ -99,7 +100,9 @@ class OpenAgent:
                 run=run,
             )
         answers = answers_to(recording, self.platform.approvals, now)
-        return self.conductor().resume(recording, answers, by=uuid.uuid4().hex, trusted=trusted)
+        return self.conductor(policy_of_fork(self.platform, recording)).resume(
+            recording, answers, by=uuid.uuid4().hex, trusted=trusted
+        )
 
     def replay(self, run: str) -> Replayed:
         """The run again from what was recorded, with sockets and processes refused; errors as `replay`."""
@@ -125,7 +128,12 @@ class OpenAgent:
         asking = Policy({**own.texts, "fork": FORK_ASKS}, own.freezes)
         new = id or uuid.uuid4().hex
         gate = self.gate(new, self.platform.clock.wall(), policy=asking)
-        settings = ForkSettings(now=self.platform.clock.wall, gate=_through_the_tool_gate, is_effect=self._is_effect)
+        settings = ForkSettings(
+            now=self.platform.clock.wall,
+            gate=_through_the_tool_gate,
+            is_effect=self._is_effect,
+            told={"policy": keep_policy(self.platform, asking)},
+        )
         return fork(
             self.recording(run),
             conductor.forked(gate),
@@ -140,14 +148,14 @@ class OpenAgent:
         """A run of this agent as it was kept; DataError where there is none."""
         return recording_in(self.platform, run)
 
-    def conductor(self) -> Conductor:
-        """What its runs go by."""
+    def conductor(self, policy: Policy | None = None) -> Conductor:
+        """What its runs go by; `policy` is another one than its own."""
         return Conductor(
             agent=self.name,
             release=self.manifest.digest,
             program=self.program,
             settings=self.agent.settings,
-            gate_of=self.gate,
+            gate_of=partial(self.gate, policy=policy),
             writer=writer_of(self.platform),
             now=self.platform.clock.wall,
         )

@@ -5,7 +5,7 @@ the recording. Every other effect goes through a gate, which refuses unless one 
 memories and those tools that `is_effect` says only read.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -77,12 +77,13 @@ def refuse(kind: str, name: str, arguments: Any, act: Act) -> Any:  # noqa: ARG0
 @dataclass(frozen=True, slots=True)
 class ForkSettings:
     """How a fork goes outside: `gate` lets effects through, `is_effect` tells them by kind and name; `now` is the wall
-    clock.
+    clock. `told` is noted of the fork beside what it is a fork of.
     """
 
     now: Callable[[], datetime]
     gate: Gate = refuse
     is_effect: Callable[[str, str], bool] = lambda kind, name: kind in EFFECTS  # noqa: ARG005  (the shape)
+    told: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +165,7 @@ def fork(
         result = outcome_of(program, scope)
     finally:
         beside = replace(tape, source=Live(settings.now), writer=writer)
-        Scope(beside, first.agent, scope.step).decide(FORK, _note(recording, at, edit))
+        Scope(beside, first.agent, scope.step).decide(FORK, {**settings.told, **_note(recording, at, edit)})
     if left := source.prefix.left():
         raise _ended_early(left[0], at)
     return Forked(run, tuple(kept), at, tuple(source.repeated), result)

@@ -131,9 +131,14 @@ def played_in(recording: Recording) -> tuple[Step, ...]:
 
 def edited_in(recording: Recording) -> Mapping[str, str]:
     """What the program itself asked at the steps that were edited in a fork: the digest of its inputs by the step's id."""
+    return dict(fork_note(recording).get("edited", {}))
+
+
+def fork_note(recording: Recording) -> Mapping[str, Any]:
+    """What a fork has noted of itself; empty for a run that is none."""
     notes = [step for step in recording.steps if (step.kind, step.name) == (DECISION, FORK)]
-    note: Any = recording.value(notes[-1].inputs) if notes else {"edited": {}}
-    return dict(note["edited"])
+    note: Any = recording.value(notes[-1].inputs) if notes else {}
+    return dict(note)
 
 
 def outcome_of(program: Program, scope: Scope) -> Any:

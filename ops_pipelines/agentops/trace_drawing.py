@@ -24,7 +24,7 @@ def mermaid(graph: TraceGraph, label: Label) -> str:
     >>> mermaid(trace_graph([]), lambda step: step.name)
     'flowchart TD'
     """
-    names = {id: f"s{number}" for number, id in enumerate(graph.steps)}
+    names = {step: f"s{number}" for number, step in enumerate(graph.steps)}
     boxes = [f'    {names[step.id]}["{_mermaid_text(label(step))}"]' for step in graph.steps.values()]
     lines = [
         f"    {names[edge.source]} {'-. told .->' if edge.kind == TOLD else '-->'} {names[edge.target]}"
@@ -59,8 +59,8 @@ def page(graph: TraceGraph, label: Label, *, title: str, told: str) -> str:
 def _svg(graph: TraceGraph, label: Label) -> str:
     placed = {step.id: (depth * _INDENT, row * _ROW) for row, (depth, step) in enumerate(graph.tree())}
     wide = {step.id: _CHARACTER * len(label(step)) * 1.15 + 20 for step in graph.steps.values()}
-    right = max((x + wide[id] for id, (x, _) in placed.items()), default=0) + 120
-    boxes = [_box(graph.steps[id], label, x, y, wide[id]) for id, (x, y) in placed.items()]
+    right = max((x + wide[step] for step, (x, _) in placed.items()), default=0) + 120
+    boxes = [_box(graph.steps[step], label, x, y, wide[step]) for step, (x, y) in placed.items()]
     lines = [_line(placed[edge.source], placed[edge.target], edge.kind, right) for edge in graph.edges]
     size = f'width="{right + 20:.0f}" height="{len(placed) * _ROW + 10}"'
     arrow = (

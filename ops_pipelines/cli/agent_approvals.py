@@ -56,9 +56,7 @@ def _answer(approval: str, *, granted: bool, note: str, resume: bool, dry_run: b
     from ops_pipelines.adapters.platform import Platform
 
     platform = Platform.embedded()
-    answered = answer_approval(
-        platform, approval, granted=granted, otherwise=actor(), note=note, dry_run=dry_run
-    )
+    answered = answer_approval(platform, approval, granted=granted, otherwise=actor(), note=note, dry_run=dry_run)
     record = answered.to_json()
     went_on, code = ({}, 0) if answered.counts else ({}, REFUSED)
     if resume and answered.counts and not dry_run:

@@ -55,7 +55,7 @@ def _as_far(agent: "OpenAgent", recording: "Recording", diverged: Any) -> dict[s
     taken = []
     try:
         for step in agent.stepped(recording.run):
-            taken.append(step)  # noqa: PERF402  what was taken before it diverged counts
+            taken.append(step)
     except ReplayDiverged:
         pass
     played = played_in(recording)
@@ -71,7 +71,11 @@ def _words(found: dict[str, Any]) -> list[str]:
     if not found["identical"]:
         return [f"{run} does not replay: {exact(found['why'])}"]
     lines = [f"{run} replays identically: {found['steps']} steps, digest {found['digest'][:12]}"]
-    came = f"it came to {short_json(found.get('result'), 500)}" if found["ended"] else "as far as it came: it has not ended"
+    came = (
+        f"it came to {short_json(found.get('result'), 500)}"
+        if found["ended"]
+        else "as far as it came: it has not ended"
+    )
     return [*lines, f"  {came}"]
 
 

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 def exact(value: Any) -> str:
-    """All of a value as JSON, or of a text as it is, with what a terminal would not show written out.
+    r"""All of a value as JSON, or of a text as it is, with what a terminal would not show written out.
 
-    >>> exact("refund\\u202e A17")
-    'refund\\\\u202e A17'
+    >>> exact("refund\u202e A17")
+    'refund\\u202e A17'
     """
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
     return "".join(letter if letter.isprintable() else _written_out(letter) for letter in text)
