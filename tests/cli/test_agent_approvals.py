@@ -7,8 +7,8 @@ import pytest
 from ops_pipelines.adapters.agents import live_agent
 from ops_pipelines.adapters.approvals import APPROVES, answer_approval
 from ops_pipelines.adapters.platform import Platform
-from ops_pipelines.agentops.gate_parts import Limits
 from ops_pipelines.agentops.agent import Budgets
+from ops_pipelines.agentops.gate_parts import Limits
 from ops_pipelines.core.audit import read_entry
 from ops_pipelines.testing.refund_agent import paid, refund_agent, released
 
