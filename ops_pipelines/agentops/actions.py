@@ -27,7 +27,7 @@ from ops_pipelines.llmops.provenance import ANSWER
 from ops_pipelines.mlops.provenance import RELEASE
 
 RUN, STEP, DECISION, APPROVAL, EFFECT, MEMORY = "run", "step", "decision", "approval", "effect", "memory"
-FORMS = ("the first digits of a run, an approval or a decision", "RUN/STEP", "the key of an effect")
+FORMS = ("the first digits of a run, an approval or a decision", "RUN/STEP", "the key of an effect, or its digits")
 _DIGITS = re.compile(r"[0-9a-f]{4,32}")
 _ANSWER = re.compile(r"[\w.-]+/asked/[\w./-]+")
 _SHOWN = 300
@@ -61,8 +61,9 @@ def room_of(sources: Sources) -> Room:
 
 
 def _named(name: str, sources: Sources) -> Thing | None:
-    if any(entry.intent.key == name for entry in sources.effects()):
-        return EFFECT, name
+    for entry in sources.effects():
+        if name in (entry.intent.key, entry.intent.digits):
+            return EFFECT, entry.intent.key
     run, _, step = name.partition("/")
     if not _DIGITS.fullmatch(run) or (not step and sources.is_release(name)):
         return None

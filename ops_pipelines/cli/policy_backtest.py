@@ -82,8 +82,8 @@ def _groups(found: "Backtest") -> list[dict[str, Any]]:
         {
             "calls": count,
             "tool": tool,
-            "before": f"{before} {_by(was)}".strip(),
-            "after": f"{after} {_by(by)}".strip(),
+            "before": f"{before} {_by(was)}",
+            "after": f"{after} {_by(by)}",
             "for instance": [one.logged.id[:12] for one, key in zip(found.changed, keys, strict=True) if key == group][
                 :_EXAMPLES
             ],
@@ -99,4 +99,4 @@ def _key(one: "Changed") -> tuple[str, str, str, tuple[str, ...], tuple[str, ...
 
 
 def _by(names: tuple[str, ...]) -> str:
-    return f"({', '.join(map(exact, names))})" if names else ""
+    return f"({', '.join(map(exact, names)) or 'no rule permits it'})"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ops_pipelines.agentops.agent import Agent
     from ops_pipelines.agentops.decision_log import Logged
     from ops_pipelines.agentops.policy import Policy, Situation
+    from ops_pipelines.agentops.policy_explain import Applied
     from ops_pipelines.agentops.tool_registry import Tool
 
 Kinds = Annotated[list[str] | None, typer.Option(help="Kinds of claims: id, destination, amount, amount_cents.")]
@@ -68,16 +69,16 @@ def explain(  # noqa: PLR0913 a verb's options are its arguments
     if case.logged:
         print(f"  was {case.logged.what} at {case.logged.stage or 'policy'}: {exact(case.logged.reason)}")
     print(f"  the policy says {found.decision.outcome}: {exact(found.decision.reason)}\n")
-    rows = [one.to_json() for one in found.rules]
-    show([{name: _yes(value) for name, value in row.items()} for row in rows], title="rules")
+    show([_row(one) for one in found.rules], title="rules")
     for number, changes in enumerate(found.otherwise):
         print(f"{'it would be allowed if' if not number else '                 or if'} {' and '.join(changes)}")
     if not found.otherwise and found.decision.outcome != "allow":
         print("nothing that was tried would let it through: only another policy does")
 
 
-def _yes(value: Any) -> Any:
-    return ("yes" if value else "no") if isinstance(value, bool) else value
+def _row(one: "Applied") -> dict[str, str]:
+    said = {"rule": exact(one.rule.id), "it": f"{one.rule.effect}s", "stands in": one.rule.place}
+    return said | {"applies": "yes" if one.applies else "no", "if approved": "yes" if one.when_approved else "no"}
 
 
 def _decided(platform: "Platform", digits: str, folder: str) -> _Case:

@@ -27,7 +27,7 @@ def lost(refunds):
 def test_an_effect_of_which_nobody_knows_is_listed_and_settled_once(ops, refunds, lost):
     (found,) = ops("agent", "effects", "--unknown", "--json").json()
     assert (found["key"], found["state"]) == (lost, "unknown")
-    said = ops("agent", "settle", lost[:40], "--done", "--note", "the bank says so", "--result", '"paid"')
+    said = ops("agent", "settle", found["effect"][:6], "--done", "--note", "the bank says so", "--result", '"paid"')
     assert (said.code, "is settled as done by" in said.out) == (0, True)
     assert ops("agent", "effects", "--unknown", "--json").json() == []
     assert ops("agent", "settle", lost, "--not-done", "--note", "no").code == 1
