@@ -1,6 +1,6 @@
 """Recorded runs that releases of an agent are held against: files beside the code, and what its platform recorded lately.
 
-    evals/agents/<agent>/runs/*.json
+evals/agents/<agent>/runs/*.json
 """
 
 import json
@@ -31,8 +31,17 @@ def runs_folder(project: Project, agent: str) -> Path:
     return project.evals / "agents" / agent / "runs"
 
 
-def export_run(platform: Platform, run: str, folder: Path | None = None) -> Path:
-    """The file of a run that has ended, written beside the others of its agent or into a folder.
+def keep_run(platform: Platform, run: str, folder: Path | None = None) -> Path:
+    """The file of a run that has ended, written beside the others of its agent or into a folder; errors of `file_of`."""
+    file = file_of(platform, run, folder)
+    record = recording_to_json(portable(recording_in(platform, run)))
+    with written_aside(file) as aside:
+        aside.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
+    return file
+
+
+def file_of(platform: Platform, run: str, folder: Path | None = None) -> Path:
+    """Where a run would be kept.
 
     NotAllowed for a run that has not ended: what it would have done next is not recorded. DataError for no such run.
     """
@@ -40,15 +49,9 @@ def export_run(platform: Platform, run: str, folder: Path | None = None) -> Path
     state = state_of(recording.steps, platform.clock.wall())
     if state not in (DONE, FAILED):
         raise NotAllowed(
-            f"The run {run} is {state}",
-            expected="a run that has ended",
-            action="Export it when it has",
-            run=run,
+            f"The run {run} is {state}", expected="a run that has ended", action="Keep it when it has", run=run
         )
-    file = (folder or runs_folder(platform.project, first_of(recording).agent)) / f"{run}.json"
-    with written_aside(file) as aside:
-        aside.write_text(json.dumps(recording_to_json(portable(recording)), indent=1, sort_keys=True) + "\n")
-    return file
+    return (folder or runs_folder(platform.project, first_of(recording).agent)) / f"{run}.json"
 
 
 def recorded_in(folder: Path) -> tuple[Recording, ...]:
@@ -80,5 +83,5 @@ def _read(file: Path) -> str:
         raise DataError(
             f"The recorded run {file} cannot be read: {error}",
             expected="a file in UTF-8",
-            action="Export it anew",
+            action="Keep it anew: `ops agent keep RUN`",
         ) from error

@@ -17,6 +17,7 @@ from ops_pipelines.core.errors import DataError
 from ops_pipelines.core.fingerprint import canonical_json
 
 _TAGGED = re.compile(r"\[redacted ([^\]\n]{1,70}) [0-9a-f]{8}\]")
+_WORDS = ("name", "agent", "decision", "error", "memory_version")
 _INSTANTS = ("started", "ended")
 
 
@@ -26,9 +27,9 @@ def portable(recording: Recording) -> Recording:
     moved = {digest: payload.digest for digest, payload in renamed.items()}
 
     def named(step: Step) -> Step:
-        words = {name: _text(getattr(step, name)) for name in ("name", "agent", "decision", "error", "memory_version")}
-        ends = {name: moved.get(getattr(step, name), getattr(step, name)) for name in ("inputs", "outputs")}
-        return replace(step, **words, **ends)
+        changed: dict[str, Any] = {name: _text(getattr(step, name)) for name in _WORDS}
+        changed |= {name: moved.get(getattr(step, name), "") for name in ("inputs", "outputs")}
+        return replace(step, **changed)
 
     steps = tuple(map(named, recording.steps))
     return Recording(recording.run, steps, {payload.digest: payload for payload in renamed.values()})
@@ -121,7 +122,7 @@ def read_recording(text: str, *, where: str) -> Recording:
 def _unreadable(where: str, why: str) -> DataError:
     return DataError(
         f"The recorded run {where} cannot be used: {why}",
-        expected="a run as `ops agent export` wrote it",
-        action="Export it anew from the platform on which it ran, or delete it",
+        expected="a run as `ops agent keep` wrote it",
+        action="Keep it anew on the platform on which it ran, or delete it",
         where=where,
     )

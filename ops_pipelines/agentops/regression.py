@@ -5,6 +5,7 @@ the program asks for what its recording does not hold and cannot go on.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -119,10 +120,8 @@ class _Replaying:
         first = first_of(self.recording)
         tape = Tape(self.recording.run, self, replace(writer, keep=self._keep), release)
         self._writer = tape.writer
-        try:
+        with suppress(ReplayDiverged):  # what was asked is remembered
             outcome_of(program, tape.begin(first.agent, self.recording.value(first.inputs), parent=first.parent))
-        except ReplayDiverged:
-            pass  # what was asked is remembered
 
     def parted(self) -> Divergence | None:
         """Where the replay parts from the recording."""
