@@ -12,8 +12,17 @@ from ops_pipelines.adapters.project import find_project
 from ops_pipelines.agentops.approval import Answer
 from ops_pipelines.agentops.conduct import Ran
 from ops_pipelines.components.agent import Agent
+from ops_pipelines.components.agent_backtest import make_backtest
+from ops_pipelines.components.agent_candidate import make_candidate
+from ops_pipelines.components.agent_evaluation import make_evaluation
+from ops_pipelines.components.agent_gate import make_comparison
+from ops_pipelines.components.agent_replays import make_replays
+from ops_pipelines.components.going_live import make_live
 from ops_pipelines.components.house import furnish
+from ops_pipelines.components.publishing import Product
+from ops_pipelines.core.lineage import Artefact
 from ops_pipelines.core.pointer import PRODUCTION
+from ops_pipelines.core.verdict import Passed, verdict_to_json
 from ops_pipelines.testing.refund_agent import HERE, POLICY
 
 TASKS = """\
@@ -76,6 +85,16 @@ class Desk:
             raise_on_error=False,
         )
 
+    def walked(self, *, upto: str = "release", **settings) -> dict[str, Product]:
+        """What its assets would make one after the other, up to the first that is refused, without a run of Dagster."""
+        agent, made = self.agent(**settings), {}
+        for part in GATE[: GATE.index(upto) + 1]:
+            made[part] = product = _made(part, agent, self.platform)
+            _keep(self.platform, f"refunds/{part}", product)
+            if not isinstance(product.verdict, Passed):
+                break
+        return made
+
     def live(self) -> str | None:
         return self.platform.live(PRODUCTION, "refunds")
 
@@ -92,6 +111,24 @@ class Desk:
     def later(self, clock) -> "Desk":
         """The project under another clock."""
         return replace(self, platform=replace(self.platform, clock=clock))
+
+
+def _made(part: str, agent: Agent, platform: Platform) -> Product:
+    if part == "release":
+        return make_live(
+            "refunds", platform, platform.lake.latest("refunds/comparison"), "refunds/comparison", actor="r"
+        )
+    make = {"evaluation": make_evaluation, "backtest": make_backtest, "replays": make_replays}.get(part)
+    if make:
+        return make(agent, platform)
+    return {"candidate": make_candidate, "comparison": make_comparison}[part](agent, platform, run_id="r")
+
+
+def _keep(platform: Platform, key: str, product: Product) -> None:
+    found = {"findings": {name: verdict_to_json(verdict) for name, verdict in product.findings.items()}}
+    origin = platform.origin("r", "code")
+    made = Artefact(key, "-", product.digest, product.verdict, product.inputs, origin, {**product.facts, **found})
+    platform.lake.publish(product.table, made)
 
 
 def failed_checks(result: dg.ExecuteInProcessResult) -> dict[str, str | None]:
