@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import yaml
@@ -90,7 +91,7 @@ class Desk:
         agent, made = self.agent(**settings), {}
         for part in GATE[: GATE.index(upto) + 1]:
             made[part] = product = _made(part, agent, self.platform)
-            _keep(self.platform, f"refunds/{part}", product)
+            self.keep(f"refunds/{part}", product)
             if not isinstance(product.verdict, Passed):
                 break
         return made
@@ -104,9 +105,20 @@ class Desk:
         ran = agent.start({"order": order})
         if granted is None:
             return ran
+        return self.answer(ran, granted=granted)
+
+    def answer(self, ran: Ran, *, granted: bool = True) -> Ran:
+        """A run that waited, once somebody has said yes or no."""
         answer = Answer("ben", granted, self.platform.clock.wall())
         self.platform.approvals.answer(ran.waits["approval"], answer)
-        return agent.resume(ran.run)
+        return live_agent(self.platform, "refunds").resume(ran.run)
+
+    def keep(self, key: str, product: Product, partition: str = "-", table: Any = None) -> None:
+        """Publish what an asset made, as its run would."""
+        found = {"findings": {name: verdict_to_json(verdict) for name, verdict in product.findings.items()}}
+        origin, facts = self.platform.origin("r", "code"), {**product.facts, **found}
+        made = Artefact(key, partition, product.digest, product.verdict, product.inputs, origin, facts)
+        self.platform.lake.publish(product.table if table is None else table, made)
 
     def later(self, clock) -> "Desk":
         """The project under another clock."""
@@ -122,13 +134,6 @@ def _made(part: str, agent: Agent, platform: Platform) -> Product:
     if make:
         return make(agent, platform)
     return {"candidate": make_candidate, "comparison": make_comparison}[part](agent, platform, run_id="r")
-
-
-def _keep(platform: Platform, key: str, product: Product) -> None:
-    found = {"findings": {name: verdict_to_json(verdict) for name, verdict in product.findings.items()}}
-    origin = platform.origin("r", "code")
-    made = Artefact(key, "-", product.digest, product.verdict, product.inputs, origin, {**product.facts, **found})
-    platform.lake.publish(product.table, made)
 
 
 def failed_checks(result: dg.ExecuteInProcessResult) -> dict[str, str | None]:
