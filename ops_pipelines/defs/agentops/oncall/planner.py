@@ -22,6 +22,11 @@ def program(session: Session) -> dict[str, Any]:
     alarm = (session.task or {}).get("alarm")
     if not alarm:
         return {"did": NOTHING, "why": "there is no alarm"}
+    if session.settings.get("model"):
+        from ops_pipelines.defs.agentops.oncall.by_model import pin_of, plan_by_model
+
+        if pin := pin_of(session):
+            return plan_by_model(session, pin)
     plan = _planned(session, alarm)
     session.decide("plan", {"action": plan.action, "why": plan.why, "to": plan.to})
     if plan.action == NOTHING:
