@@ -17,24 +17,23 @@ protects from an agent's mistakes and from what strangers write, and not from ho
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
-from functools import partial
 from threading import Lock
 from typing import Any
 
 from ops_pipelines.agentops.approval import PENDING, Binding, Request
 from ops_pipelines.agentops.breaker import Breaker
 from ops_pipelines.agentops.call_facts import cents_of, kinds_of, plain_arguments, told_of
+from ops_pipelines.agentops.call_under_way import Begun, Call
 from ops_pipelines.agentops.claims import claims_of
-from ops_pipelines.agentops.current_call import on_behalf_of
 from ops_pipelines.agentops.decision_log import Logged
 from ops_pipelines.agentops.effect_answer import answer_of, outcome_of, unknown_answer
 from ops_pipelines.agentops.effects import DONE, NOT_DONE, UNKNOWN, Entry, Intent
 from ops_pipelines.agentops.freeze import frozen_by
 from ops_pipelines.agentops.gate_parts import Parts, Run
-from ops_pipelines.agentops.policy import ALLOW, ASK, Decision, Situation
+from ops_pipelines.agentops.policy import ALLOW, ASK, Situation
 from ops_pipelines.agentops.provenance import TAINTED, UNSEEN, USER, Heard, Traced, suspects
 from ops_pipelines.agentops.spend import Purse, settle
 from ops_pipelines.agentops.tool_call import (
@@ -60,25 +59,6 @@ from ops_pipelines.core.verdict import Passed, Verdict, reasons_of
 ALLOWED, DENIED, WAITING = "allowed", "denied", "waiting"
 """What is logged of a call; one of which nobody knows is `unknown`."""
 _ASK_A_PERSON = "Do not try again: tell a person what you wanted to do, and why"
-
-
-@dataclass(slots=True)
-class _Call:
-    """A call on its way through the stages."""
-
-    id: str
-    tool: str
-    at: datetime
-    key: str = ""
-    approval: str = ""
-    is_named: bool = False
-    text: str = ""
-    result: str = ""
-    arguments: dict[str, Any] = field(default_factory=dict)
-    situation: Situation | None = None
-    decision: Decision | None = None
-    reserved: bool = False
-    has_run: bool = False
 
 
 class _Refused(Exception):
@@ -127,18 +107,40 @@ class Gate:
         result is returned. Without one it is the tool, the arguments and how often this gate has been asked for them.
         `approval` is that of a call that waited, which has to be made again to the byte.
         """
-        call: _Call | None = None
+        begun, limits = self.begin(tool, arguments, call_id=call_id, approval=approval), self.parts.limits
+        if not isinstance(begun, Begun):
+            return begun
         try:
-            call = _Call(self.parts.new_id(), str(tool), self.parts.now(), call_id, approval, bool(call_id))
-            answer = self._through(call, arguments)
+            ran = run_tool(begun.run, seconds=limits.tool_seconds, most_bytes=limits.result_bytes, late=begun.late)
+        except Exception as error:  # no thread can be had
+            ran = Ran(error=error)
+        return self.end(begun, ran)
+
+    def begin(self, tool: str, arguments: Any, *, call_id: str = "", approval: str = "") -> Begun | Answer:
+        """The first half of a call, for whoever runs the tool in another way: what is to be run now, or what came of it.
+
+        An effect is written down as started, and counts as unknown until `end` is told.
+        """
+        call: Call | None = None
+        try:
+            call = Call(self.parts.new_id(), str(tool), self.parts.now(), call_id, approval, bool(call_id))
+            return self._through(call, arguments)
         except _Refused as refused:
-            answer = refused.answer
+            answer: Answer = refused.answer
         except Exception as error:  # whatever broke, nothing more may be done
-            has_run = call is not None and call.has_run
-            answer = unknown_answer(tool, str(error)) if has_run else _broke(RECORD, error)
+            answer = _broke(RECORD, error)
         return answer if call is None else self._kept(call, answer)
 
-    def _through(self, call: _Call, arguments: Any) -> Answer:
+    def end(self, begun: Begun, ran: Ran) -> Answer:
+        """The second half of a call: what the agent is given for what the tool came to; it never raises."""
+        tool, call = begun.tool, begun.call
+        try:
+            answer = self._ended(tool, call, ran) if tool.has_effect else self._read(tool, call, ran)
+        except Exception as error:
+            answer = unknown_answer(call.tool, str(error))
+        return self._kept(call, answer)
+
+    def _through(self, call: Call, arguments: Any) -> Begun:
         tool = self._stage(VALIDATE, lambda: self._validated(call, arguments))
         traced = self._stage(PROVENANCE, lambda: self._traced(tool, call))
         self._stage(POLICY, lambda: self._decided(tool, call, traced))
@@ -147,7 +149,7 @@ class Gate:
         self._stage(BUDGET, lambda: self._reserve(call))
         self._stage(APPROVE, lambda: self._use_approval(tool, call))
         self._stage(RECORD, lambda: self._log(call, ALLOWED, "", _reason(call), durable=tool.has_effect))
-        return self._executed(tool, call)
+        return self._started(tool, call)
 
     def _stage(self, stage: str, judge: Callable[[], Any]) -> Any:
         """What a stage finds; a fault of it denies."""
@@ -158,7 +160,7 @@ class Gate:
         except Exception as error:
             raise _Refused(_broke(stage, error)) from error
 
-    def _validated(self, call: _Call, arguments: Any) -> Tool:
+    def _validated(self, call: Call, arguments: Any) -> Tool:
         try:
             content = canonical_json(arguments)
         except (TypeError, ValueError, RecursionError) as error:
@@ -174,7 +176,7 @@ class Gate:
         call.key = f"{self.run.id}/{call.key}" if call.is_named else self._key_of(call)
         return tool
 
-    def _key_of(self, call: _Call) -> str:
+    def _key_of(self, call: Call) -> str:
         """The key of a call that names no step: the same again after a crash, and another for each repetition."""
         if call.approval:
             return f"{self.run.id}/approval/{call.approval}"
@@ -183,7 +185,7 @@ class Gate:
             self._times[name] = self._times.get(name, 0) + 1
             return f"{name}/{self._times[name]}"
 
-    def _traced(self, tool: Tool, call: _Call) -> tuple[Traced, ...]:
+    def _traced(self, tool: Tool, call: Call) -> tuple[Traced, ...]:
         claims = claims_of(tool.schema, call.arguments)
         with self._lock:
             found = suspects(self._heard.trace(claims))
@@ -201,7 +203,7 @@ class Gate:
             )
         return found
 
-    def _decided(self, tool: Tool, call: _Call, traced: Sequence[Traced]) -> None:
+    def _decided(self, tool: Tool, call: Call, traced: Sequence[Traced]) -> None:
         if call.situation is None:
             raise _deny(PROVENANCE, "where the arguments come from was not found out", _ASK_A_PERSON)
         call.decision = self.parts.policy.decide(tool, call.situation)
@@ -213,7 +215,7 @@ class Gate:
             Denied(stage, f"{tool.name} {call.decision.reason}{told_of(traced)}", _ASK_A_PERSON, facts=facts)
         )
 
-    def _ask_where_wanted(self, tool: Tool, call: _Call) -> None:
+    def _ask_where_wanted(self, tool: Tool, call: Call) -> None:
         if call.decision is None or call.decision.outcome != ASK or call.approval:
             return
         self._refuse_what_was_started(tool, call)
@@ -226,12 +228,12 @@ class Gate:
                 self._asked[binding.digest] = asked = call.id
         raise _Refused(Waiting(asked, reason))
 
-    def _refuse_what_was_started(self, tool: Tool, call: _Call) -> None:
+    def _refuse_what_was_started(self, tool: Tool, call: Call) -> None:
         """A named step that was started before the agent was resumed needs nobody's yes to tell what came of it."""
         for entry in self.parts.journal.entries(call.key) if tool.has_effect and call.is_named else ():
             raise _Refused(self._answer_of(tool, call, entry))
 
-    def _use_approval(self, tool: Tool, call: _Call) -> None:
+    def _use_approval(self, tool: Tool, call: Call) -> None:
         """A yes is used where one is wanted, and one that is shown without need is used up all the same."""
         if call.decision is None or (call.decision.outcome != ASK and not call.approval):
             return
@@ -241,35 +243,26 @@ class Gate:
         if again.outcome != ALLOW:
             raise _deny(POLICY, f"{tool.name} {again.reason}", _ASK_A_PERSON)
 
-    def _binding(self, tool: Tool, call: _Call) -> Binding:
+    def _binding(self, tool: Tool, call: Call) -> Binding:
         return Binding(tool.digest, call.text, self.run.id, self.run.release, self.parts.policy.digest)
 
-    def _reserve(self, call: _Call) -> None:
+    def _reserve(self, call: Call) -> None:
         most = self.parts.prices.get(call.tool)
         if most is not None:
             found = self.purse.reserve(self.parts.budgets, call.id, most, at=call.at)
             _pass(BUDGET, found, "Finish with what you have, or ask a person for more")
             call.reserved = True
 
-    def _executed(self, tool: Tool, call: _Call) -> Answer:
+    def _started(self, tool: Tool, call: Call) -> Begun:
         function = self.parts.functions.get(call.tool)
         if function is None:
             raise _deny(EXECUTE, f"nothing does the tool {call.tool!r} here", _ASK_A_PERSON)
         if tool.has_effect:
             self._stage(EXECUTE, lambda: self._begin(tool, call))
-        limits, given, call.has_run = self.parts.limits, json.loads(call.text), True
-        late = self._late(call) if tool.has_effect else lambda _: None
-        ran = run_tool(
-            partial(_does, self._intent(call), function, given),
-            seconds=limits.tool_seconds,
-            most_bytes=limits.result_bytes,
-            late=late,
-        )
-        if tool.has_effect:
-            return self._ended(tool, call, ran)
-        return self._read(tool, call, ran)
+        late, call.has_run = self._late(call) if tool.has_effect else lambda _: None, True
+        return Begun(tool, call, self._intent(call), function, json.loads(call.text), late)
 
-    def _begin(self, tool: Tool, call: _Call) -> None:
+    def _begin(self, tool: Tool, call: Call) -> None:
         """Write down that it is started now, or refuse with what came of it before."""
         limits = self.parts.limits
         intent = self._intent(call)
@@ -278,17 +271,17 @@ class Gate:
         if found is not None:
             raise _Refused(self._answer_of(tool, call, found))
 
-    def _intent(self, call: _Call) -> Intent:
+    def _intent(self, call: Call) -> Intent:
         return Intent(call.key, call.tool, call.text, self.run.id, self.run.release, call.approval)
 
-    def _answer_of(self, tool: Tool, call: _Call, entry: Entry) -> Answer:
+    def _answer_of(self, tool: Tool, call: Call, entry: Entry) -> Answer:
         """What came of a step that was started before; a result of then is heard as one of now."""
         answer = answer_of(entry, self._intent(call), self.parts.now())
         if isinstance(answer, Done):
             self._hear_result(tool, call, json.dumps(answer.result, ensure_ascii=False))
         return answer
 
-    def _ended(self, tool: Tool, call: _Call, ran: Ran) -> Answer:
+    def _ended(self, tool: Tool, call: Call, ran: Ran) -> Answer:
         outcome = outcome_of(ran)
         try:
             self.parts.journal.end(call.key, outcome, at=self.parts.now())
@@ -300,14 +293,14 @@ class Gate:
             return Denied(EXECUTE, outcome.result, "Look into why, before you try again", can_retry=True)
         return unknown_answer(call.tool, outcome.result)
 
-    def _late(self, call: _Call) -> Callable[[Ran], None]:
+    def _late(self, call: Call) -> Callable[[Ran], None]:
         def keep(ran: Ran) -> None:
             with suppress(OpsError):  # then it stays unknown
                 self.parts.journal.end(call.key, outcome_of(ran), at=self.parts.now())
 
         return keep
 
-    def _read(self, tool: Tool, call: _Call, ran: Ran) -> Answer:
+    def _read(self, tool: Tool, call: Call, ran: Ran) -> Answer:
         if not ran.in_time:
             seconds = self.parts.limits.tool_seconds
             return Denied(
@@ -323,12 +316,12 @@ class Gate:
         self._hear_result(tool, call, ran.text)
         return Done(json.loads(ran.text), truncated=ran.truncated)
 
-    def _hear_result(self, tool: Tool, call: _Call, text: str) -> None:
+    def _hear_result(self, tool: Tool, call: Call, text: str) -> None:
         with self._lock:
             call.result = text
             self._heard.add(text, source=tool.name, trusted=tool.trusted, said=call.arguments)
 
-    def _kept(self, call: _Call, answer: Answer) -> Answer:
+    def _kept(self, call: Call, answer: Answer) -> Answer:
         """The answer once it is recorded; one that cannot be recorded is told as such, and what was done stays done."""
         try:
             if not isinstance(answer, Waiting):
@@ -345,7 +338,7 @@ class Gate:
             return answer if isinstance(answer, Done | Denied) else _broke(RECORD, error)
         return answer
 
-    def _log(self, call: _Call, what: str, stage: str, reason: str, *, durable: bool) -> None:
+    def _log(self, call: Call, what: str, stage: str, reason: str, *, durable: bool) -> None:
         run, situation = self.run, call.situation
         context = situation.to_context(approved=bool(call.approval)) if situation else {}
         plain = {name: list(value) if isinstance(value, tuple) else value for name, value in context.items()}
@@ -366,11 +359,6 @@ class Gate:
         self.parts.log.keep(logged, durable=durable)
 
 
-def _does(intent: Intent, function: Callable[[Mapping[str, Any]], Any], given: Mapping[str, Any]) -> Any:
-    with on_behalf_of(intent):
-        return function(given)
-
-
 def _deny(stage: str, reason: str, do: str, *, can_retry: bool = False) -> _Refused:
     return _Refused(Denied(stage, reason, do, can_retry=can_retry))
 
@@ -387,6 +375,6 @@ def _pass(stage: str, found: Verdict, do: str) -> None:
         raise _deny(stage, "; ".join(reasons_of(found)), do)
 
 
-def _reason(call: _Call) -> str:
+def _reason(call: Call) -> str:
     by = call.decision.reason if call.decision else ""
     return f"approved as {call.approval}, {by}" if call.approval else by
