@@ -67,7 +67,7 @@ def given_to(recording: "Recording", step: "Step") -> str:
     return (
         f"of {value['of'][:12]} from step {value['at']}"
         if step.name == FORK
-        else f"at {value['at'][:19]} UTC".replace("T", " ")
+        else f"at {value['at'][:19].replace('T', ' ')} UTC"
     )
 
 
