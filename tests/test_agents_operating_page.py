@@ -3,6 +3,7 @@
 import re
 import shlex
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -31,10 +32,8 @@ def said_by(words, capsys):
     from ops_pipelines.cli import main
 
     sys.argv = ["ops", *words]
-    try:
+    with suppress(SystemExit):
         main()
-    except SystemExit:
-        pass
     return capsys.readouterr().out.splitlines()
 
 
