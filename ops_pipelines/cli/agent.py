@@ -29,6 +29,7 @@ VERBS = {
     "replay": "agent_replay:replay_run",
     "step": "agent_step:step_through",
     "fork": "agent_fork:fork_run",
+    "keep": "agent_keep:keep",
     "receive": "agent_receive:receive",
     "export": "agent_export:export",
 }

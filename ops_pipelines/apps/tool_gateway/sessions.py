@@ -1,0 +1,171 @@
+"""Whose call it is: one gate and one recording for each run that comes through the door."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from time import monotonic
+from typing import Any
+from uuid import uuid4
+
+from ops_pipelines.adapters.mcp_trace import meta_of
+from ops_pipelines.agentops.approval import PENDING
+from ops_pipelines.agentops.breaker import Breaker, LoopRule
+from ops_pipelines.agentops.gate_async import call_async, has_effect, to_its_end
+from ops_pipelines.agentops.gate_parts import Parts, Run
+from ops_pipelines.agentops.joined_runs import JoinedRuns, RunLogged
+from ops_pipelines.agentops.provenance import OPERATOR
+from ops_pipelines.agentops.recording import Outcome, Scope
+from ops_pipelines.agentops.run_log import TOOL
+from ops_pipelines.agentops.spend import Purse
+from ops_pipelines.agentops.tool_call import RECORD, Answer, Denied, Done, Waiting
+from ops_pipelines.agentops.tool_gate import Gate
+from ops_pipelines.agentops.trace_context import TraceContext
+from ops_pipelines.apps.tool_gateway.carried import Carried, Serve, carry
+from ops_pipelines.core.fingerprint import canonical_json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """On which terms calls are let in.
+
+    `all_usd` is the most that the runs of this process may cost together, so that a client that begins a new run for each
+    call spends no more. `operator_text` is heard as trusted in every run. `hears_user` lets a client pass on a user's
+    words, in `_meta` under `ops/user`. A run that is not heard of for `idle_seconds` is forgotten.
+    """
+
+    agent: str
+    release: str
+    rule: LoopRule = field(default_factory=LoopRule)
+    run_usd: Decimal = Decimal(1)
+    all_usd: Decimal = Decimal(10)
+    tenant: str = ""
+    environment: str = "production"
+    operator_text: str = ""
+    hears_user: bool = False
+    idle_seconds: float = 3600.0
+    most_runs: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A call as it came: on whose behalf, and what its `_meta` says besides the arguments."""
+
+    tool: str
+    arguments: Mapping[str, Any]
+    trace: TraceContext | None = None
+    session: str = ""
+    call_id: str = ""
+    approval: str = ""
+    user_words: str = ""
+
+    @property
+    def key(self) -> bytes:
+        """What two calls share that are the same to the byte."""
+        return canonical_json([self.tool, self.arguments])
+
+
+class Sessions:
+    """The runs that are under way, by trace or by session; all in one event loop."""
+
+    def __init__(self, parts: Parts, terms: Terms, logged: RunLogged) -> None:
+        self.parts, self.terms = parts, terms
+        self._joined = JoinedRuns(logged, parts.now, release=terms.release)
+        self._purse = Purse(f"gateway/{uuid4().hex}", terms.all_usd)
+        self._runs: OrderedDict[str, GatedRun] = OrderedDict()
+
+    async def call(self, asked: Asked, serve: Serve | None = None) -> Answer:
+        """What comes of a call; one with an effect goes on to its end where whoever asked has gone."""
+        called = self._run_of(asked).call(asked, serve)
+        return await (to_its_end(called) if has_effect(self.parts, asked.tool) else called)
+
+    def _run_of(self, asked: Asked) -> "GatedRun":
+        key, now = f"trace/{asked.trace.run}" if asked.trace else f"session/{asked.session}", monotonic()
+        run = self._runs.pop(key, None)
+        if run is None or now - run.used_at > self.terms.idle_seconds:
+            run = self._begun(asked.trace.run if asked.trace else uuid4().hex)
+        run.used_at = now
+        self._runs[key] = run
+        while len(self._runs) > self.terms.most_runs:
+            self._runs.popitem(last=False)
+        return run
+
+    def _begun(self, run: str) -> "GatedRun":
+        terms, parts = self.terms, self.parts
+        caller = Run(run, terms.agent, terms.release, terms.tenant, terms.environment)
+        purse = self._purse.child(run, terms.run_usd)
+        gate = Gate(parts, caller, breaker=Breaker(terms.rule, parts.now()), purse=purse)
+        if terms.operator_text:
+            gate.hear(terms.operator_text, source=OPERATOR)
+        return GatedRun(gate, self._joined, hears_user=terms.hears_user)
+
+
+class GatedRun:
+    """One run: its gate, the scopes that it is recorded in, and the approvals that it waits for."""
+
+    def __init__(self, gate: Gate, joined: JoinedRuns, *, hears_user: bool) -> None:
+        self.gate, self.used_at = gate, 0.0
+        self._joined, self._hears_user = joined, hears_user
+        self._scopes: dict[str, Scope] = {}
+        self._heard: set[str] = set()
+        self._waiting: dict[bytes, str] = {}
+
+    async def call(self, asked: Asked, serve: Serve | None) -> Answer:
+        """What comes of a call, recorded under the step that asked for it."""
+        came: list[Answer] = []
+
+        async def act() -> Outcome:
+            came.append(answer := await self._gated(asked))
+            return Outcome(answer.to_json(), decision=_stands(answer))
+
+        try:
+            scope = self._scope(asked.trace.step if asked.trace else "", asked.tool)
+            carry(Carried(meta_of(scope), serve))
+            await scope.call_async(TOOL, asked.tool, asked.arguments, act)
+        except Exception as error:  # the run log is down: what was not run is not run, and what was is told as such
+            self._scopes.clear()  # to open one anew finds out, before anything is run, whether the log is back
+            return _unrecorded(came[0] if came else None, error)
+        return came[0]
+
+    async def _gated(self, asked: Asked) -> Answer:
+        if self._hears_user and asked.user_words and asked.user_words not in self._heard:
+            self._heard.add(asked.user_words)
+            self.gate.hear(asked.user_words)
+        approval = asked.approval or self._answered(asked)
+        answer = await call_async(self.gate, asked.tool, asked.arguments, call_id=asked.call_id, approval=approval)
+        if isinstance(answer, Waiting):
+            self._waiting[asked.key] = answer.approval
+        elif approval:
+            self._waiting.pop(asked.key, None)
+        return answer
+
+    def _answered(self, asked: Asked) -> str:
+        """The approval that this very call waits for, once a person has answered: the same call again is enough."""
+        approval, parts = self._waiting.get(asked.key, "") if self._waiting else "", self.gate.parts
+        try:
+            held = parts.approvals.held(approval) if approval else ()
+        except Exception:  # the gate says what is wrong with the store
+            return ""
+        return approval if held and held[0].state(parts.now()) != PENDING else ""
+
+    def _scope(self, parent: str, tool: str) -> Scope:
+        if parent not in self._scopes:
+            name = f"gate of {self.gate.run.agent}"
+            self._scopes[parent] = self._joined.begin(name, run=self.gate.run.id, parent=parent)
+        scope, light = self._scopes[parent], self._joined.logged.light
+        return scope.kept_by(light) if light and not has_effect(self.gate.parts, tool) else scope
+
+
+def _stands(answer: Answer) -> str:
+    if isinstance(answer, Denied):
+        return f"denied at {answer.stage}"
+    return "waiting" if isinstance(answer, Waiting) else ""
+
+
+def _unrecorded(answer: Answer | None, error: Exception) -> Answer:
+    why = f"the run could not be recorded: {error}"[:2000]
+    if answer is None:
+        return Denied(RECORD, why, "Nothing was done. Tell a person that the log is down")
+    if isinstance(answer, Done):
+        return Denied(RECORD, f"it was done, and {why}", "Never repeat it. Tell a person", is_unknown=True)
+    return answer
