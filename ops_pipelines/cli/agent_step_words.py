@@ -56,7 +56,7 @@ def steps_shown(recording: "Recording") -> list[dict[str, Any]]:
 
 def given_to(recording: "Recording", step: "Step") -> str:
     """What a step was asked in one line; of what a run notes of itself, the part that people look for."""
-    from ops_pipelines.agentops.replay import FORK, NOTES, WAITS
+    from ops_pipelines.agentops.notes import FORK, NOTES, WAITS
     from ops_pipelines.agentops.run_log import DECISION
 
     value = value_of(recording, step.inputs)
