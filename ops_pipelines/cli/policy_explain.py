@@ -38,7 +38,9 @@ def explain(  # noqa: PLR0913 a verb's options are its arguments
     *,
     tool: Annotated[str, typer.Option(help="The tool of a call that was not made.")] = "",
     arguments: Annotated[str, typer.Option(help="Its arguments, as JSON or @file.")] = "{}",
-    decision: Annotated[str, typer.Option(help="Instead: the first digits of a decision, or of the approval it asked for.")] = "",
+    decision: Annotated[
+        str, typer.Option(help="Instead: the first digits of a decision, or of the approval it asked for.")
+    ] = "",
     policy: Annotated[str, typer.Option(help="By another policy: a folder.")] = "",
     unseen: Kinds = None,
     tainted: Kinds = None,
