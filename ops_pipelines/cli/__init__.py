@@ -27,6 +27,7 @@ VERBS = {
     "releases": "releases",
     "canary": "canary",
     "serve": "serve",
+    "gateway": "gateway",
     "ask": "ask",
     "why": "why",
     "impact": "impact",

@@ -39,7 +39,7 @@ def _failed(platform: "Platform", window: "Window", of: Any, limit: int) -> "lis
     """Those with a step that failed, and those that came to a failure though no step did."""
     from dataclasses import replace
 
-    from ops_pipelines.agentops.conduct import FAILURE
+    from ops_pipelines.agentops.notes import FAILURE
     from ops_pipelines.agentops.run_log import DECISION, RunFilter
 
     ended = RunFilter(of.agent, DECISION, FAILURE)
@@ -68,7 +68,7 @@ def _row(platform: "Platform", one: "RunSummary", as_json: bool) -> dict[str, An
         "steps": one.steps,
         "tool calls": len(tools),
         "errors": one.errors,
-        "cost": dollars(steps),
+        "cost": dollars(steps) or "none",
     }
 
 
