@@ -107,17 +107,26 @@ class Gate:
         self.breaker.admit(self.parts.now())
         self.breaker.record(self.run.id, tool, arguments, shown, failed=failed)
 
-    def call(self, tool: str, arguments: Any, *, call_id: str = "", approval: str = "") -> Answer:
+    def call(
+        self,
+        tool: str,
+        arguments: Any,
+        *,
+        call_id: str = "",
+        approval: str = "",
+        is_same: Callable[[Any], bool] = lambda kept: True,  # noqa: ARG005  (the shape)
+    ) -> Answer:
         """What comes of a call; it never raises.
 
         `call_id` names the step and is the same when the agent is resumed: a step that was done is not done again, and its
         result is returned. Without one it is the tool, the arguments and how often this gate has been asked for them.
-        `approval` is that of a call that waited, which has to be made again to the byte.
+        `approval` is that of a call that waited, which has to be made again to the byte. `is_same` says whether arguments
+        that were kept are those of this call.
         """
         call: Call | None = None
         try:
             call = Call(self.parts.new_id(), str(tool), self.parts.now(), call_id, approval)
-            answer = self._through(call, arguments)
+            answer = self._through(call, arguments, is_same)
         except Refused as refused:
             answer = refused.answer
         except Exception as error:  # whatever broke, nothing more may be done
@@ -125,8 +134,10 @@ class Gate:
             answer = unknown_answer(tool, str(error)) if has_run else broke(RECORD, error)
         return answer if call is None else self._kept(call, answer)
 
-    def _through(self, call: Call, arguments: Any) -> Answer:
+    def _through(self, call: Call, arguments: Any, is_same: Callable[[Any], bool]) -> Answer:
         exact = self._stage(APPROVE, lambda: self._taken_up(call, arguments))
+        if exact is not arguments and not is_same(exact):
+            raise deny(APPROVE, "what was kept of the call is another call", ASK_A_PERSON)
         tool = self._stage(VALIDATE, lambda: self._validated(call, exact))
         traced = self._stage(PROVENANCE, lambda: self._traced(tool, call))
         self._stage(POLICY, lambda: self._decided(tool, call, traced))
