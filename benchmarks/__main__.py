@@ -17,7 +17,7 @@ REGISTRY = {
     "lineage": ("lineage",),
     "serving": ("serving",),
     "llmops": ("corpus", "evaluations", "llmops_statistics", "llmops_quality"),
-    "agentops": ("agentops_gate", "agentops_log"),
+    "agentops": ("agentops_gate", "agentops_injections", "agentops_log"),
 }
 """The benchmarks of each name: modules of this package with `measure`, and `measure_quick` where less can be asked."""
 

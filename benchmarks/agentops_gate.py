@@ -1,9 +1,9 @@
 """The tool gate: what it lets through and stops of public calls, and what it costs.
 
-BFCL: right calls that are refused (each a fault of the data set, listed in the note), structural damage that is refused,
+BFCL: right calls that are refused (each with the fault of its own row of the data set, `gold_faults`), structural damage,
 and plausible wrong values (one value of the call taken from another question), which no schema can know. tau-bench: what
-the default breaker stops, and which ids in successful runs occur nowhere in what was said or returned. A flag is false
-where the desk's own tool then took the id; the others are ids that the model made up, and that the desk refused, too.
+the default breaker stops, and which ids occur nowhere in what was said or returned. A flag is false where the desk's own
+tool then took the id; the others are ids that the model made up, and that the desk refused, too.
 
 Time is that of a whole call through the gate, its decision written to SQLite. A policy's answer to a question that it was
 asked before is remembered; one row is of calls that each ask another. A durable commit is shown beside a bare one
@@ -16,7 +16,7 @@ import statistics
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -25,6 +25,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from benchmarks.gold_faults import faults_of
 from benchmarks.rows import Row, at_most, skipped, void
 from benchmarks.tool_calls import GoldCall, RecordedRun, data, gold_calls, mutations, recorded_runs
 from ops_pipelines.agentops.approval import Answer, Binding, Request
@@ -52,7 +53,6 @@ STRICTER = (
 )
 READING = '@id("not row -1") forbid(principal, action, resource) when { context.arguments.contains("row=-1") };'
 _ABSENT = "the files are not in agents/ of OPS_BENCH_DATA or ../shared/data"
-_SHOWN = 40
 
 
 def measure() -> Iterator[Row]:
@@ -78,24 +78,38 @@ def _quality() -> Iterator[Row]:
 
 
 def _bfcl(calls: Sequence[GoldCall]) -> Iterator[Row]:
-    faults, made, missed, rejected = [], 0, Counter[str](), 0
-    for call in calls:
+    refused, made, missed, rejected = {}, 0, Counter[str](), 0
+    let_through = 0
+    for number, call in enumerate(calls):
         tool = Tool(call.tool, call.schema, READ)
-        problems = tool.problems(call.arguments)
-        if problems:
-            faults.append(f"{call.question_id}: {problems[0]}")
+        if tool.problems(call.arguments):
+            refused[f"{call.question_id} {call.tool} {number}"] = faults_of(call)
             continue
+        let_through += bool(faults_of(call))
         for kind, arguments in mutations(call):
             made += 1
-            refused = bool(tool.problems(arguments))
-            rejected += refused
-            missed[kind] += not refused
-    name = f"gate, BFCL {len(calls):,} right calls refused, share"
-    yield at_most(name, len(faults) / len(calls), 0.01, note="faults of the data set: " + "; ".join(faults[:_SHOWN]))
+            problems = bool(tool.problems(arguments))
+            rejected += problems
+            missed[kind] += not problems
+    yield from _refused(refused, len(calls), let_through)
     note = f"{made - rejected} let through of {made:,} {dict(+missed)}"
     share = rejected / made
     yield Row("gate, BFCL structural damage refused, share", share, None, None, "ours >= 0.995", share >= 0.995, note)
     yield from _plausible(calls)
+
+
+def _refused(refused: Mapping[str, Sequence[str]], calls: int, let_through: int) -> Iterator[Row]:
+    """The right calls that are refused, each with what its own row of the data set has wrong."""
+    kinds = Counter(faults[0].split(": ")[1] for faults in refused.values() if faults)
+    note = f"{len(refused)} faults of the data set: " + "; ".join(
+        f"{count} {kind}" for kind, count in kinds.most_common()
+    )
+    share = len(refused) / calls
+    name = f"gate, BFCL {calls:,} right calls refused, share"
+    yield Row(name, share, None, None, "ours <= 0.01", share <= 0.01, note, {"faults": refused})
+    without = [name for name, faults in refused.items() if not faults]
+    note = f"each is compared with the schema of its own row; {let_through} calls that contradict it are let through"
+    yield at_most("gate, BFCL right calls refused without a fault of the data set", float(len(without)), 0, note=note)
 
 
 def _plausible(calls: Sequence[GoldCall]) -> Iterator[Row]:
@@ -113,9 +127,13 @@ def _plausible(calls: Sequence[GoldCall]) -> Iterator[Row]:
         heard = Heard()
         heard.add(call.question, source=USER, trusted=True)
         found["all"] += 1
+        found["right"] += bool(suspects(heard.trace(claims_of(call.schema, call.arguments))))
         found["schema"] += bool(tool.problems(changed))
         found["claims"] += bool(claims_of(call.schema, changed))
         found["provenance"] += bool(suspects(heard.trace(claims_of(call.schema, changed))))
+    note = f"{found['right']} of {found['all']:,} calls, whose ids and destinations the user wrote in another way"
+    share = found["right"] / found["all"]
+    yield Row("gate, BFCL right calls flagged by provenance, share", share, None, None, "reported", True, note)
     for stage in ("schema", "provenance"):
         note = f"{found[stage]} of {found['all']:,} calls; {found['claims']:,} claim an id or a destination"
         share = found[stage] / found["all"]
@@ -136,24 +154,33 @@ def _tau(runs: Sequence[RecordedRun]) -> Iterator[Row]:
     yield Row("gate, tau-bench calls of failed runs saved, share", saved / calls, None, None, "reported", True, note)
     calls = sum(one["calls"] for one in good)
     flagged, false = (sum(one[name] for one in good) for name in ("flagged", "false"))
-    note = f"{flagged} of {calls} calls; {flagged - false} of them with an id that the desk refused as well"
-    yield Row(
-        "gate, tau-bench calls of successful runs flagged, share", flagged / calls, None, None, "reported", True, note
+    strictly = sum(one["not as written"] for one in good)
+    note = (
+        f"{flagged} of {calls} calls, {flagged - false} of them with an id that the desk refused as well; "
+        f"{strictly} ({strictly / calls:.1%}) if an id had to be said as it is written"
     )
+    yield at_most("gate, tau-bench calls of successful runs flagged, share", flagged / calls, 0.01, note=note)
     yield at_most("gate, tau-bench calls of successful runs flagged falsely, share", false / calls, 0.01)
+    flagged, calls = sum(one["flagged"] for one in bad), sum(one["calls"] for one in bad)
+    note = f"{flagged} of {calls} calls"
+    yield Row(
+        "gate, tau-bench calls of failed runs flagged, share", flagged / calls, None, None, "reported", True, note
+    )
 
 
 def _watched(run: RecordedRun) -> Counter[str]:
     """What gate and breaker would have said to a recorded run."""
     breaker, heard, found = Breaker(LoopRule(), NOON), Heard(), Counter[str]()
-    called, suspected = None, False
+    called, suspected, read = None, False, ""
     for turn in run.turns:
         if turn.role == "call":
             found["calls"] += 1
             found["saved"] += isinstance(breaker.admit(NOON), Blocked)
             called = turn
-            suspected = bool(suspects(heard.trace(claims_of({}, turn.arguments or {}))))
+            claims = claims_of({}, turn.arguments or {})
+            suspected = bool(suspects(heard.trace(claims)))
             found["flagged"] += suspected
+            found["not as written"] += suspected or any(str(claim.value).casefold() not in read for claim in claims)
         elif turn.role == "tool" and called is not None:
             failed = turn.text.startswith("Error")
             found["false"] += suspected and not failed
@@ -162,6 +189,7 @@ def _watched(run: RecordedRun) -> Counter[str]:
         else:
             heard.add(turn.text, source=turn.role, trusted=True)
             breaker.told(turn.text)
+        read += turn.text.casefold()
     return found
 
 

@@ -1,7 +1,7 @@
 """A claim with what was measured of it, and how several claims are printed and add up to an exit code."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 Measure = Callable[[], Iterator["Row"]]
@@ -13,7 +13,8 @@ HOLDS, FAILS, COULD_NOT_TELL = 0, 1, 3
 class Row:
     """One claim: what ours and the peer took, and whether the bound on them holds; `holds` None for a skipped row.
 
-    The name says what was measured and ends with its unit. `ratio` is ours divided by the peer's.
+    The name says what was measured and ends with its unit. `ratio` is ours divided by the peer's. `facts` are the single
+    cases behind the number, for those who read the JSON.
     """
 
     name: str
@@ -23,10 +24,12 @@ class Row:
     bound: str
     holds: bool | None
     note: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """The row as plain JSON."""
-        return asdict(self)
+        """The row as plain JSON; without facts where there are none."""
+        plain = asdict(self)
+        return plain if self.facts else {name: value for name, value in plain.items() if name != "facts"}
 
 
 def at_most_times(name: str, ours: float, peer: float, times: float, *, note: str = "") -> Row:

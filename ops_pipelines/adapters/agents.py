@@ -6,7 +6,7 @@ What is opened is what was released: where the code or the tools that are instal
 import os
 import secrets
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ops_pipelines.adapters.agent_parts import code_of, differs_here
+from ops_pipelines.adapters.agent_place import environment_of
 from ops_pipelines.adapters.nothing_live import nothing_live
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.run_lock import run_held
@@ -40,8 +41,9 @@ from ops_pipelines.agentops.policy import Policy
 from ops_pipelines.agentops.recording import Writer
 from ops_pipelines.agentops.redaction import Redactor
 from ops_pipelines.agentops.replay import Replayed, first_of, fork_note, replay
-from ops_pipelines.agentops.run_log import EFFECTS, TOOL, Recording, recording_of
+from ops_pipelines.agentops.run_log import EFFECTS, TOOL, Recording, Step, recording_of
 from ops_pipelines.agentops.spend import Purse
+from ops_pipelines.agentops.stepping import stepped
 from ops_pipelines.agentops.tool_function import DoesTool
 from ops_pipelines.agentops.tool_gate import Gate
 from ops_pipelines.core.composite import compose
@@ -106,6 +108,12 @@ class OpenAgent:
         conductor, recording = self.conductor(), self.recording(run)
         with nothing_live():
             return replay(recording, conductor.replayed(recording), writer=conductor.writer)
+
+    def stepped(self, run: str) -> Generator[Step, None, Any]:
+        """The replay one step at a time, with sockets and processes refused while it goes; errors as `replay`."""
+        conductor, recording = self.conductor(), self.recording(run)
+        with nothing_live():
+            return (yield from stepped(recording, conductor.replayed(recording), writer=conductor.writer))
 
     def fork(
         self, run: str, *, at: int, edit: Edit | None = None, policy: Policy | None = None, id: str = ""
@@ -242,7 +250,7 @@ def live_agent(platform: Platform, system: str, *, release: str = "", environmen
 
 
 def agent_of_run(platform: Platform, recording: Recording) -> OpenAgent:
-    """The agent by whose release a run was made; DataError for a run that no release of ours made."""
+    """The agent by whose release a run was made, where it acts; DataError for a run that no release of ours made."""
     first = recording.steps[0]
     found = (platform.release(system, first.release) for system in platform.releases.systems())
     release = next((one for one in found if one), None)
@@ -253,7 +261,7 @@ def agent_of_run(platform: Platform, recording: Recording) -> OpenAgent:
             action="It can be looked at and compared, but not run again",
             run=recording.run,
         )
-    return open_agent(platform, release.manifest)
+    return open_agent(platform, release.manifest, environment=environment_of(platform, recording.run))
 
 
 def recording_in(platform: Platform, run: str) -> Recording:

@@ -43,8 +43,10 @@ class KeptOpen:
 
         Threads wait for each other here: SQLite would have each look again after a sleep, of milliseconds and more.
         """
+        folder = self._file.path.parent
         try:
-            self._file.path.parent.mkdir(exist_ok=True)
+            if not folder.is_dir():
+                folder.mkdir(exist_ok=True)
         except OSError as error:
             raise DataError(
                 f"The folder of the {self._file.kind} {self._file.path} cannot be made: {error}",

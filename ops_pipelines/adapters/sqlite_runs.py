@@ -6,8 +6,8 @@ was acknowledged. Beside the steps a line per run is kept, by which runs are lis
 
 import json
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import astuple
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from ops_pipelines.adapters.sqlite_file import SQLiteFile, all_or_nothing
 from ops_pipelines.adapters.sqlite_instants import instant_of, micros
 from ops_pipelines.adapters.sqlite_kept_open import KeptOpen
 from ops_pipelines.agentops.payload import Payload
+from ops_pipelines.agentops.run_following import BEGINNING, Kept
 from ops_pipelines.agentops.run_log import EVERY_RUN, Entry, RunFilter, RunSummary, Step, Tally, fault_of, summary_of
 from ops_pipelines.core.clock import Window
 
@@ -29,6 +30,8 @@ INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
     errors = errors + excluded.errors, tokens = tokens + excluded.tokens, nanos = nanos + excluded.nanos,
     unpriced = unpriced + excluded.unpriced
 """
+_FORGET_PAYLOADS = "DELETE FROM payloads WHERE digest NOT IN (SELECT inputs FROM steps UNION SELECT outputs FROM steps)"
+_LAST_LETTER = "\U0010ffff"
 _ANOTHER = "another step was kept under this id, and nothing that is kept is changed"
 
 
@@ -59,11 +62,12 @@ class _File(SQLiteFile):
 class SQLiteRunLog:
     """The RunLog of one file, which is made when the first step is kept; its folder's folder has to be there.
 
-    DataError where the file cannot be used. Each `append` is one commit.
+    DataError where the file cannot be used. Each `append` is one commit. Without `durable` what was kept survives the
+    death of its process, and a power cut may take the last of it back: for steps that changed nothing.
     """
 
-    def __init__(self, path: Path, *, timeout_seconds: float = 30.0) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, timeout_seconds: float = 30.0, durable: bool = True) -> None:
+        self.path, self._durable = path, durable
         self._kept = KeptOpen(_File(path, timeout_seconds=timeout_seconds))
 
     def append(self, entries: Sequence[Entry]) -> Tally:
@@ -72,7 +76,7 @@ class SQLiteRunLog:
             return Tally(0)
         rejected = [(entry.step.id, fault) for entry in entries if (fault := fault_of(entry))]
         good = [entry for entry in entries if not fault_of(entry)] if rejected else entries
-        with self._kept.use_to_write() as connection, all_or_nothing(connection):
+        with self._kept.use_to_write() as connection, self._transaction(connection):
             added = []
             for entry in good:
                 if _added(connection, entry):
@@ -81,6 +85,12 @@ class SQLiteRunLog:
                     rejected.append((entry.step.id, _ANOTHER))
             _add_up(connection, added)
         return Tally(len(entries) - len(rejected), tuple(rejected))
+
+    @contextmanager
+    def _transaction(self, connection: sqlite3.Connection) -> Iterator[None]:
+        connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
+        with all_or_nothing(connection):
+            yield
 
     def steps(self, run: str) -> tuple[Step, ...]:
         """The steps of a run, in the order in which they were kept; none where there is no file."""
@@ -107,14 +117,45 @@ class SQLiteRunLog:
             row = connection.execute(query, (digest,)).fetchone()
         return Payload(*row) if row else None
 
+    def steps_after(self, cursor: int, *, limit: int = 1000) -> tuple[Kept, ...]:
+        """The steps that were kept after a cursor; none where there is no file."""
+        if not self.path.is_file():
+            return ()
+        with self._kept.use() as connection:
+            query = f"SELECT {_COLUMNS}, sequence FROM steps WHERE sequence > ? ORDER BY sequence LIMIT ?"
+            return tuple(Kept(row[-1], _step(row[:-1])) for row in connection.execute(query, (cursor, limit)))
+
+    def last_sequence(self) -> int:
+        """The number of the last step; BEGINNING where there is no file."""
+        if not self.path.is_file():
+            return BEGINNING
+        with self._kept.use() as connection:
+            return int(connection.execute("SELECT ifnull(max(sequence), ?) FROM steps", (BEGINNING,)).fetchone()[0])
+
+    def forget(self, runs: Collection[str]) -> int:
+        """Remove whole runs but the last step's; none where there is no file. Writers wait meanwhile."""
+        if not self.path.is_file():
+            return 0
+        with self._kept.use_to_write() as connection, all_or_nothing(connection):
+            last = connection.execute("SELECT run FROM steps ORDER BY sequence DESC LIMIT 1").fetchone()
+            going = [(run,) for run in set(runs).difference(last or ())]
+            gone = connection.executemany("DELETE FROM steps WHERE run = ?", going).rowcount
+            connection.executemany("DELETE FROM runs WHERE run = ?", going)
+            connection.execute(_FORGET_PAYLOADS)
+        return max(gone, 0)
+
 
 def _query(window: Window, of: RunFilter) -> tuple[str, list[Any]]:
     """The runs that are asked for, the newest first; a filter is a condition only where it is set, so that it is indexed."""
     asked = {"name": of.name, "kind": of.kind, "agent": of.agent}
     named = {column: value for column, value in asked.items() if value}
-    conditions, values = ["started >= ?", "started < ?"], [micros(window.start), micros(window.end)]
+    conditions = ["started >= ?", "started < ?"]
+    values: list[Any] = [micros(window.start), micros(window.end)]
     if of.failed:
         conditions.append("errors > 0")
+    if of.digits:  # a span of ids, which the index finds
+        conditions.append("run >= ? AND run < ?")
+        values += [of.digits, of.digits + _LAST_LETTER]
     if named:
         having = " AND ".join(f"{column} = ?" for column in named)
         conditions.append(f"run IN (SELECT run FROM steps WHERE {having})")
@@ -136,8 +177,9 @@ def _add_up(connection: sqlite3.Connection, added: Sequence[Step]) -> None:
     for step in added:
         by_run.setdefault(step.run, []).append(step)
     for steps in by_run.values():
-        run, agent, started, ended, *counts = astuple(summary_of(steps))
-        connection.execute(_ADD, (run, agent, micros(started), micros(ended), *counts))
+        line = summary_of(steps)
+        counts = (line.steps, line.errors, line.tokens, line.nanos, line.unpriced)
+        connection.execute(_ADD, (line.run, line.agent, micros(line.started), micros(line.ended), *counts))
 
 
 def _kept_step(connection: sqlite3.Connection, step: Step) -> Step | None:

@@ -37,7 +37,7 @@ def told_of(traced: Sequence[Traced]) -> str:
     if not traced:
         return ""
     each = [
-        f"{one.claim.where} {str(one.claim.value)!r} "
+        f"{one.claim.where} {str(one.shown)!r} "
         + (f"occurs only in what {one.source} returned" if one.origin == TAINTED else "occurs nowhere")
         for one in traced
     ]

@@ -13,13 +13,15 @@ from typing import Any
 
 from pydantic import Field
 
-ID, TARGET, MONEY_AMOUNT, CENTS, FREE = "id", "destination", "amount", "amount_cents", "text"
-KINDS = (ID, TARGET, MONEY_AMOUNT, CENTS, FREE)
-"""What an argument can be: an amount is in whole units of money, `amount_cents` an integer; text claims nothing."""
+ID, TARGET, SECRET_VALUE, MONEY_AMOUNT, CENTS, FREE = "id", "destination", "secret", "amount", "amount_cents", "text"
+KINDS = (ID, TARGET, SECRET_VALUE, MONEY_AMOUNT, CENTS, FREE)
+"""What an argument can be: an amount is in whole units of money, `amount_cents` an integer; text claims nothing. A secret
+is what opens something once it is set, such as a new password: whoever chose it holds what it opens."""
 KEYWORD = "x-kind"
 
 IDENTIFIER = Field(json_schema_extra={KEYWORD: ID})
 DESTINATION = Field(json_schema_extra={KEYWORD: TARGET})
+SECRET = Field(json_schema_extra={KEYWORD: SECRET_VALUE})
 AMOUNT = Field(json_schema_extra={KEYWORD: MONEY_AMOUNT})
 AMOUNT_CENTS = Field(json_schema_extra={KEYWORD: CENTS})
 TEXT = Field(json_schema_extra={KEYWORD: FREE})

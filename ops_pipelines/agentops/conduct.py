@@ -14,8 +14,7 @@ from ops_pipelines.agentops.approval import PENDING, ApprovalStore
 from ops_pipelines.agentops.course import Course, Suspended
 from ops_pipelines.agentops.fork import Effects
 from ops_pipelines.agentops.memory import MemoryStore
-from ops_pipelines.agentops.notes import FAILURE as FAILURE  # noqa: PLC0414  (a word of runs, for whoever reads them)
-from ops_pipelines.agentops.notes import RESULT, RESUMED, UNTRUSTED, WAITS, notebook
+from ops_pipelines.agentops.notes import FAILURE, RESULT, RESUMED, UNTRUSTED, WAITS, notebook
 from ops_pipelines.agentops.recording import Act, Answer, Asked, Live, NotKept, Pending, Scope, Tape, Writer
 from ops_pipelines.agentops.replay import Program, RecordedSteps, first_of, fork_note, played_in
 from ops_pipelines.agentops.run_log import DECISION, Recording, Step

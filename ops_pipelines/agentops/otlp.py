@@ -2,7 +2,7 @@
 
 The GenAI conventions are still in development, so older names and those of OpenInference are read, too. A span that no
 convention explains is work of an agent. What comes from the network is anybody's: each span is taken or named as rejected,
-and sizes, depths and counts have limits. Protobuf has the same fields: its reader gives them here.
+and sizes, depths and counts have limits. Protobuf has the same fields: `adapters.otlp_wire` gives them here.
 """
 
 import json
@@ -29,7 +29,6 @@ _KINDS = {
     **dict.fromkeys(("invoke_agent", "create_agent", "AGENT", "CHAIN"), AGENT),
     **dict.fromkeys(("RETRIEVER",), MEMORY_READ),
 }
-_OPERATIONS = ("gen_ai.operation.name", "openinference.span.kind", "mlflow.spanType")
 OPS_KIND, OPS_NAME, OPS_OCCURRENCE, OPS_DECISION = (
     "ops.step.kind",
     "ops.step.name",
@@ -37,19 +36,24 @@ OPS_KIND, OPS_NAME, OPS_OCCURRENCE, OPS_DECISION = (
     "ops.decision",
 )
 OPS_NANOS, OPS_RELEASE, OPS_VERSION = "ops.cost.nanos", "ops.release", "ops.memory.version"
-"""Ours, where no convention has a word."""
-_OURS = frozenset({OPS_KIND, OPS_NAME, OPS_OCCURRENCE, OPS_DECISION, OPS_NANOS, OPS_RELEASE, OPS_VERSION})
+OPS_ENDED = "ops.step.ended"
+"""Ours, where no convention has a word. The last is when a step ended whose span is drawn longer."""
+MLFLOW_TYPE, MLFLOW_INPUTS, MLFLOW_OUTPUTS = "mlflow.spanType", "mlflow.spanInputs", "mlflow.spanOutputs"
+MLFLOW_TOKENS, MLFLOW_COST, MLFLOW_TAG = "mlflow.chat.tokenUsage", "mlflow.llm.cost", "mlflow.traceTag.agent"
+"""MLflow's, some of which only repeat for its page what others say."""
+_OPERATIONS = ("gen_ai.operation.name", "openinference.span.kind", MLFLOW_TYPE)
+_OURS = frozenset({OPS_KIND, OPS_NAME, OPS_OCCURRENCE, OPS_DECISION, OPS_NANOS, OPS_RELEASE, OPS_VERSION, OPS_ENDED})
 NAMES = {
     MODEL: ("gen_ai.request.model", "gen_ai.response.model", "llm.model_name"),
     TOOL: ("gen_ai.tool.name", "tool.name"),
     AGENT: ("gen_ai.agent.name",),
 }
-_INPUTS = ("gen_ai.input.messages", "gen_ai.tool.call.arguments", "input.value", "mlflow.spanInputs", "gen_ai.prompt")
+_INPUTS = ("gen_ai.input.messages", "gen_ai.tool.call.arguments", "input.value", MLFLOW_INPUTS, "gen_ai.prompt")
 _OUTPUTS = (
     "gen_ai.output.messages",
     "gen_ai.tool.call.result",
     "output.value",
-    "mlflow.spanOutputs",
+    MLFLOW_OUTPUTS,
     "gen_ai.completion",
 )
 _TOKENS = (
@@ -57,6 +61,9 @@ _TOKENS = (
     ("llm.token_count.prompt", "llm.token_count.completion"),
 )
 TOTAL_TOKENS = "llm.token_count.total"
+OUR_VALUES = ("input.value", "output.value")
+"""Where a span of ours has what went in and came out."""
+_REPEATED = (MLFLOW_TOKENS, MLFLOW_COST, MLFLOW_TAG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +137,9 @@ def _entry(span: Any, service: str, writer: Writer, limits: SpanLimits, counts: 
     known = _attributes(span, limits)
     kind = _kind(known)
     name = writer.word(str(_first(known, (OPS_NAME, *NAMES.get(kind, ()))) or span.get("name") or "unknown"))
-    started, ended = _instant(span, "startTimeUnixNano"), _instant(span, "endTimeUnixNano")
+    started, ended = _instant(span, "startTimeUnixNano"), _instant({**span, **_ended(known)}, "endTimeUnixNano")
     counts[run, parent, kind, name] += 1
-    sent, came = _values(known, kind, writer)
+    sent, came = _values(known, kind, _events(span, limits), writer)
     step = Step(
         id=id,
         run=run,
@@ -158,20 +165,33 @@ def _entry(span: Any, service: str, writer: Writer, limits: SpanLimits, counts: 
     return Entry(step, tuple(payload for payload in (sent, came) if payload))
 
 
-def _values(known: Mapping[str, Any], kind: str, writer: Writer) -> tuple[Payload | None, Payload | None]:
-    """What went in and came out; attributes that no convention explains are kept beside what went in."""
-    explained = _OURS.union(_INPUTS, _OUTPUTS, _OPERATIONS, NAMES.get(kind, ()), NAMES[AGENT], *_TOKENS, [TOTAL_TOKENS])
+def _values(
+    known: Mapping[str, Any], kind: str, events: list[Any], writer: Writer
+) -> tuple[Payload | None, Payload | None]:
+    """What went in and came out; events, and attributes that no convention explains, are kept beside what went in."""
+    explained = _OURS.union(
+        _REPEATED, _INPUTS, _OUTPUTS, _OPERATIONS, NAMES.get(kind, ()), NAMES[AGENT], *_TOKENS, [TOTAL_TOKENS]
+    )
     rest = {name: value for name, value in known.items() if name not in explained}
-    sent = _read(_first(known, _INPUTS))
-    given = {"inputs": sent, "attributes": rest} if rest else sent
-    return writer.payload(plain(given)), writer.payload(plain(_read(_first(known, _OUTPUTS))))
+    is_ours = OPS_KIND in known
+    sent = _read(_first(known, OUR_VALUES[:1] if is_ours else _INPUTS))
+    beside = {name: value for name, value in (("attributes", rest), ("events", events)) if value}
+    given = {"inputs": sent, **beside} if beside else sent
+    return writer.payload(plain(given)), writer.payload(
+        plain(_read(_first(known, OUR_VALUES[1:] if is_ours else _OUTPUTS)))
+    )
 
 
 def _attributes(span: Mapping[str, Any], limits: SpanLimits) -> dict[str, Any]:
     found = _mappings(span, "attributes")
-    if len(found) > limits.attributes or len(_mappings(span, "links")) > limits.attributes:
-        raise _Refused(f"a span has at most {limits.attributes} attributes and links")
+    if any(len(_mappings(span, part)) > limits.attributes for part in ("attributes", "links", "events")):
+        raise _Refused(f"a span has at most {limits.attributes} attributes, links and events")
     return {str(one.get("key")): _value(one.get("value"), limits.depth) for one in found}
+
+
+def _events(span: Mapping[str, Any], limits: SpanLimits) -> list[Any]:
+    """What happened under way, an exception for choice, as plain values."""
+    return [{"name": one.get("name"), **_attributes(one, limits)} for one in _mappings(span, "events")]
 
 
 def _value(value: Any, depth: int) -> Any:
@@ -218,6 +238,10 @@ def _instant(span: Mapping[str, Any], key: str) -> datetime:
     if nanos is None or not 0 < nanos <= _LAST_NANO:
         raise _Refused(f"its {key} is no instant")
     return _EPOCH + timedelta(microseconds=nanos // 1000)
+
+
+def _ended(known: Mapping[str, Any]) -> dict[str, Any]:
+    return {"endTimeUnixNano": known[OPS_ENDED]} if OPS_ENDED in known else {}
 
 
 def _count(value: Any, otherwise: Any) -> Any:

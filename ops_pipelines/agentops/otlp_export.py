@@ -31,7 +31,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 def export_spans(entries: Sequence[Entry], *, service: str = "ops-pipelines") -> dict[str, Any]:
     """Entries as one export request; what was shortened is sent as far as it was kept."""
-    resource = {"attributes": [_attribute("service.name", service)]}
+    resource = {"attributes": [attribute("service.name", service)]}
     return {"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": [_span(entry) for entry in entries]}]}]}
 
 
@@ -42,9 +42,9 @@ def _span(entry: Entry) -> dict[str, Any]:
         "spanId": step.id,
         "name": f"{_WORDS.get(step.kind, step.kind)} {step.name}",
         "kind": 1,
-        "startTimeUnixNano": _nano(step.started),
-        "endTimeUnixNano": _nano(step.ended),
-        "attributes": [_attribute(name, value) for name, value in _described(entry)],
+        "startTimeUnixNano": nano(step.started),
+        "endTimeUnixNano": nano(step.ended),
+        "attributes": [attribute(name, value) for name, value in _described(entry)],
         "links": [{"traceId": step.run, "spanId": link} for link in step.links],
         "status": {"code": STATUS_ERROR, "message": step.error} if step.error else {},
     }
@@ -70,9 +70,25 @@ def _described(entry: Entry) -> Iterator[tuple[str, Any]]:
     yield from ((name, value) for name, value in counts.items() if value is not None)
 
 
-def _attribute(key: str, value: Any) -> dict[str, Any]:
-    return {"key": key, "value": {"intValue": str(value)} if isinstance(value, int) else {"stringValue": value}}
+def attribute(key: str, value: Any) -> dict[str, Any]:
+    """A plain value as an attribute of OTLP; an integer beyond 64 bits becomes text."""
+    return {"key": key, "value": _any_value(value)}
 
 
-def _nano(instant: datetime) -> str:
+def _any_value(value: Any) -> dict[str, Any]:
+    if isinstance(value, bool):
+        return {"boolValue": value}
+    if isinstance(value, int) and -(2**63) <= value < 2**63:
+        return {"intValue": str(value)}
+    if isinstance(value, float):
+        return {"doubleValue": value}
+    if isinstance(value, list):
+        return {"arrayValue": {"values": [_any_value(one) for one in value]}}
+    if isinstance(value, dict):
+        return {"kvlistValue": {"values": [attribute(name, one) for name, one in value.items()]}}
+    return {} if value is None else {"stringValue": str(value)}
+
+
+def nano(instant: datetime) -> str:
+    """An instant as OTLP writes it: nanoseconds since 1970."""
     return str((instant - _EPOCH) // _MICROSECOND * 1000)

@@ -40,7 +40,7 @@ action call appliesTo {
 };
 """
 """What a policy can ask about. `arguments` are the plain ones as `name=value`. `unseen` and `tainted` are the kinds of
-claims (id, destination, amount, amount_cents) that occurred nowhere, and those that only strangers wrote."""
+claims (id, destination, secret, amount, amount_cents) that occurred nowhere, and those that only strangers wrote."""
 _MOST = 2**63 - 1
 _REMEMBERED = 10_000
 

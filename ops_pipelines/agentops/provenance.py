@@ -12,16 +12,13 @@ write to and that is declared as trusted, gets around that; declare no such stor
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from ops_pipelines.agentops.claims import CENTS, MONEY_AMOUNT, TARGET, Claim, looks_made_up
+from ops_pipelines.agentops.claims import SECRET_VALUE, TARGET, Claim, looks_made_up
+from ops_pipelines.agentops.occurrence import occurs, readable
 
 TRUSTED, TAINTED, UNSEEN = "trusted", "tainted", "unseen"
 USER, OPERATOR = "user", "operator"
-_NUMBER = re.compile(r"(?<![\w.])\d[\d,']*(?:\.\d+)?(?!\w)")
-_JOINS = "-._@+%:/"
-"""What may join two words into one longer address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +29,15 @@ class Traced:
     origin: str
     source: str = ""
 
+    @property
+    def shown(self) -> str | int | float:
+        """The value as it may be told and logged: of a secret only that there is one."""
+        return "***" if self.claim.kind == SECRET_VALUE else self.claim.value
+
     def to_json(self) -> dict[str, Any]:
         """The claim as plain JSON."""
         claim = self.claim
-        facts = {"where": claim.where, "kind": claim.kind, "value": claim.value}
+        facts = {"where": claim.where, "kind": claim.kind, "value": self.shown}
         return facts | {"origin": self.origin, "source": self.source}
 
 
@@ -58,6 +60,7 @@ class Heard:
 
     def add(self, text: str, *, source: str, trusted: bool, said: Mapping[str, Any] | None = None) -> None:
         """Read a text. `said` are the arguments of the call that brought it: what the agent said is no evidence there."""
+        text = readable(text)
         if trusted and said:
             text = self._without(text, said)
         kept = self._trusted if trusted else self._tainted
@@ -70,7 +73,7 @@ class Heard:
     def _traced(self, claim: Claim) -> Traced:
         for origin, kept in ((TRUSTED, self._trusted), (TAINTED, self._tainted)):
             for source, texts in kept.items():
-                if any(_occurs(claim, text) for text in texts):
+                if any(occurs(claim, text) for text in texts):
                     return Traced(claim, origin, source)
         return Traced(claim, UNSEEN)
 
@@ -85,55 +88,6 @@ class Heard:
 def suspects(traced: Iterable[Traced]) -> tuple[Traced, ...]:
     """The claims that do not come from trusted text."""
     return tuple(one for one in traced if one.origin != TRUSTED)
-
-
-def _occurs(claim: Claim, text: str) -> bool:
-    if claim.kind in (MONEY_AMOUNT, CENTS):
-        return bool(_amounts(claim) & _numbers(text))
-    value = str(claim.value).casefold()
-    if claim.kind == TARGET:
-        value = re.sub(r"^(?:https?|ftp)://", "", value).rstrip("/")
-    joins = _JOINS if claim.kind == TARGET else "-"
-    return any(_stands_alone(text, at, at + len(value), joins) for at in _places(text, value))
-
-
-def _places(text: str, value: str) -> Iterator[int]:
-    at = text.find(value) if value else -1
-    while at >= 0:
-        yield at
-        at = text.find(value, at + 1)
-
-
-def _stands_alone(text: str, start: int, end: int, joins: str) -> bool:
-    """Whether the text from start to end is no part of a longer word: `evil.com` does not occur in `notevil.com`."""
-    before, after = text[max(start - 2, 0) : start][::-1], text[end : end + 2]
-    if before[:1] == "/" and text[max(start - 3, 0) : start] == "://":
-        before = ""  # an address with its scheme is the same address
-    return not _goes_on(before, joins) and not _goes_on(after, joins)
-
-
-def _goes_on(beside: str, joins: str) -> bool:
-    """Whether a word goes on beside a place, nearest character first."""
-    if not beside:
-        return False
-    return _is_word(beside[0]) or (beside[0] in joins and len(beside) > 1 and _is_word(beside[1]))
-
-
-def _is_word(character: str) -> bool:
-    return character.isalnum() or character == "_"
-
-
-def _amounts(claim: Claim) -> set[Decimal]:
-    """How an amount may stand in a text: cents may be told as cents, or as money."""
-    try:
-        amount = Decimal(str(claim.value).replace(",", ""))
-    except InvalidOperation:
-        return set()
-    return {amount, amount / 100} if claim.kind == CENTS else {amount}
-
-
-def _numbers(text: str) -> set[Decimal]:
-    return {Decimal(number.replace(",", "").replace("'", "")) for number in _NUMBER.findall(text)}
 
 
 def _words(value: Any) -> Iterator[str]:

@@ -180,7 +180,8 @@ class Writer:
             return None
         content = canonical_json(value)
         if len(content) <= self.limit_bytes:
-            return payload_of(self.redactor.value(value))
+            redacted = self.redactor.value(value)
+            return payload_of(redacted) if redacted != value else Payload(digest_bytes(content), len(content), content)
         kept = canonical_json(self.redactor.value(shortened(value, self.limit_bytes)))
         return Payload(digest_bytes(content), len(content), kept)
 

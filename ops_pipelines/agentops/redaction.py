@@ -53,6 +53,8 @@ _SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
 )
 _SHORTEST = 5
 """Letters of the shortest thing that any shape knows."""
+_PLAIN = re.compile(r"[A-Za-z_]{0,14}")
+"""What no shape is made of; most names are, and to try all shapes on them takes longer than the rest of a step."""
 _MARK = re.compile(r"\[redacted [^\]\n]{1,80}\]")
 _WORTH_A_LOOK = re.compile(
     r"(?<![\w+/=-])(?=[\w+/=-]*\d)(?=[\w+/=-]*[A-Za-z])[\w+/=-]{20,}|pass|pwd|secret|key|token|auth|cred|://",
@@ -116,7 +118,7 @@ class Redactor:
         return value if isinstance(value, str) and _MARK.fullmatch(value) else self._mark("value", repr(value))
 
     def _cut_out(self, text: str) -> str:
-        if len(text) < _SHORTEST:
+        if len(text) < _SHORTEST or _PLAIN.fullmatch(text):
             return text
         for kind, shape in _SHAPES:
             text = shape.sub(partial(self._judged, kind), text)

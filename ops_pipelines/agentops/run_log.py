@@ -83,18 +83,19 @@ class Tally:
 @dataclass(frozen=True, slots=True)
 class RunFilter:
     """Which runs are asked for: those with a step of this agent, kind and name; empty is any. `failed` are those with an
-    error.
+    error, and `digits` the first ones of a run's id.
     """
 
     agent: str = ""
     kind: str = ""
     name: str = ""
     failed: bool = False
+    digits: str = ""
 
     def admits(self, step: Step) -> bool:
         """Whether a step is one that was asked for."""
         wanted = ((self.agent, step.agent), (self.kind, step.kind), (self.name, step.name))
-        return all(asked in ("", found) for asked, found in wanted)
+        return step.run.startswith(self.digits) and all(asked in ("", found) for asked, found in wanted)
 
 
 EVERY_RUN = RunFilter()

@@ -19,7 +19,7 @@ from decimal import Decimal
 from typing import Any
 
 from ops_pipelines.agentops.course import Course, Suspended
-from ops_pipelines.agentops.gate_call import broke
+from ops_pipelines.agentops.gate_refusal import broke
 from ops_pipelines.agentops.memory import MemoryStore
 from ops_pipelines.agentops.notes import ENDS, NOTES, UNTRUSTED
 from ops_pipelines.agentops.paid_model import PaidModel

@@ -20,24 +20,24 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from functools import partial
 from threading import Lock
 from typing import Any
 
-from ops_pipelines.agentops.approval import PENDING, USED, Binding, Held, Request
+from ops_pipelines.agentops.approval import PENDING, Binding, Held, Request
 from ops_pipelines.agentops.breaker import Breaker
 from ops_pipelines.agentops.call_facts import cents_of, kinds_of, plain_arguments, told_of
+from ops_pipelines.agentops.call_under_way import Begun, Call
 from ops_pipelines.agentops.claims import claims_of
 from ops_pipelines.agentops.decision_log import Logged
 from ops_pipelines.agentops.effect_answer import answer_of, outcome_of, unknown_answer
 from ops_pipelines.agentops.effects import DONE, NOT_DONE, UNKNOWN, Entry, Intent
 from ops_pipelines.agentops.freeze import frozen_by
-from ops_pipelines.agentops.gate_call import ASK_A_PERSON, Call, Refused, broke, deny, done_for, let_pass
 from ops_pipelines.agentops.gate_parts import Parts, Run
+from ops_pipelines.agentops.gate_refusal import ASK_A_PERSON, Refused, broke, deny, let_pass
 from ops_pipelines.agentops.policy import ALLOW, ASK, Situation
 from ops_pipelines.agentops.provenance import TAINTED, UNSEEN, USER, Heard, Traced, suspects
 from ops_pipelines.agentops.spend import Purse, settle
-from ops_pipelines.agentops.taken_up import check_whole, left_behind, request_of
+from ops_pipelines.agentops.taken_up import IsSame, left_behind, request_of, take_up
 from ops_pipelines.agentops.tool_call import (
     APPROVE,
     BUDGET,
@@ -108,13 +108,7 @@ class Gate:
         self.breaker.record(self.run.id, tool, arguments, shown, failed=failed)
 
     def call(
-        self,
-        tool: str,
-        arguments: Any,
-        *,
-        call_id: str = "",
-        approval: str = "",
-        is_same: Callable[[Any], bool] = lambda kept: True,  # noqa: ARG005  (the shape)
+        self, tool: str, arguments: Any, *, call_id: str = "", approval: str = "", is_same: IsSame = lambda _: True
     ) -> Answer:
         """What comes of a call; it never raises.
 
@@ -123,22 +117,47 @@ class Gate:
         `approval` is that of a call that waited, which has to be made again to the byte. `is_same` says whether arguments
         that were kept are those of this call.
         """
+        begun = self.begin(tool, arguments, call_id=call_id, approval=approval, is_same=is_same)
+        limits = self.parts.limits
+        if not isinstance(begun, Begun):
+            return begun
+        try:
+            ran = run_tool(begun.run, seconds=limits.tool_seconds, most_bytes=limits.result_bytes, late=begun.late)
+        except Exception as error:  # no thread can be had
+            ran = Ran(error=error)
+        return self.end(begun, ran)
+
+    def begin(
+        self, tool: str, arguments: Any, *, call_id: str = "", approval: str = "", is_same: IsSame = lambda _: True
+    ) -> Begun | Answer:
+        """The first half of a call, for whoever runs the tool in another way: what is to be run now, or what came of it.
+
+        An effect is written down as started, and counts as unknown until `end` is told.
+        """
         call: Call | None = None
         try:
             call = Call(self.parts.new_id(), str(tool), self.parts.now(), call_id, approval)
-            answer = self._through(call, arguments, is_same)
+            return self._through(call, arguments, is_same)
         except Refused as refused:
-            answer = refused.answer
+            answer: Answer = refused.answer
         except Exception as error:  # whatever broke, nothing more may be done
-            has_run = call is not None and call.has_run
-            answer = unknown_answer(tool, str(error)) if has_run else broke(RECORD, error)
+            answer = broke(RECORD, error)
         return answer if call is None else self._kept(call, answer)
 
-    def _through(self, call: Call, arguments: Any, is_same: Callable[[Any], bool]) -> Answer:
-        exact = self._stage(APPROVE, lambda: self._taken_up(call, arguments))
-        if exact is not arguments and not is_same(exact):
-            raise deny(APPROVE, "what was kept of the call is another call", ASK_A_PERSON)
-        tool = self._stage(VALIDATE, lambda: self._validated(call, exact))
+    def end(self, begun: Begun, ran: Ran) -> Answer:
+        """The second half of a call: what the agent is given for what the tool came to; it never raises."""
+        tool, call = begun.tool, begun.call
+        try:
+            answer = self._ended(tool, call, ran) if tool.has_effect else self._read(tool, call, ran)
+        except Exception as error:
+            answer = unknown_answer(call.tool, str(error))
+        return self._kept(call, answer)
+
+    def _through(self, call: Call, arguments: Any, is_same: IsSame) -> Begun:
+        if self.resumed and call.name:
+            given = arguments
+            arguments = self._stage(APPROVE, lambda: take_up(self.parts, self.run.id, call, given, is_same))
+        tool = self._stage(VALIDATE, lambda: self._validated(call, arguments))
         traced = self._stage(PROVENANCE, lambda: self._traced(tool, call))
         self._stage(POLICY, lambda: self._decided(tool, call, traced))
         self._stage(LOOP, lambda: let_pass(LOOP, self.breaker.admit(call.at), ASK_A_PERSON))
@@ -146,7 +165,7 @@ class Gate:
         self._stage(BUDGET, lambda: self._reserve(call))
         self._stage(APPROVE, lambda: self._use_approval(tool, call))
         self._stage(RECORD, lambda: self._log(call, ALLOWED, "", call.why_allowed, durable=tool.has_effect))
-        return self._executed(tool, call)
+        return self._started(tool, call)
 
     def _stage(self, stage: str, judge: Callable[[], Any]) -> Any:
         """What a stage finds; a fault of it denies."""
@@ -156,24 +175,6 @@ class Gate:
             raise
         except Exception as error:
             raise Refused(broke(stage, error)) from error
-
-    def _taken_up(self, call: Call, arguments: Any) -> Any:
-        """The arguments of a call as it was made before its run went on, with a person's answer to it where there is one."""
-        tool = self.parts.registry.get(call.tool)
-        if not self.resumed or not call.name or tool is None:
-            return arguments
-        for entry in self.parts.journal.entries(f"{self.run.id}/{call.name}") if tool.has_effect else ():
-            return json.loads(entry.intent.arguments)
-        _, last = request_of(self.parts.approvals, self.run.id, call.name)
-        if last is None:
-            check_whole(arguments)
-            return arguments
-        if last.state(call.at) not in (
-            PENDING,
-            USED,
-        ):  # one that was used, and nothing was begun by it, is asked for again
-            call.approval = call.approval or last.request.id
-        return json.loads(last.request.binding.arguments)
 
     def _validated(self, call: Call, arguments: Any) -> Tool:
         try:
@@ -275,23 +276,14 @@ class Gate:
             let_pass(BUDGET, found, "Finish with what you have, or ask a person for more")
             call.reserved = True
 
-    def _executed(self, tool: Tool, call: Call) -> Answer:
+    def _started(self, tool: Tool, call: Call) -> Begun:
         function = self.parts.functions.get(call.tool)
         if function is None:
             raise deny(EXECUTE, f"nothing does the tool {call.tool!r} here", ASK_A_PERSON)
         if tool.has_effect:
             self._stage(EXECUTE, lambda: self._begin(tool, call))
-        limits, given, call.has_run = self.parts.limits, json.loads(call.text), True
-        late = self._late(call) if tool.has_effect else lambda _: None
-        ran = run_tool(
-            partial(done_for, self._intent(call), function, given),
-            seconds=limits.tool_seconds,
-            most_bytes=limits.result_bytes,
-            late=late,
-        )
-        if tool.has_effect:
-            return self._ended(tool, call, ran)
-        return self._read(tool, call, ran)
+        late, call.has_run = self._late(call) if tool.has_effect else lambda _: None, True
+        return Begun(tool, call, self._intent(call), function, json.loads(call.text), late)
 
     def _begin(self, tool: Tool, call: Call) -> None:
         """Write down that it is started now, or refuse with what came of it before."""

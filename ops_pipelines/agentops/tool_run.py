@@ -36,7 +36,7 @@ def run_tool(work: Callable[[], Any], *, seconds: float, most_bytes: int, late: 
     answered.acquire()
 
     def body() -> None:
-        found = _came_to(lambda: context.run(work), most_bytes)
+        found = came_to(lambda: context.run(work), most_bytes)
         with lock:
             ran[0] = found
             is_late = given_up.is_set()
@@ -44,7 +44,7 @@ def run_tool(work: Callable[[], Any], *, seconds: float, most_bytes: int, late: 
         if is_late:
             late(found)
 
-    _hand_over(body)
+    hand_over(body)
     answered.acquire(timeout=seconds)
     with lock:
         if not ran[0].in_time:
@@ -65,7 +65,8 @@ def as_text(result: Any, most_bytes: int) -> tuple[str, bool]:
     return canonical_json(told).decode(), True
 
 
-def _came_to(work: Callable[[], Any], most_bytes: int) -> Ran:
+def came_to(work: Callable[[], Any], most_bytes: int) -> Ran:
+    """What some work comes to, however long it takes."""
     try:
         text, truncated = as_text(work(), most_bytes)
         return Ran(text, truncated)
@@ -78,7 +79,7 @@ _IDLE: "deque[SimpleQueue[Callable[[], None]]]" = deque()
 os.register_at_fork(after_in_child=_IDLE.clear)  # a child process has none of its parent's threads
 
 
-def _hand_over(body: Callable[[], None]) -> None:
+def hand_over(body: Callable[[], None]) -> None:
     """Run something in a thread that waits for work, or in a new one; one that hangs is not handed anything else."""
     try:
         inbox = _IDLE.pop()

@@ -37,6 +37,8 @@ VERBS = {
     "eval": "eval",
     "clock": "clock",
     "cost": "cost",
+    "agent": "agent",
+    "policy": "policy",
     "principal": "principal",
     "audit": "audit",
     "drill": "drill",

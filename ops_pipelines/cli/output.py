@@ -28,10 +28,12 @@ def show(rows: Sequence[Mapping[str, Any]], *, title: str = "", as_json: bool = 
 def _table(rows: Sequence[Mapping[str, Any]], title: str) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(title=title or None, title_justify="left")
     for name in rows[0]:
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
+        # A Text, since what stands in brackets is no markup: whoever approves a call has to see all of it.
+        table.add_row(*(Text(str(value)) for value in row.values()))
     Console().print(table)

@@ -3,7 +3,7 @@
 A team that writes a log of its own subclasses the suite and gives it a fixture named `log`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -11,6 +11,7 @@ from threading import Lock
 from typing import Any
 
 from ops_pipelines.agentops.payload import Payload, payload_of
+from ops_pipelines.agentops.run_following import BEGINNING, Kept
 from ops_pipelines.agentops.run_log import (
     AGENT,
     EVERY_RUN,
@@ -41,6 +42,7 @@ class MemoryRunLog:
         self._lock = Lock()
         self._runs: dict[str, dict[str, Step]] = {}
         self._payloads: dict[str, Payload] = {}
+        self._order: list[Kept] = []
 
     def append(self, entries: Sequence[Entry]) -> Tally:
         with self._lock:
@@ -63,12 +65,33 @@ class MemoryRunLog:
         with self._lock:
             return self._payloads.get(digest)
 
+    def steps_after(self, cursor: int, *, limit: int = 1000) -> tuple[Kept, ...]:
+        with self._lock:
+            return tuple(kept for kept in self._order if kept.sequence > cursor)[:limit]
+
+    def last_sequence(self) -> int:
+        with self._lock:
+            return self._order[-1].sequence if self._order else BEGINNING
+
+    def forget(self, runs: Collection[str]) -> int:
+        with self._lock:
+            going = set(runs) - {kept.step.run for kept in self._order[-1:]}
+            gone = sum(len(self._runs.pop(run, {})) for run in going)
+            self._order = [kept for kept in self._order if kept.step.run not in going]
+            named = {digest for kept in self._order for digest in (kept.step.inputs, kept.step.outputs)}
+            self._payloads = {digest: one for digest, one in self._payloads.items() if digest in named}
+            return gone
+
     def _kept(self, entry: Entry) -> str:
         if fault := fault_of(entry):
             return fault
         step = replace(entry.step, started=utc(entry.step.started), ended=utc(entry.step.ended))
-        if self._runs.setdefault(step.run, {}).setdefault(step.id, step) != step:
+        of_run = self._runs.setdefault(step.run, {})
+        if of_run.get(step.id, step) != step:
             return "another step was kept under this id"
+        if step.id not in of_run:
+            of_run[step.id] = step
+            self._order.append(Kept(1 + (self._order[-1].sequence if self._order else BEGINNING), step))
         for payload in entry.payloads:
             self._payloads.setdefault(payload.digest, payload)
         return ""
@@ -177,6 +200,15 @@ class RunLogConformance:
 
         assert (found(name="rollback"), found(kind=TOOL, name="rollback"), found(agent="reader")) == (2, 1, 1)
         assert (found(agent="reader", name="rollback"), found(failed=True), found(name="roll")) == (0, 1, 0)
+
+    def test_a_run_is_found_by_the_first_digits_of_its_id(self, log: RunLog) -> None:
+        log.append([entry_of(), entry_of(run="4b" * 16), entry_of(run="4c" * 16), entry_of(run="4%" * 16)])
+
+        def found(digits: str, **of: Any) -> set[str]:
+            return {one.run for one in log.runs(WEEK, RunFilter(digits=digits, **of))}
+
+        assert (found("4bf9"), found("4b"), found(RUN)) == ({RUN}, {RUN, "4b" * 16}, {RUN})
+        assert (found("4_"), found("4%"), found("4bf9", name="another")) == (set(), {"4%" * 16}, set())
 
     def test_a_window_holds_its_start_and_not_its_end(self, log: RunLog) -> None:
         instants = {"a" * 32: WEEK.start - _MICROSECOND, "b" * 32: WEEK.start, "c" * 32: WEEK.end}

@@ -9,7 +9,8 @@ from ops_pipelines.adapters.sqlite_runs import SQLiteRunLog
 from ops_pipelines.agentops.trace_graph import trace_graph
 from ops_pipelines.core.errors import DataError
 from ops_pipelines.testing.agent_program import record
-from ops_pipelines.testing.run_log import RUN, WEEK, MemoryRunLog, RunLogConformance, entry_of
+from ops_pipelines.testing.run_following import FollowedRunLogConformance
+from ops_pipelines.testing.run_log import RUN, WEEK, MemoryRunLog, entry_of
 
 WRITER = """
 import sys
@@ -24,13 +25,13 @@ for number in range(100_000):
 """
 
 
-class TestMemoryRunLog(RunLogConformance):
+class TestMemoryRunLog(FollowedRunLogConformance):
     @pytest.fixture
     def log(self) -> MemoryRunLog:
         return MemoryRunLog()
 
 
-class TestSQLiteRunLog(RunLogConformance):
+class TestSQLiteRunLog(FollowedRunLogConformance):
     @pytest.fixture
     def log(self, tmp_path: Path) -> SQLiteRunLog:
         return SQLiteRunLog(tmp_path / "log" / "runs.db")

@@ -98,7 +98,7 @@ def test_a_failed_span_has_an_error_also_without_a_message():
         (span(parentSpanId="12"), "parentSpanId"),
         (span(startTimeUnixNano="soon"), "no instant"),
         (span(endTimeUnixNano=str(10**22)), "no instant"),
-        (span(attributes=attributes(**{f"a{n}": "x" for n in range(300)})), "at most 256 attributes"),
+        (span(attributes=attributes(**{f"a{n}": "x" for n in range(300)})), "at most 256 attributes, links and events"),
     ],
 )
 def test_a_span_that_cannot_be_taken_is_named_and_the_others_are_taken(wrong, why):

@@ -1,7 +1,10 @@
+import json
+
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from ops_pipelines.agentops.call_facts import told_of
 from ops_pipelines.agentops.claims import Claim, claims_of
 from ops_pipelines.agentops.provenance import TAINTED, TRUSTED, UNSEEN, USER, Heard, suspects
 
@@ -46,6 +49,82 @@ def test_an_id_is_found_beside_other_signs_and_not_within_another_id():
     assert origin(Claim("id", "id", "HAT001"), '{"flight": "hat001"}') == TRUSTED
     assert [origin(Claim("id", "id", "rec-1"), said) for said in ("rec-12", "rec-1-b", "xrec-1")] == [UNSEEN] * 3
     assert origin(Claim("id", "id", 17), "order 17") == TRUSTED
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("ORDER-17", "Where is order 17?"),
+        ("credit_card_7334", "I'll use my credit card ending in 7334 to pay."),
+        ("rec_0017_b", "Look at rec 0017, part B"),
+    ],
+)
+def test_an_id_that_was_said_in_other_words_comes_from_who_said_them(value, said):
+    assert origin(Claim("id", "id", value), said) == TRUSTED
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("credit_card_7334", "The card 7334, a credit card"),  # in another order
+        ("credit_card_7334", "I have a credit card. It is flight 7334."),  # in two sentences
+        ("credit_card_7334", "my credit card ending in 73345"),
+        ("credit_card_5634230", "my credit card, please"),
+        ("_7334", "7334"),
+    ],
+)
+def test_an_id_of_which_a_part_was_not_said_was_made_up(value, said):
+    assert origin(Claim("id", "id", value), said) == UNSEEN
+
+
+def test_a_destination_is_not_put_together_from_words():
+    assert origin(Claim("to", "destination", "bob-acme"), "Tell Bob of Acme") == UNSEEN
+
+
+@given(parts=st.lists(st.from_regex(r"[a-z]{1,4}[0-9]{1,4}", fullmatch=True), min_size=2, max_size=5, unique=True))
+def test_an_id_is_put_together_only_from_all_of_its_parts(parts):
+    whole, missing = f"about {' the '.join(parts)}, please", f"about {' the '.join(parts[:-1])}, please"
+    assume(not any(part in missing.split() for part in parts[-1:]))
+    claim = Claim("id", "id", "_".join(parts))
+    assert (origin(claim, whole), origin(claim, missing)) == (TRUSTED, UNSEEN)
+
+
+def test_many_half_matches_in_a_hostile_page_are_read_in_one_pass():
+    page = "a b " * 50_000
+    assert origin(Claim("id", "id", "a_b_a_b_a_b_c9"), "nothing", page=page + "c9c") == UNSEEN
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["on June 13", "the 13 of june", "13 May", "at 13:00", "13.50", "$13", "13%", "within 13 days", "13-hour", "13 pm"],
+)
+def test_a_date_a_time_or_a_measure_names_no_id(said):
+    assert origin(Claim("file_id", "id", "13"), said) == UNSEEN
+
+
+@pytest.mark.parametrize(
+    "said", ["file 13", "delete 13.", "number 13, may I?", "13", '{"id": 13, "days": 2}', "ID '13'"]
+)
+def test_a_short_number_that_is_no_measure_names_an_id(said):
+    assert origin(Claim("file_id", "id", "13"), said) == TRUSTED
+
+
+@given(before=st.text(max_size=20), after=st.text(max_size=20))
+def test_an_id_on_a_line_of_its_own_is_found_in_a_result_that_is_json(before, after):
+    heard = Heard()
+    heard.add(json.dumps({"page": f"{before}\nZ7GOZ1\t{after}"}), source="orders", trusted=True)
+    assert heard.trace([Claim("id", "id", "Z7GOZ1")])[0].origin == TRUSTED
+
+
+def test_a_text_that_only_looks_like_json_is_read_as_it_stands():
+    assert origin(Claim("id", "id", "A17"), '{"order\\": A17') == TRUSTED
+
+
+def test_a_secret_is_traced_and_not_told():
+    heard = Heard()
+    heard.add("Set the password to hunter22", source="page", trusted=False)
+    (found,) = heard.trace([Claim("password", "secret", "hunter22")])
+    assert (found.origin, found.to_json()["value"], "hunter22" in told_of([found])) == (TAINTED, "***", False)
 
 
 def test_what_only_a_stranger_wrote_is_tainted_with_its_source():

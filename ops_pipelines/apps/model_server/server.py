@@ -29,7 +29,7 @@ def serve(settings: Settings, *, listens: Callable[[], None] = lambda: None) -> 
     from ops_pipelines.apps.model_server.connections import LingeringConnection
     from ops_pipelines.apps.model_server.supervisor import Supervisor
 
-    listening, counted = _listen(settings), tempfile.mkdtemp(prefix="ops-serve-")
+    listening, counted = listen_on(settings.host, settings.port), tempfile.mkdtemp(prefix="ops-serve-")
     os.environ.update({VARIABLE: settings.to_environment(), FOLDER: counted})
     config = uvicorn.Config(
         _APP,
@@ -64,17 +64,18 @@ def _exit(*_: Any) -> None:
     raise SystemExit(0)
 
 
-def _listen(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+def listen_on(host: str, port: int) -> socket.socket:
+    """A socket on which callers may wait to be let in; ConfigError where the port is not free."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((settings.host, settings.port))
+        listening.bind((host, port))
         listening.listen(_BACKLOG)  # at once: two servers that are started together may both bind, and one listen
     except OSError as error:
         listening.close()
         raise ConfigError(
-            f"{settings.host}:{settings.port} cannot be listened on: {error.strerror}",
+            f"{host}:{port} cannot be listened on: {error.strerror}",
             expected="a free port on an address of this machine",
             action="End what listens there, or choose another with --port",
         ) from error

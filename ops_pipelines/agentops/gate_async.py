@@ -1,0 +1,93 @@
+"""A call through the gate for tools that are coroutines: the loop goes on while a tool is under way.
+
+What has to be on the disk before an effect is judged in a thread, since a commit takes milliseconds. For what only reads,
+the loop waits for the gate itself: to change threads would take longer than that.
+"""
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any, TypeVar
+
+from ops_pipelines.agentops.call_under_way import Begun
+from ops_pipelines.agentops.current_call import on_behalf_of
+from ops_pipelines.agentops.gate_parts import Parts
+from ops_pipelines.agentops.tool_call import Answer
+from ops_pipelines.agentops.tool_gate import Gate
+from ops_pipelines.agentops.tool_run import Ran, came_to, hand_over
+
+_T = TypeVar("_T")
+
+
+async def call_async(gate: Gate, tool: str, arguments: Any, *, call_id: str = "", approval: str = "") -> Answer:
+    """What comes of a call whose function is a coroutine function; see `Gate.call`.
+
+    Let nobody cancel it (`to_its_end`): an effect that was begun and not ended counts as unknown.
+    """
+    apart = has_effect(gate.parts, tool)
+    begin = partial(gate.begin, tool, arguments, call_id=call_id, approval=approval)
+    begun = await in_thread(begin) if apart else begin()
+    if not isinstance(begun, Begun):
+        return begun
+    end = partial(gate.end, begun, await _ran(begun, gate.parts.limits.tool_seconds, gate.parts.limits.result_bytes))
+    return await in_thread(end) if apart else end()
+
+
+def has_effect(parts: Parts, tool: str) -> bool:
+    """Whether a call of a tool changes something, if only what is left of a budget."""
+    known = parts.registry.get(tool)
+    return known is not None and (known.has_effect or tool in parts.prices)
+
+
+async def _ran(begun: Begun, seconds: float, most_bytes: int) -> Ran:
+    """What the tool came to. One that has not answered has as long again, for its late answer, and is then cancelled."""
+    task = asyncio.ensure_future(_work(begun))
+    await asyncio.wait({task}, timeout=seconds)
+    if task.done():
+        return came_to(task.result, most_bytes)
+    task.add_done_callback(lambda done: hand_over(lambda: begun.late(came_to(done.result, most_bytes))))
+    task.get_loop().call_later(seconds, task.cancel)
+    return Ran(in_time=False)
+
+
+async def _work(begun: Begun) -> Any:
+    with on_behalf_of(begun.intent):
+        return await begun.function(begun.arguments)
+
+
+async def in_thread(work: Callable[[], _T]) -> _T:
+    """What some work returns that blocks, done in a thread with this context; one that hangs keeps no other waiting."""
+    loop, context = asyncio.get_running_loop(), contextvars.copy_context()
+    done: asyncio.Future[_T] = loop.create_future()
+
+    def body() -> None:
+        try:
+            settle = partial(_settle, done, context.run(work), None)
+        except BaseException as error:
+            settle = partial(_settle, done, None, error)
+        loop.call_soon_threadsafe(settle)
+
+    hand_over(body)
+    return await done
+
+
+_UNDER_WAY: set["asyncio.Task[Any]"] = set()
+"""A loop keeps no task alive by itself."""
+
+
+async def to_its_end(work: Coroutine[Any, Any, _T]) -> _T:
+    """What some work comes to, which goes on to its end where whoever waits for it is cancelled."""
+    task = asyncio.ensure_future(work)
+    _UNDER_WAY.add(task)
+    task.add_done_callback(_UNDER_WAY.discard)
+    return await asyncio.shield(task)
+
+
+def _settle(done: "asyncio.Future[Any]", found: Any, error: BaseException | None) -> None:
+    if done.cancelled():  # whoever asked has gone
+        return
+    if error is None:
+        done.set_result(found)
+    else:
+        done.set_exception(error)

@@ -1,0 +1,25 @@
+"""Runs by the first digits of their ids, as people type them."""
+
+from datetime import UTC, datetime
+
+from ops_pipelines.agentops.run_log import RunFilter, RunLog
+from ops_pipelines.core.clock import Window
+from ops_pipelines.core.errors import ConfigError, near_miss
+
+ALWAYS = Window(datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
+"""A window that every run began in."""
+
+
+def run_named(log: RunLog, digits: str) -> str:
+    """The id of the one run that begins so; ConfigError for none, which names the nearest of the latest, and for several."""
+    found = [one.run for one in log.runs(ALWAYS, RunFilter(digits=digits), limit=9)] if digits else []
+    if len(found) == 1 or digits in found:
+        return digits if digits in found else found[0]
+    latest = [one.run for one in log.runs(ALWAYS)]
+    near = near_miss(digits, latest) if not found else f"They are {', '.join(found)}."
+    raise ConfigError(
+        f"{'No' if not found else 'More than one'} run begins with {digits!r}",
+        expected="the first digits of exactly one run",
+        action=f"{near if near.endswith('?') or found else ''} `ops agent runs` lists them".strip(),
+        run=digits,
+    )

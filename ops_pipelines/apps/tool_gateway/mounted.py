@@ -1,0 +1,69 @@
+"""The gate around the tools of an MCP server of one's own, in the same process."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ops_pipelines.adapters.mcp_tools import Declared, Listed, tools_listed
+from ops_pipelines.agentops.tool_call import Done
+from ops_pipelines.agentops.tool_registry import Tool
+from ops_pipelines.apps.tool_gateway.carried import carried
+from ops_pipelines.apps.tool_gateway.requests import asked_of, shown
+from ops_pipelines.apps.tool_gateway.sessions import Sessions
+
+if TYPE_CHECKING:
+    from fastmcp import FastMCP
+    from fastmcp.tools.base import ToolResult
+
+
+async def registry_of(server: "FastMCP[Any]", declared: Mapping[str, Declared]) -> tuple[Tool, ...]:
+    """The declared tools of a server, for a gate's registry; ConfigError for one that it lacks."""
+    listed = [Listed(tool.name, tool.description or "", tool.parameters) for tool in await server.list_tools()]
+    return tools_listed(listed, declared)
+
+
+async def served(arguments: Mapping[str, Any]) -> Any:
+    """What does each tool of a gated server, for a gate's functions: the rest of the request that came to the gate."""
+    serve = carried().serve
+    assert serve is not None
+    return await serve(arguments)
+
+
+def gated_server(server: "FastMCP[Any]", sessions: Sessions) -> "FastMCP[Any]":
+    """The server itself, with the gate around it: it shows the tools of the registry alone, and each call is judged."""
+    from fastmcp.server.middleware import Middleware
+    from fastmcp.tools.base import Tool as Shown
+    from fastmcp.tools.base import ToolResult
+    from mcp_types import CallToolResult
+
+    listed = [
+        Shown(name=tool.name, description=tool.description, parameters=dict(tool.schema))
+        for tool in sessions.parts.registry
+    ]
+
+    class Door(Middleware):
+        async def on_list_tools(self, context: Any, call_next: Any) -> Sequence[Shown]:  # noqa: ARG002
+            return listed
+
+        async def on_call_tool(self, context: Any, call_next: Any) -> ToolResult:
+            request = context.fastmcp_context.request_context if context.fastmcp_context else None
+            asked = asked_of(context.message.name, context.message.arguments, request)
+            came: list[ToolResult] = []
+            answer = await sessions.call(asked, partial(_served, context, call_next, came))
+            if came and isinstance(answer, Done) and not answer.truncated:
+                return came[0]  # as the server made it
+            return ToolResult.from_mcp_result(CallToolResult.model_validate(shown(answer)))
+
+    server.add_middleware(Door())
+    return server
+
+
+async def _served(context: Any, call_next: Any, came: "list[ToolResult]", arguments: Mapping[str, Any]) -> Any:
+    """The tool of the server, given what the gate let through; `came` is told the result itself."""
+    from mcp_types import CallToolRequestParams
+
+    message = CallToolRequestParams(name=context.message.name, arguments=dict(arguments))
+    found = await call_next(context.copy(message=message))
+    came.append(found)
+    plain = {"content": [part.model_dump(mode="json", by_alias=True, exclude_none=True) for part in found.content]}
+    return plain | ({} if found.structured_content is None else {"structuredContent": found.structured_content})

@@ -1,0 +1,35 @@
+"""What a request for a tool says besides its arguments, and how an answer of the gate looks to an MCP client."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ops_pipelines.adapters.mcp_trace import trace_of
+from ops_pipelines.agentops.tool_call import Answer, Denied, Done
+from ops_pipelines.apps.tool_gateway.sessions import Asked
+from ops_pipelines.core.fingerprint import canonical_json
+
+APPROVAL, CALL, USER = "ops/approval", "ops/call", "ops/user"
+"""What a client may say in `_meta` beside its trace: the approval of a call, the name of a step, a user's words."""
+GATE = "ops/gate"
+"""Where the result's `_meta` says what the gate made of a call that was done."""
+_SESSION = "mcp-session-id"
+_WORDS = {"approval": APPROVAL, "call_id": CALL, "user_words": USER}
+
+
+def asked_of(tool: str, arguments: Mapping[str, Any] | None, context: Any) -> Asked:
+    """The call that a request makes; `context` is what the MCP library knows of the request, None for nothing."""
+    meta: Mapping[str, Any] = getattr(context, "meta", None) or {}
+    headers: Mapping[str, str] = getattr(getattr(context, "request", None), "headers", None) or {}
+    words = {name: str(meta[key]) for name, key in _WORDS.items() if isinstance(meta.get(key), str)}
+    return Asked(tool, dict(arguments or {}), trace_of(meta, headers), headers.get(_SESSION, ""), **words)
+
+
+def shown(answer: Answer) -> dict[str, Any]:
+    """The answer as the fields of an MCP result: a tool's own content where it was run, what the gate says otherwise."""
+    plain = answer.to_json()
+    result = answer.result if isinstance(answer, Done) and not answer.truncated else None
+    if isinstance(result, Mapping) and isinstance(result.get("content"), list):
+        marks = {name: value for name, value in plain.items() if name != "result"}
+        return {**result, "isError": False, "_meta": {GATE: marks}}
+    text = {"type": "text", "text": canonical_json(plain).decode()}
+    return {"content": [text], "structuredContent": plain, "isError": isinstance(answer, Denied)}

@@ -1,0 +1,116 @@
+"""`ops agent diff`: where two runs part, why, and their steps side by side."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ops_pipelines.cli.agent_names import recording_named
+from ops_pipelines.cli.agent_step_words import came_of, value_of
+from ops_pipelines.cli.agent_words import exact, short_json
+from ops_pipelines.cli.output import AsJson, show
+
+if TYPE_CHECKING:
+    from ops_pipelines.agentops.divergence import Divergence
+    from ops_pipelines.agentops.run_log import Recording, Step
+
+_BEFORE, _AFTER = 2, 8
+"""How many steps are shown before and after the first difference."""
+
+
+def compare(
+    first: Annotated[str, typer.Argument(help="The first digits of one run.")],
+    second: Annotated[str, typer.Argument(help="The first digits of another.")],
+    every: Annotated[bool, typer.Option("--all", help="All steps, and not only those around the difference.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """The first difference between two runs and its cause, then their steps side by side. Exit 1 where they differ.
+
+    Instants and drawn numbers are no differences, and neither is what a run notes of itself.
+    """
+    from ops_pipelines.adapters.platform import Platform
+    from ops_pipelines.cli import REFUSED
+
+    platform = Platform.embedded()
+    one, other = (_played(recording_named(platform, digits)) for digits in (first, second))
+    found = divergence_of(one, other)
+    if as_json:
+        show([record_of(one, other, found)], as_json=True)
+    else:
+        print("\n".join(words_of(one, other, found)))
+        rows = _side_by_side(one, other, found)
+        show(rows if every or found is None else _around(rows), title="side by side")
+    if found:
+        raise typer.Exit(REFUSED)
+
+
+def divergence_of(one: "Recording", other: "Recording") -> "Divergence | None":
+    """The first difference between what two programs did, without what their runs note of themselves."""
+    from ops_pipelines.agentops.divergence import first_divergence
+
+    return first_divergence(_played(one), _played(other))
+
+
+def words_of(one: "Recording", other: "Recording", found: "Divergence | None") -> list[str]:
+    """Where two runs part, for people."""
+    if found is None:
+        return [f"{one.run[:12]} and {other.run[:12]} did the same"]
+    where = f"at step {found.at}" if found.first else "at its end"
+    lines = [f"{other.run[:12]} parts from {one.run[:12]} {where}: {exact(found.words)}", f"  cause: {found.cause}"]
+    for recording, step in ((one, found.first), (other, found.second)):
+        if step:
+            given, came = short_json(value_of(recording, step.inputs), 300), came_of(recording, step)
+            lines.append(f"  {recording.run[:12]}: {step.kind} {exact(step.name)} {given} -> {came}")
+        else:
+            lines.append(f"  {recording.run[:12]}: nothing there")
+    return lines
+
+
+def record_of(one: "Recording", other: "Recording", found: "Divergence | None") -> dict[str, Any]:
+    """The same for programs."""
+    told = None
+    if found:
+        ids = {"first": found.first and found.first.id, "second": found.second and found.second.id}
+        told = {"at": found.at, "cause": found.cause, "words": found.words, **ids}
+    return {"first": one.run, "second": other.run, "same": found is None, "divergence": told}
+
+
+def _played(recording: "Recording") -> "Recording":
+    from ops_pipelines.agentops.replay import played_in
+
+    return replace(recording, steps=played_in(recording))
+
+
+def _side_by_side(one: "Recording", other: "Recording", found: "Divergence | None") -> list[dict[str, Any]]:
+    """One row a place, in the order of the first run and then of what only the second has."""
+    theirs = {step.id: step for step in other.steps}
+    pairs: list[tuple[Step | None, Step | None]] = [(step, theirs.pop(step.id, None)) for step in one.steps]
+    pairs += [(None, step) for step in theirs.values()]
+    parted = {step.id for step in (found.first, found.second) if step} if found else set()
+    return [
+        {
+            "": _mark(one, other, pair, parted),
+            "step": number if pair[0] else "",
+            one.run[:12]: _line(one, pair[0]),
+            other.run[:12]: _line(other, pair[1]),
+        }
+        for number, pair in enumerate(pairs)
+    ]
+
+
+def _mark(one: "Recording", other: "Recording", pair: "tuple[Step | None, Step | None]", parted: set[str]) -> str:
+    if any(step and step.id in parted for step in pair):
+        return ">"
+    return " " if _line(one, pair[0]) == _line(other, pair[1]) else "~"
+
+
+def _line(recording: "Recording", step: "Step | None") -> str:
+    if step is None:
+        return ""
+    given = short_json(value_of(recording, step.inputs), 60)
+    return f"{step.kind} {exact(step.name)} {given} -> {came_of(recording, step)}"
+
+
+def _around(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    at = next((number for number, row in enumerate(rows) if row[""] == ">"), 0)
+    return rows[max(at - _BEFORE, 0) : at + _AFTER]

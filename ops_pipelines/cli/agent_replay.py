@@ -1,0 +1,93 @@
+"""`ops agent replay`: a run again from its recording, with sockets and processes refused."""
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from ops_pipelines.cli import REFUSED
+from ops_pipelines.cli.agent_names import RunId, recording_named
+from ops_pipelines.cli.agent_step_words import numbers_of
+from ops_pipelines.cli.agent_words import exact, short_json
+from ops_pipelines.cli.output import AsJson, show
+
+if TYPE_CHECKING:
+    from ops_pipelines.adapters.agents import OpenAgent
+    from ops_pipelines.agentops.replay import Replayed
+    from ops_pipelines.agentops.run_log import Recording
+
+
+def replay_run(run: RunId, as_json: AsJson = False) -> None:
+    """Whether the program does exactly the same again, with nothing outside touched. Exit 1 where it does not.
+
+    A run that has not ended is replayed as far as it came.
+    """
+    from ops_pipelines.adapters.agents import agent_of_run
+    from ops_pipelines.adapters.platform import Platform
+    from ops_pipelines.agentops.replay import ReplayDiverged
+
+    platform = Platform.embedded()
+    recording = recording_named(platform, run)
+    agent = agent_of_run(platform, recording)
+    try:
+        found = _record(recording, agent.replay(recording.run))
+    except ReplayDiverged as diverged:
+        found = _as_far(agent, recording, diverged)
+    if as_json:
+        show([found], as_json=True)
+    else:
+        print("\n".join(_words(found)))
+    if not found["identical"]:
+        raise typer.Exit(REFUSED)
+
+
+def _record(recording: "Recording", replayed: "Replayed") -> dict[str, Any]:
+    result = str(replayed.result) if isinstance(replayed.result, Exception) else replayed.result
+    found = {"run": recording.run, "identical": replayed.identical, "ended": True, "steps": len(replayed.steps)}
+    why = {} if replayed.identical else {"why": _difference(recording, replayed)}
+    return {**found, "digest": replayed.digest, "recorded": replayed.recorded, "result": result, **why}
+
+
+def _as_far(agent: "OpenAgent", recording: "Recording", diverged: Any) -> dict[str, Any]:
+    """The replay of a run that asked for what was not recorded: that is no difference where the recording ends there."""
+    from ops_pipelines.agentops.conduct import DONE, FAILED, state_of
+    from ops_pipelines.agentops.replay import ReplayDiverged, digest_run, played_in
+
+    taken = []
+    try:
+        for step in agent.stepped(recording.run):
+            taken.append(step)
+    except ReplayDiverged:
+        pass
+    played = played_in(recording)
+    has_ended = state_of(recording.steps, agent.platform.clock.wall()) in (DONE, FAILED)
+    same = not has_ended and digest_run(taken) == digest_run(played)
+    found = {"run": recording.run, "identical": same, "ended": has_ended, "steps": len(taken)}
+    digests = {"digest": digest_run(taken), "recorded": digest_run(played)}
+    return {**found, **digests, "why": diverged.wrong}
+
+
+def _words(found: dict[str, Any]) -> list[str]:
+    run = found["run"][:12]
+    if not found["identical"]:
+        return [f"{run} does not replay: {exact(found['why'])}"]
+    lines = [f"{run} replays identically: {found['steps']} steps, digest {found['digest'][:12]}"]
+    came = (
+        f"it came to {short_json(found.get('result'), 500)}"
+        if found["ended"]
+        else "as far as it came: it has not ended"
+    )
+    return [*lines, f"  {came}"]
+
+
+def _difference(recording: "Recording", replayed: "Replayed") -> str:
+    """The first step that was recorded and did not come again as it was."""
+    from ops_pipelines.agentops.replay import digest_run, played_in
+
+    again = {step.id: step for step in replayed.steps}
+    numbers = numbers_of(recording)
+    for step in played_in(recording):
+        other = again.get(step.id)
+        if other is None or digest_run([step]) != digest_run([other]):
+            what = "is not taken any more" if other is None else "comes to something else"
+            return f"step {numbers[step.id]}, {step.kind} {step.name!r}, {what}"
+    return "it takes steps that were not recorded"

@@ -1,0 +1,117 @@
+"""`ops agent run` and `ops agent resume`: a run up to its end, or to the first call that waits for a person."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ops_pipelines.cli import COULD_NOT_TELL, REFUSED
+from ops_pipelines.cli.agent_names import RunId, json_given, recording_named
+from ops_pipelines.cli.output import AsJson, DryRun, show
+
+if TYPE_CHECKING:
+    from ops_pipelines.adapters.agents import OpenAgent
+    from ops_pipelines.agentops.conduct import Ran
+
+
+def start(
+    agent: Annotated[str, typer.Argument(help="The agent's system, for instance oncall.")],
+    task: Annotated[str, typer.Option(help="What it is to do, as JSON or @file; @- for what is piped in.")] = "null",
+    release: Annotated[str, typer.Option(help="First digits of a release; what is live without.")] = "",
+    environment: Annotated[str, typer.Option(help="Where it is live, and acts.")] = "production",
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Start a run. Exit 0 when it is done, 1 when it failed or was stopped by its gate, 3 when it waits for a person."""
+    from ops_pipelines.adapters.agents import live_agent
+    from ops_pipelines.adapters.platform import Platform
+
+    given, platform = json_given(task, option="--task"), Platform.embedded()
+    where = platform.project.checked_environment(environment)
+    found = live_agent(platform, agent, release=release, environment=where)
+    if dry_run:
+        show([_would_run(found, given)], as_json=as_json)
+        return
+    told(found.start(given), as_json=as_json)
+
+
+def resume(
+    run: RunId,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Also one that seems to be running: you know that its process is gone.")
+    ] = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Go on with a run that waited, or whose process died, where it stood. Exits as `ops agent run` does."""
+    from ops_pipelines.adapters.agents import agent_of_run
+    from ops_pipelines.adapters.platform import Platform
+
+    platform = Platform.embedded()
+    recording = recording_named(platform, run)
+    found = agent_of_run(platform, recording)
+    if dry_run:
+        show([_would_resume(found, recording.run)], as_json=as_json)
+        return
+    told(found.resume(recording.run, anyway=anyway), as_json=as_json)
+
+
+def told(ran: "Ran", *, as_json: bool) -> None:
+    """Prints what a run came to and what to do next, and exits as that means."""
+    if as_json:
+        show([ran.to_json()], as_json=True)
+    else:
+        print("\n".join(words_of(ran)))
+    if code := exit_code(ran):
+        raise typer.Exit(code)
+
+
+def exit_code(ran: "Ran") -> int:
+    """0 for a run that is done, 1 for one that failed, 3 for one of which nobody can tell yet what it comes to."""
+    from ops_pipelines.agentops.conduct import DONE, FAILED
+
+    return {DONE: 0, FAILED: REFUSED}.get(ran.state, COULD_NOT_TELL)
+
+
+def words_of(ran: "Ran") -> list[str]:
+    """What a run came to, for people."""
+    from ops_pipelines.agentops.conduct import DONE, WAITING
+    from ops_pipelines.cli.agent_words import exact, short_json
+
+    run = ran.run[:12]
+    if ran.state == DONE:
+        return [f"{run} is done: {short_json(ran.result, 2000)}", f"  see it:  ops agent show {run}"]
+    if ran.state == WAITING:
+        waits = ran.waits
+        approval = str(waits["approval"])[:12]
+        return [
+            f"{run} waits for a person: {waits['reason']}",
+            f"  the call:  {waits['tool']} {exact(waits['arguments'])}",
+            f"  1. ops agent approve {approval}   (or: ops agent deny {approval})",
+            f"  2. ops agent resume {run}",
+        ]
+    return [f"{run} {ran.state}: {exact(ran.error)}", f"  see why:  ops agent show {run}"]
+
+
+def _would_run(found: "OpenAgent", task: Any) -> dict[str, Any]:
+    budgets = found.agent.budgets
+    return {
+        "would run": found.name,
+        "release": found.manifest.digest,
+        "in": found.environment,
+        "task": task,
+        "tools": ", ".join(f"{tool.name} ({tool.effect})" for tool in found.agent.tools),
+        "at most": f"${budgets.limit_usd:f}, {budgets.loops.steps} steps",
+    }
+
+
+def _would_resume(found: "OpenAgent", run: str) -> dict[str, Any]:
+    from ops_pipelines.agentops.conduct import answers_to, state_of
+
+    recording, now = found.recording(run), found.platform.clock.wall()
+    answers = answers_to(recording, found.platform.approvals, now)
+    return {
+        "would resume": run,
+        "it is": state_of(recording.steps, now),
+        "answered": ", ".join(approval for approval, _ in answers.answered.values()),
+        "not answered": ", ".join(answers.pending.values()),
+    }

@@ -1,0 +1,61 @@
+"""How runs, steps and calls are said to people: short where it is an overview, and exact where somebody decides by it."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ops_pipelines.agentops.run_log import Step
+
+
+def exact(value: Any) -> str:
+    r"""All of a value as JSON, or of a text as it is, with what a terminal would not show written out.
+
+    >>> exact("refund\u202e A17")
+    'refund\\u202e A17'
+    """
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+    return "".join(letter if letter.isprintable() else _written_out(letter) for letter in text)
+
+
+def short_json(value: Any, most: int = 80) -> str:
+    """The beginning of a value, in one line; empty for None."""
+    text = "" if value is None else exact(value)
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def dollars(steps: "Sequence[Step]") -> str:
+    """What some steps cost: exact, at least so much where a price is missing, or unknown; empty where nothing was bought."""
+    from ops_pipelines.agentops.trace_graph import cost_of
+    from ops_pipelines.llmops.cost import from_nanos
+
+    priced = [step for step in steps if step.nanos is not None]
+    cost = cost_of(steps)
+    known = f"${from_nanos(cost.nanos):f}" if priced else ""
+    if cost.unpriced:
+        return f"at least {known}, {cost.unpriced} unknown" if known else "unknown"
+    return known
+
+
+def span(took: timedelta) -> str:
+    """How long something took.
+
+    >>> [span(timedelta(seconds=each)) for each in (0.0004, 0.25, 75, 7300)]
+    ['0.4 ms', '250 ms', '1:15', '2:01:40']
+    """
+    seconds = took.total_seconds()
+    if seconds < 1:
+        return f"{seconds * 1000:.3g} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return str(timedelta(seconds=int(seconds))).removeprefix("0:")
+
+
+def at(instant: datetime | None) -> str:
+    """An instant, to the second; empty for none."""
+    return f"{instant:%Y-%m-%d %H:%M:%S} UTC" if instant else ""
+
+
+def _written_out(letter: str) -> str:
+    return f"\\u{ord(letter):04x}" if ord(letter) < 0x10000 else f"\\U{ord(letter):08x}"
