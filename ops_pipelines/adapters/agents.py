@@ -7,10 +7,10 @@ import os
 import secrets
 import uuid
 from collections.abc import Callable, Generator, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from ops_pipelines.adapters.agent_parts import code_of, differs_here
 from ops_pipelines.adapters.agent_place import environment_of
 from ops_pipelines.adapters.nothing_live import nothing_live
 from ops_pipelines.adapters.platform import Platform
+from ops_pipelines.adapters.run_lock import run_held
 from ops_pipelines.adapters.secret_scan import find_secrets
 from ops_pipelines.adapters.workbench import Workbench
 from ops_pipelines.agentops.agent import Agent, read_agent
@@ -29,16 +30,17 @@ from ops_pipelines.agentops.conduct import (
     Acting,
     Conductor,
     Ran,
-    answers_to,
+    is_untrusted,
     state_of,
 )
-from ops_pipelines.agentops.fork import Edit, Forked, ForkSettings, fork
+from ops_pipelines.agentops.fork import Edit, Forked, ForkSettings, effects_left, fork
+from ops_pipelines.agentops.freeze import Freeze
 from ops_pipelines.agentops.gate_parts import Parts, Run
 from ops_pipelines.agentops.gated import tools_of
 from ops_pipelines.agentops.policy import Policy
 from ops_pipelines.agentops.recording import Writer
 from ops_pipelines.agentops.redaction import Redactor
-from ops_pipelines.agentops.replay import Replayed, replay
+from ops_pipelines.agentops.replay import Replayed, fork_note, replay
 from ops_pipelines.agentops.run_log import EFFECTS, TOOL, Recording, Step, recording_of
 from ops_pipelines.agentops.spend import Purse
 from ops_pipelines.agentops.stepping import stepped
@@ -78,40 +80,40 @@ class OpenAgent:
     def start(self, task: Any, *, run: str = "", parent: str = "", trusted: bool = True) -> Ran:
         """A new run with a task; see `Conductor.start`. NotAllowed where the token may not let this agent propose."""
         self._check_may_act()
-        return self.conductor().start(run or uuid.uuid4().hex, task, parent=parent, trusted=trusted)
+        new = run or uuid.uuid4().hex
+        with self._alone(new):
+            return self.conductor().start(new, task, parent=parent, trusted=trusted)
 
-    def resume(self, run: str, *, anyway: bool = False, trusted: bool = True) -> Ran:
+    def resume(self, run: str, *, anyway: bool = False) -> Ran:
         """A run that waited or was cut off goes on; NotAllowed for one that has ended, or is running.
 
-        `anyway` resumes one that seems to be running, where somebody knows that its process is gone.
+        `anyway` resumes one that seems to be running, where somebody knows that its process is gone; one whose process is
+        alive on this machine is refused all the same. A fork goes on with the policy that it was made with.
         """
         self._check_may_act()
-        recording = self.recording(run)
-        now = self.platform.clock.wall()
-        state = state_of(recording.steps, now)
-        if state not in (WAITING, STOPPED) and not (anyway and state == RUNNING):
-            raise NotAllowed(
-                f"The run {run} is {state}",
-                expected="a run that waits, or whose process is gone",
-                action="Wait for it, or say --anyway where its process is gone"
-                if state == RUNNING
-                else "Start a new one",
-                run=run,
+        with self._alone(run):
+            recording = self.recording(run)
+            self._check_may_go_on(recording, anyway=anyway)
+            note = fork_note(recording)
+            if not note:
+                return self.conductor().resume(recording, by=uuid.uuid4().hex)
+            conductor = replace(
+                self.conductor(), gate_of=partial(self.gate, policy=_policy_of(note, self.agent.policy))
             )
-        answers = answers_to(recording, self.platform.approvals, now)
-        return self.conductor().resume(recording, answers, by=uuid.uuid4().hex, trusted=trusted)
+            effects = effects_left(recording, self.recording(str(note["of"])), self._is_effect)
+            return conductor.resume(recording, by=uuid.uuid4().hex, effects=effects)
 
     def replay(self, run: str) -> Replayed:
         """The run again from what was recorded, with sockets and processes refused; errors as `replay`."""
-        conductor = self.conductor()
+        conductor, recording = self.conductor(), self.recording(run)
         with nothing_live():
-            return replay(self.recording(run), conductor.replayed(), writer=conductor.writer)
+            return replay(recording, conductor.replayed(recording), writer=conductor.writer)
 
     def stepped(self, run: str) -> Generator[Step, None, Any]:
         """The replay one step at a time, with sockets and processes refused while it goes; errors as `replay`."""
-        conductor = self.conductor()
+        conductor, recording = self.conductor(), self.recording(run)
         with nothing_live():
-            return (yield from stepped(self.recording(run), conductor.replayed(), writer=conductor.writer))
+            return (yield from stepped(recording, conductor.replayed(recording), writer=conductor.writer))
 
     def fork(
         self, run: str, *, at: int, edit: Edit | None = None, policy: Policy | None = None, id: str = ""
@@ -121,20 +123,20 @@ class OpenAgent:
         `policy` is another one to go on with. Errors as `fork`.
         """
         self._check_may_act()
-        conductor, own = self.conductor(), policy or self.agent.policy
-        asking = Policy({**own.texts, "fork": FORK_ASKS}, own.freezes)
-        new = id or uuid.uuid4().hex
-        gate = self.gate(new, self.platform.clock.wall(), policy=asking)
-        settings = ForkSettings(now=self.platform.clock.wall, gate=_through_the_tool_gate, is_effect=self._is_effect)
-        return fork(
-            self.recording(run),
-            conductor.forked(gate),
-            at=at,
-            run=new,
-            writer=conductor.writer,
-            settings=settings,
-            edit=edit,
+        conductor, new, recording = self.conductor(), id or uuid.uuid4().hex, self.recording(run)
+        own = policy or self.agent.policy
+        noted = {"policy": {"texts": dict(own.texts), "freezes": [one.to_json() for one in own.freezes]}}
+        asking = _policy_of(noted, own)
+        settings = ForkSettings(
+            now=self.platform.clock.wall,
+            gate=_through_the_tool_gate,
+            is_effect=self._is_effect,
+            noted={**noted, "digest": asking.digest} if policy else {},
         )
+        gate, trusted = self.gate(new, self.platform.clock.wall(), policy=asking), not is_untrusted(recording)
+        program = conductor.forked(new, gate, trusted=trusted)
+        with self._alone(new):
+            return fork(recording, program, at=at, run=new, writer=conductor.writer, settings=settings, edit=edit)
 
     def recording(self, run: str) -> Recording:
         """A run of this agent as it was kept; DataError where there is none."""
@@ -150,6 +152,7 @@ class OpenAgent:
             gate_of=self.gate,
             writer=writer_of(self.platform),
             now=self.platform.clock.wall,
+            memory=self.platform.memory,
         )
 
     def gate(self, run: str, began: datetime, *, policy: Policy | None = None) -> Gate:
@@ -171,6 +174,21 @@ class OpenAgent:
         who = Run(run, self.name, self.manifest.digest, agent.tenant, self.environment)
         breaker = Breaker(agent.budgets.loops, began)
         return Gate(parts, who, breaker=breaker, purse=Purse(run, agent.budgets.limit_usd))
+
+    def _alone(self, run: str) -> AbstractContextManager[None]:
+        return run_held(self.platform.project.home, run)
+
+    def _check_may_go_on(self, recording: Recording, *, anyway: bool) -> None:
+        state = state_of(recording.steps, self.platform.clock.wall())
+        if state in (WAITING, STOPPED) or (anyway and state == RUNNING):
+            return
+        is_running = state == RUNNING
+        raise NotAllowed(
+            f"The run {recording.run} is {state}",
+            expected="a run that waits, or whose process is gone",
+            action="Wait for it, or say --anyway where its process is gone" if is_running else "Start a new one",
+            run=recording.run,
+        )
 
     def _is_effect(self, kind: str, name: str) -> bool:
         tool = self.agent.tools.get(name) if kind == TOOL else None
@@ -260,6 +278,23 @@ def toolset_of(path: str, bench: Workbench) -> tuple[DoesTool, ...]:
 def writer_of(platform: Platform) -> Writer:
     """What writes runs of a platform, with everything that is secret taken out."""
     return Writer(platform.runs.append, Redactor(find_secrets, _key(platform.project.home)))
+
+
+def _policy_of(note: Mapping[str, Any], own: Policy) -> Policy:
+    """The policy of a fork: that which it notes, or the agent's own, and every new effect is asked for besides.
+
+    ConfigError where what was noted is not whole any more.
+    """
+    said = note.get("policy")
+    base = Policy(said["texts"], tuple(map(Freeze.from_json, said["freezes"]))) if said else own
+    asking = Policy({**base.texts, "fork": FORK_ASKS}, base.freezes)
+    if note.get("digest", asking.digest) != asking.digest:
+        raise ConfigError(
+            "The policy of the fork was shortened or redacted when it was noted",
+            expected="the policy that it was made with",
+            action="Fork the run once more",
+        )
+    return asking
 
 
 def _through_the_tool_gate(kind: str, name: str, given: Any, act: Callable[[], Any]) -> Any:  # noqa: ARG001

@@ -6,31 +6,25 @@ not done again, and from there on it goes on live. What a run has come to is rea
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from ops_pipelines.agentops.approval import PENDING, ApprovalStore
-from ops_pipelines.agentops.recording import Act, Answer, Asked, Live, Pending, Scope, Source, Tape, Writer
-from ops_pipelines.agentops.replay import (
-    RESUMED,
-    WAITS,
-    Program,
-    RecordedSteps,
-    ReplayDiverged,
-    first_of,
-    played_in,
-)
+from ops_pipelines.agentops.course import Course, Suspended
+from ops_pipelines.agentops.fork import Effects
+from ops_pipelines.agentops.memory import MemoryStore
+from ops_pipelines.agentops.notes import FAILURE, RESULT, RESUMED, UNTRUSTED, WAITS, notebook
+from ops_pipelines.agentops.recording import Act, Answer, Asked, Live, NotKept, Pending, Scope, Tape, Writer
+from ops_pipelines.agentops.replay import Program, RecordedSteps, first_of, fork_note, played_in
 from ops_pipelines.agentops.run_log import DECISION, Recording, Step
-from ops_pipelines.agentops.session import Answers, Session, Suspended
+from ops_pipelines.agentops.session import Session
+from ops_pipelines.agentops.tool_call import Waiting
 from ops_pipelines.agentops.tool_gate import Gate
 from ops_pipelines.core.clock import utc
 from ops_pipelines.core.errors import NotAllowed, OpsError
 
 DONE, FAILED, WAITING, STOPPED, RUNNING = "done", "failed", "waiting", "stopped", "running"
 """What has become of a run: `stopped` is one that ended without a result, as its process did."""
-RESULT, FAILURE = "result", "failure"
-"""The names of the decisions with which a run says what it came to."""
 PATIENCE = timedelta(minutes=2)
 """A run without a result whose last step is older than this is not running any more."""
 
@@ -65,46 +59,63 @@ class Conductor:
     gate_of: Callable[[str, datetime], Gate]
     writer: Writer
     now: Callable[[], datetime]
+    memory: MemoryStore | None = None
 
     def start(self, run: str, task: Any, *, parent: str = "", trusted: bool = True) -> Ran:
         """A new run with a task, up to its end or to the first call that waits for a person.
 
         `trusted` says that the task is the user's word; `parent` is a step of another process. An error of the program is a
-        failure of the run, and never raised; what the log cannot keep is.
+        failure of the run, and never raised; what the log cannot keep is, and the run can be resumed.
         """
         tape = Tape(run, Live(self.now), self.writer, self.release)
-        scope, gate = tape.begin(self.agent, task, parent=parent), self.gate_of(run, self.now())
-        return self._conducted(scope, gate, Answers(), trusted=trusted)
+        said = "" if trusted else UNTRUSTED
+        scope = tape.begin(self.agent, task, parent=parent, decision=said)
+        notes = notebook(tape, self.agent, scope.step, self.now)
+        return self._conducted(scope, self.gate_of(run, self.now()), Course(), notes, trusted=trusted)
 
-    def resume(self, recording: Recording, answers: Answers, *, by: str, trusted: bool = True) -> Ran:
+    def resume(self, recording: Recording, *, by: str, effects: Effects | None = None) -> Ran:
         """A run that waited or was cut off, from where it stood; NotAllowed where somebody else resumes it by now.
 
-        `by` is a word that no other process uses.
+        `by` is a word that no other process uses. Of a fork `effects` are those of its parent, which it does not repeat.
+        Nobody else may be at work on the run: a call that was begun and has not ended counts as one of a dead process.
         """
         first = first_of(recording)
-        tape = Tape(recording.run, Going.on(recording, self.now), self.writer, first.release)
-        scope = tape.begin(first.agent, recording.value(first.inputs), parent=first.parent)
-        self._claim(recording, scope, by)
-        return self._conducted(scope, self.gate_of(recording.run, first.started), answers, trusted=trusted)
+        tape = Tape(recording.run, Going.on(recording, self.now, effects), self.writer, first.release)
+        notes = notebook(tape, self.agent, first.id, self.now, recording.steps)
+        self._claim(recording, notes, by)
+        scope = tape.begin(first.agent, recording.value(first.inputs), parent=first.parent, decision=first.decision)
+        gate, course = self.gate_of(recording.run, first.started), Course(is_fork=bool(fork_note(recording)))
+        gate.resumed = True
+        return self._conducted(scope, gate, course, notes, trusted=not is_untrusted(recording))
 
-    def replayed(self) -> Program:
-        """The program as it is replayed: it reaches nothing, and says the same of its end as it did."""
-        return lambda scope: self._ended(scope, Session(scope, None, settings=self.settings)).to_json()
+    def replayed(self, recording: Recording | None = None) -> Program:
+        """The program as it is replayed: it reaches nothing, and says the same of its end as it did.
 
-    def forked(self, gate: Gate, *, trusted: bool = True) -> Program:
-        """The program as it is forked: its new steps go through this gate."""
-        return lambda scope: self._conducted(scope, gate, Answers(), trusted=trusted).to_json()
+        With the recording a run that waits comes to the same call, and waits there again.
+        """
+        notes = waits_of(recording) if recording else ()
+        waits = {note["call"]: Waiting(note["approval"], note["reason"]) for note in notes}
 
-    def _claim(self, recording: Recording, scope: Scope, by: str) -> None:
+        def program(scope: Scope) -> Any:
+            session = Session(scope, None, settings=self.settings, course=Course(waits=waits), memory=self.memory)
+            return self._ended(scope, session).to_json()
+
+        return program
+
+    def forked(self, run: str, gate: Gate, *, trusted: bool = True) -> Program:
+        """The program as it is forked into a new run: its new steps go through this gate."""
+
+        def program(scope: Scope) -> Any:
+            notes = notebook(Tape(run, Live(self.now), self.writer, self.release), self.agent, scope.step, self.now)
+            return self._conducted(scope, gate, Course(is_fork=True), notes, trusted=trusted).to_json()
+
+        return program
+
+    def _claim(self, recording: Recording, notes: Scope, by: str) -> None:
         """Of those who resume a run at once one gets it: a step of a place is kept once."""
-        past = sum(step.kind == DECISION and step.name == RESUMED for step in recording.steps)
-        live = Live(self.now)
-        for number in range(past):
-            live.occurrences.reserve((scope.step, DECISION, RESUMED), number)
-        beside = Tape(recording.run, live, self.writer, first_of(recording).release)
         try:
-            Scope(beside, self.agent, scope.step).decide(RESUMED, {"by": by, "at": self.now().isoformat()})
-        except OpsError as error:
+            notes.decide(RESUMED, {"by": by, "at": self.now().isoformat()})
+        except NotKept as error:
             raise NotAllowed(
                 f"The run {recording.run} is being resumed by somebody else",
                 expected="one process that resumes a run",
@@ -112,53 +123,68 @@ class Conductor:
                 run=recording.run,
             ) from error
 
-    def _conducted(self, scope: Scope, gate: Gate, answers: Answers, *, trusted: bool) -> Ran:
-        session = Session(scope, gate, settings=self.settings, answers=answers)
+    def _conducted(self, scope: Scope, gate: Gate, course: Course, notes: Scope, *, trusted: bool) -> Ran:
+        session = Session(scope, gate, settings=self.settings, course=course, memory=self.memory)
         session.hear(json.dumps(scope.task, ensure_ascii=False), source="task", trusted=trusted)
-        try:
-            return self._ended(scope, session)
-        except Suspended as waits:
-            noted = waits.to_json()
-            scope.decide(WAITS, noted)
-            return Ran(scope.run, WAITING, waits=noted)
+        ran = self._ended(scope, session)
+        for waits in course.waiting:
+            notes.decide(WAITS, waits.to_json())
+        return ran
 
     def _ended(self, scope: Scope, session: Session) -> Ran:
-        """What the program comes to, noted as the run's last step."""
-        try:
-            result = self.program(session)
-        except ReplayDiverged:
-            raise
-        except OpsError as error:
-            return self._failed(scope, error.wrong)
-        except Exception as error:  # an agent's own error is an end of its run, and is kept as such
-            return self._failed(scope, f"{type(error).__name__}: {error}")
+        """What the program comes to, noted as the run's last step; a run that was halted has not come to anything."""
+        result, failure = self._came_to(session)
+        halted = session.course.halted
+        if isinstance(halted, Suspended):
+            return Ran(scope.run, WAITING, waits=halted.to_json())
+        if halted is not None:
+            raise halted
+        if failure:
+            scope.decide(FAILURE, failure)
+            return Ran(scope.run, FAILED, error=failure)
         scope.decide(RESULT, result)
         return Ran(scope.run, DONE, result)
 
-    def _failed(self, scope: Scope, why: str) -> Ran:
-        scope.decide(FAILURE, why)
-        return Ran(scope.run, FAILED, error=why)
+    def _came_to(self, session: Session) -> tuple[Any, str]:
+        """What the program returns, and how it failed."""
+        try:
+            return self.program(session), ""
+        except Suspended:
+            return None, ""
+        except OpsError as error:
+            return None, error.wrong
+        except Exception as error:  # an agent's own error is an end of its run, and is kept as such
+            return None, f"{type(error).__name__}: {error}"
+        finally:
+            session.course.close()
 
 
 @dataclass(frozen=True, slots=True)
 class Going:
-    """The Source of a run that goes on: what was recorded is told again, all else is asked outside."""
+    """The Source of a run that goes on: what was recorded is told again, all else is asked outside.
+
+    Of a fork `effects` are those of its parent, which are not repeated.
+    """
 
     recorded: RecordedSteps
     live: Live
+    effects: Effects | None = None
 
     @classmethod
-    def on(cls, recording: Recording, now: Callable[[], datetime]) -> Source:
+    def on(cls, recording: Recording, now: Callable[[], datetime], effects: Effects | None = None) -> "Going":
         """The source for a recording."""
         live, steps = Live(now), played_in(recording)
         for step in recording.steps:
             live.occurrences.reserve((step.parent, step.kind, step.name), step.occurrence)
-        return cls(RecordedSteps(recording, steps), live)
+        return cls(RecordedSteps(recording, steps), live, effects)
 
     def answer(self, asked: Asked, arguments: Any, act: Act) -> Answer | Pending:
         """The recorded answer, or how to get one."""
         if step := self.recorded.take(asked):
             return self.recorded.answer(step, asked)
+        if self.effects and (step := self.effects.take(asked)):
+            answer = self.effects.answer(step, asked)
+            return replace(answer, occurrence=self.live.occurrences.take(asked.group))
         return self.live.answer(asked, arguments, act)
 
 
@@ -178,14 +204,6 @@ def waits_of(recording: Recording) -> tuple[Mapping[str, Any], ...]:
     return tuple(dict(recording.value(step.inputs)) for step in notes)  # type: ignore[call-overload]
 
 
-def answers_to(recording: Recording, approvals: ApprovalStore, now: datetime) -> Answers:
-    """What has become of the calls for which a run waited."""
-    answered: dict[str, tuple[str, Mapping[str, Any]]] = {}
-    pending: dict[str, str] = {}
-    for note in waits_of(recording):
-        for held in approvals.held(note["approval"]):
-            if held.state(now) == PENDING:
-                pending[note["call"]] = note["approval"]
-            else:
-                answered[note["call"]] = (note["approval"], json.loads(held.request.binding.arguments))
-    return Answers(answered, pending)
+def is_untrusted(recording: Recording) -> bool:
+    """Whether the task of a run was written by strangers."""
+    return first_of(recording).decision == UNTRUSTED

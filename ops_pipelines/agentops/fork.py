@@ -5,20 +5,21 @@ the recording. Every other effect goes through a gate, which refuses unless one 
 memories and those tools that `is_effect` says only read.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from ops_pipelines.agentops.recording import Act, Answer, Asked, Live, Pending, Scope, Tape, Writer
+from ops_pipelines.agentops.notes import FORK, notebook
+from ops_pipelines.agentops.recording import Act, Answer, Asked, Live, Pending, Tape, Writer
 from ops_pipelines.agentops.replay import (
-    FORK,
     Program,
     RecordedSteps,
     ReplayDiverged,
     diverged,
     edited_in,
     first_of,
+    fork_note,
     outcome_of,
     played_in,
 )
@@ -77,12 +78,13 @@ def refuse(kind: str, name: str, arguments: Any, act: Act) -> Any:  # noqa: ARG0
 @dataclass(frozen=True, slots=True)
 class ForkSettings:
     """How a fork goes outside: `gate` lets effects through, `is_effect` tells them by kind and name; `now` is the wall
-    clock.
+    clock. `noted` is what else the fork notes of itself, for whoever resumes it.
     """
 
     now: Callable[[], datetime]
     gate: Gate = refuse
     is_effect: Callable[[str, str], bool] = lambda kind, name: kind in EFFECTS  # noqa: ARG005  (the shape)
+    noted: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ class _Forking:
     prefix: RecordedSteps
     edited: RecordedSteps
     rest: RecordedSteps
-    effects: "_Effects"
+    effects: "Effects"
     edit: Edit | None
     settings: ForkSettings
     live: Live
@@ -119,7 +121,7 @@ class _Forking:
     def _new(self, asked: Asked, arguments: Any, act: Act) -> Answer | Pending:
         if step := self.effects.take(asked):
             self.repeated.append(step.id)
-            return replace(self.rest.answer(step, asked), occurrence=self.live.occurrences.take(asked.group))
+            return replace(self.effects.answer(step, asked), occurrence=self.live.occurrences.take(asked.group))
         return self.live.answer(asked, arguments, self._gated(asked, arguments, act))
 
     def _gated(self, asked: Asked, arguments: Any, act: Act) -> Act:
@@ -128,14 +130,19 @@ class _Forking:
         return lambda: self.settings.gate(asked.kind, asked.name, arguments, act)
 
 
-class _Effects:
+class Effects:
     """What a run did to the outside, by what was done and wherever: each answers once."""
 
     def __init__(self, recording: Recording, steps: Sequence[Step]) -> None:
         self._recorded = RecordedSteps(recording, [replace(step, parent="") for step in steps])
 
     def take(self, asked: Asked) -> Step | None:
+        """The step that did what is asked for and was not given yet; None where there is none."""
         return self._recorded.take(replace(asked, parent=""))
+
+    def answer(self, step: Step, asked: Asked) -> Answer:
+        """What came of it."""
+        return self._recorded.answer(step, asked)
 
 
 def fork(
@@ -159,12 +166,11 @@ def fork(
     first, kept = first_of(recording), list[Step]()
     source = _source(recording, at, edit, settings)
     tape = Tape(run, source, _beside(writer, kept), first.release if release is None else release)
-    scope = tape.begin(first.agent, recording.value(first.inputs), parent=first.parent)
-    try:
-        result = outcome_of(program, scope)
-    finally:
-        beside = replace(tape, source=Live(settings.now), writer=writer)
-        Scope(beside, first.agent, scope.step).decide(FORK, _note(recording, at, edit))
+    # First of all: a fork whose process dies must never be taken for a run, which has its effects by itself.
+    aside = notebook(replace(tape, writer=writer), first.agent, first.id, settings.now)
+    aside.decide(FORK, {**_note(recording, at, edit), **settings.noted})
+    scope = tape.begin(first.agent, recording.value(first.inputs), parent=first.parent, decision=first.decision)
+    result = outcome_of(program, scope)
     if left := source.prefix.left():
         raise _ended_early(left[0], at)
     return Forked(run, tuple(kept), at, tuple(source.repeated), result)
@@ -179,7 +185,7 @@ def _source(recording: Recording, at: int, edit: Edit | None, settings: ForkSett
         prefix=RecordedSteps(recording, steps[:at]),
         edited=RecordedSteps(recording, steps[at:ours]),
         rest=RecordedSteps(recording, steps[ours:]),
-        effects=_Effects(recording, [step for step in steps[ours:] if settings.is_effect(step.kind, step.name)]),
+        effects=Effects(recording, [step for step in steps[ours:] if settings.is_effect(step.kind, step.name)]),
         edit=edit,
         settings=settings,
         live=live,
@@ -193,12 +199,27 @@ def _note(recording: Recording, at: int, edit: Edit | None) -> dict[str, Any]:
     edited = {step.id: before[step.id] for step in played[:at] if step.id in before}
     if isinstance(edit, NewRequest) and played[at] != first_of(recording):  # whose task is given, and not asked for
         edited[played[at].id] = before.get(played[at].id, played[at].inputs)
-    return {"of": recording.run, "at": at, "edited": edited}
+    return {"of": recording.run, "at": at, "own": at + (edit is not None), "edited": edited}
+
+
+def effects_left(recording: Recording, parent: Recording, is_effect: Callable[[str, str], bool]) -> Effects:
+    """The effects of its parent for which a fork that goes on has not asked yet."""
+    theirs, own = played_in(parent), int(fork_note(recording)["own"])
+    left = Effects(parent, [step for step in theirs[own:] if is_effect(step.kind, step.name)])
+    known = {step.id for step in theirs[:own]}
+    for step in played_in(recording):
+        if step.id not in known:
+            left.take(Asked(step.parent, step.kind, step.name, step.inputs))
+    return left
 
 
 def _beside(writer: Writer, kept: list[Step]) -> Writer:
+    ids = set[str]()
+
     def keep(entries: Sequence[Entry]) -> Tally:
-        kept.extend(entry.step for entry in entries)
+        new = [entry.step for entry in entries if entry.step.id not in ids]
+        ids.update(step.id for step in new)
+        kept.extend(new)
         return writer.keep(entries)
 
     return replace(writer, keep=keep)

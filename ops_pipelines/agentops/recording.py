@@ -56,6 +56,10 @@ class StepFailed(OpsError):
         )
 
 
+class NotKept(DataError):
+    """The log rejected a step: another one has its place."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What an act came to, with what it took: tokens, billionths of a dollar, the version of the memory that was read.
@@ -188,10 +192,10 @@ class Writer:
         return self.redactor.text(plain(text))
 
     def write(self, step: Step, *payloads: Payload | None) -> None:
-        """Keep a step, whose names were redacted; DataError where the log rejects it."""
+        """Keep a step, whose names were redacted; NotKept where the log rejects it."""
         tally = self.keep([Entry(step, tuple(payload for payload in payloads if payload is not None))])
         for rejected, why in tally.rejected:
-            raise DataError(
+            raise NotKept(
                 f"The step {rejected} ({step.kind} {step.name!r}) of run {step.run} was not kept: {why}",
                 expected="a run whose id nobody used before",
                 action="Make a new id for each run",
@@ -208,9 +212,12 @@ class Tape:
     writer: Writer
     release: str = ""
 
-    def begin(self, agent: str, task: Any = None, *, parent: str = "") -> "Scope":
-        """The scope of the agent that begins with a task; `parent` is a step of another process, from its traceparent."""
-        return Scope(self, agent, parent)._opened(agent, task)
+    def begin(self, agent: str, task: Any = None, *, parent: str = "", decision: str = "") -> "Scope":
+        """The scope of the agent that begins with a task; `parent` is a step of another process, from its traceparent.
+
+        `decision` is what is said of the task.
+        """
+        return Scope(self, agent, parent)._opened(agent, task, decision)
 
 
 class Scope:
@@ -219,17 +226,27 @@ class Scope:
     Each answer is a step; StepFailed where one raised.
     """
 
-    def __init__(self, tape: Tape, agent: str, step: str, task: Any = None) -> None:
-        self.agent, self.step, self.task, self._tape = agent, step, task, tape
+    def __init__(self, tape: Tape, agent: str, step: str, task: Any = None, begun: "_Written | None" = None) -> None:
+        self.agent, self.step, self.task, self._tape, self._begun = agent, step, task, tape, begun
 
     @property
     def run(self) -> str:
         """The id of the run."""
         return self._tape.run
 
-    def inside(self, agent: str, task: Any = None) -> "Scope":
+    @property
+    def redactor(self) -> Redactor:
+        """What takes out of a text what may not be kept."""
+        return self._tape.writer.redactor
+
+    def inside(self, agent: str, task: Any = None, *, decision: str = "") -> "Scope":
         """The scope of an agent, or of a thread of this one, that is given a task by this one."""
-        return self._opened(agent, task)
+        return self._opened(agent, task, decision)
+
+    def check_log(self) -> None:
+        """Keep again, without a change, the step with which the agent began: what the log raises where it is down."""
+        if self._begun is not None:
+            self._tape.writer.write(*self._begun)
 
     def kept_by(self, writer: Writer) -> "Scope":
         """The same scope, what happens in which is kept by another writer."""
@@ -268,19 +285,23 @@ class Scope:
         payload = self._tape.writer.payload(plain(value))
         return payload.digest if payload else ""
 
+    def step_of(self, kind: str, name: str) -> str:
+        """The id that the first step of a kind and name has here."""
+        return step_id(self.step, kind, self._tape.writer.word(name), 0)
+
     def call(self, kind: str, name: str, inputs: Any, act: Act) -> Any:
         """What the outside answers to inputs, as JSON can hold it, once it is kept."""
         asking = self._asking(kind, name, inputs, act)
         if isinstance(asking.found, Pending):
             asking = asking.answered(_came_of(asking.found.act))
-        return self._told(asking)[1]
+        return self._told(asking).value
 
     async def call_async(self, kind: str, name: str, inputs: Any, act: Callable[[], Awaitable[Any]]) -> Any:
         """The same where the act has to be awaited; the loop waits for the time of a commit."""
         asking = self._asking(kind, name, inputs, act)
         if isinstance(asking.found, Pending):
             asking = asking.answered(await _awaited(asking.found.act))
-        return self._told(asking)[1]
+        return self._told(asking).value
 
     def _asking(self, kind: str, name: str, inputs: Any, act: Act) -> "_Asking":
         writer, given = self._tape.writer, plain(inputs)
@@ -289,16 +310,16 @@ class Scope:
         found = self._tape.source.answer(asked, given, act)
         return _Asking(name, asked, writer.payload(plain(found.instead[0])) if found.instead else sent, found)
 
-    def _told(self, asking: "_Asking") -> tuple[str, Any]:
+    def _told(self, asking: "_Asking") -> "_Told":
         answer = asking.found
         assert isinstance(answer, Answer)
-        step = self._write(asking.asked, answer, asking.sent)
+        written = self._write(asking.asked, answer, asking.sent)
         if answer.failed:
             raised = answer.outcome.value
             raise StepFailed(asking.asked.kind, asking.name, raised["type"], raised["message"])
-        return step.id, answer.outcome.value
+        return _Told(written, answer.outcome.value)
 
-    def _write(self, asked: Asked, answer: Answer, sent: Payload | None) -> Step:
+    def _write(self, asked: Asked, answer: Answer, sent: Payload | None) -> "_Written":
         writer, outcome = self._tape.writer, answer.outcome
         came = writer.payload(outcome.value)
         step = Step(
@@ -322,15 +343,26 @@ class Scope:
             links=outcome.links,
         )
         writer.write(step, sent, came)
-        return step
+        return step, sent, came
 
-    def _opened(self, agent: str, task: Any) -> "Scope":
+    def _opened(self, agent: str, task: Any, decision: str) -> "Scope":
         scope = Scope(self._tape, agent, self.step)
         asking = scope._asking(AGENT, agent, task, lambda: None)
         given = asking.found.instead[0] if asking.found.instead else task
         if isinstance(asking.found, Pending):
-            asking = asking.answered(None)
-        return Scope(self._tape, agent, scope._told(asking)[0], plain(given))
+            asking = asking.answered(Outcome(None, decision=decision))
+        begun = scope._told(asking).written
+        return Scope(self._tape, agent, begun[0].id, plain(given), begun)
+
+
+_Written = tuple[Step, Payload | None, Payload | None]
+"""A step as it was kept, with what was sent and what came."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    written: _Written
+    value: Any
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,6 +144,19 @@ class Redactor:
         return f"[redacted {kind} {tag}]"
 
 
+def is_marked(value: Any) -> bool:
+    """Whether something was taken out of a plain value.
+
+    >>> is_marked({"to": ["[redacted email 0a1b2c3d]"]}), is_marked({"to": "redacted"})
+    (True, False)
+    """
+    if isinstance(value, str):
+        return bool(_MARK.search(value))
+    if isinstance(value, dict):
+        return any(map(is_marked, (*value, *value.values())))
+    return isinstance(value, list | tuple) and any(map(is_marked, value))
+
+
 def _is_card(text: str) -> bool:
     """Whether a number is of an issuer of cards and its check digit is right; an instant in any unit is none."""
     digits = [int(one) for one in text if one.isdigit()]

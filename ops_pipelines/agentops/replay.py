@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ops_pipelines.agentops.notes import FORK, NOTES
 from ops_pipelines.agentops.recording import Act, Answer, Asked, Outcome, Scope, StepFailed, Tape, Writer
 from ops_pipelines.agentops.run_log import AGENT, DECISION, Entry, Recording, Step, Tally
 from ops_pipelines.core.errors import DataError, OpsError
@@ -129,11 +130,16 @@ def played_in(recording: Recording) -> tuple[Step, ...]:
     return tuple(step for step in recording.steps if step.kind != DECISION or step.name not in NOTES)
 
 
+def fork_note(recording: Recording) -> Mapping[str, Any]:
+    """What a run says of the one that it is a fork of: `of`, `at`, `edited`, and what its maker noted; empty for no fork."""
+    notes = [step for step in recording.steps if (step.kind, step.name) == (DECISION, FORK)]
+    note: Any = recording.value(notes[-1].inputs) if notes else {}
+    return dict(note)
+
+
 def edited_in(recording: Recording) -> Mapping[str, str]:
     """What the program itself asked at the steps that were edited in a fork: the digest of its inputs by the step's id."""
-    notes = [step for step in recording.steps if (step.kind, step.name) == (DECISION, FORK)]
-    note: Any = recording.value(notes[-1].inputs) if notes else {"edited": {}}
-    return dict(note["edited"])
+    return dict(fork_note(recording).get("edited", {}))
 
 
 def outcome_of(program: Program, scope: Scope) -> Any:
@@ -144,8 +150,6 @@ def outcome_of(program: Program, scope: Scope) -> Any:
         return failed
 
 
-FORK, WAITS, RESUMED = NOTES = ("fork", "waits", "resumed")
-"""The decisions that a run notes of itself: of what other one it is a fork, for what it waits, that somebody resumes it."""
 UNREDACTED = Writer(lambda entries: Tally(len(entries)))
 """Keeps nothing and takes nothing out: for recordings that were written without a Redactor."""
 

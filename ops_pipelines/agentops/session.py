@@ -12,66 +12,31 @@ again. So a program is written as if a person's yes came at once:
 A program whose steps come from a recording is told what was recorded, and its gate takes in what that brought.
 """
 
-import threading
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from ops_pipelines.agentops.course import Course, Suspended
+from ops_pipelines.agentops.gate_call import broke
+from ops_pipelines.agentops.memory import MemoryStore
+from ops_pipelines.agentops.notes import ENDS, NOTES, UNTRUSTED
+from ops_pipelines.agentops.paid_model import PaidModel
+from ops_pipelines.agentops.payload import plain
 from ops_pipelines.agentops.provenance import OPERATOR
 from ops_pipelines.agentops.recording import Act, Outcome, Scope
-from ops_pipelines.agentops.replay import NOTES
-from ops_pipelines.agentops.run_log import MODEL
-from ops_pipelines.agentops.spend import settle
-from ops_pipelines.agentops.tool_call import Denied, Done, Waiting, answer_from_json
+from ops_pipelines.agentops.redaction import is_marked
+from ops_pipelines.agentops.remembered import OF_AGENT, Memory, is_trusted, source_said, values_of
+from ops_pipelines.agentops.replay import ReplayDiverged
+from ops_pipelines.agentops.run_log import MEMORY_WRITE, MODEL
+from ops_pipelines.agentops.tool_call import RECORD, Denied, Done, Waiting, answer_from_json
 from ops_pipelines.agentops.tool_gate import Gate
-from ops_pipelines.core.errors import ConfigError, NotAllowed
+from ops_pipelines.core.errors import ConfigError, NotAllowed, OpsError
 from ops_pipelines.core.fingerprint import canonical_json
-from ops_pipelines.core.verdict import Passed, Verdict, reasons_of
-from ops_pipelines.llmops.cost import from_nanos
 
-
-class Suspended(BaseException):
-    """A call waits for a person. It is no Exception, so that no program and no step takes it for a failure."""
-
-    def __init__(self, call: str, tool: str, arguments: Mapping[str, Any], waiting: Waiting) -> None:
-        self.call, self.tool, self.arguments, self.waiting = call, tool, arguments, waiting
-        super().__init__(f"{tool} waits for the approval {waiting.approval}")
-
-    def to_json(self) -> dict[str, Any]:
-        """What is noted of it."""
-        told = {"approval": self.waiting.approval, "reason": self.waiting.reason}
-        return {"call": self.call, "tool": self.tool, "arguments": dict(self.arguments), **told}
-
-
-class RunStopped(NotAllowed):
-    """A model may not be asked: the run's breaker has opened, or its budget is spent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """What has become of calls that waited, by their names in the run.
-
-    `answered` holds the approval of each call that somebody has answered, or that has expired, with the arguments that it
-    is bound to; `pending` the approval of each that still waits.
-    """
-
-    answered: Mapping[str, tuple[str, Mapping[str, Any]]] = field(default_factory=dict)
-    pending: Mapping[str, str] = field(default_factory=dict)
-
-
-class _Names:
-    """Names calls so that the same call of a resumed run has the same name, whatever order parallel ones come in."""
-
-    def __init__(self) -> None:
-        self._lock, self._times = threading.Lock(), dict[str, int]()
-
-    def of(self, scope: Scope, tool: str, arguments: Mapping[str, Any]) -> str:
-        place = f"{scope.step}/{tool}/{scope.kept_as(arguments)[:16]}"
-        with self._lock:
-            self._times[place] = self._times.get(place, 0) + 1
-            return f"{place}/{self._times[place]}"
+OWN = (*NOTES, *ENDS)
+"""The names by which a run notes something of itself, and no program does."""
 
 
 class Session:
@@ -83,10 +48,11 @@ class Session:
         gate: Gate | None,
         *,
         settings: Mapping[str, Any] | None = None,
-        answers: Answers | None = None,
+        course: Course | None = None,
+        memory: MemoryStore | None = None,
     ) -> None:
-        self.scope, self.settings = scope, settings or {}
-        self._gate, self._answers, self._names = gate, answers or Answers(), _Names()
+        self.scope, self.settings, self.course = scope, settings or {}, course or Course()
+        self._gate, self._memory = gate, memory
         if gate:
             gate.hear(_text(self.settings), source=OPERATOR)
 
@@ -107,132 +73,171 @@ class Session:
 
     def tool(self, name: str, /, **arguments: Any) -> Done | Denied:
         """What comes of a call: its result, or why it was denied and what to do. It never raises for what the gate says."""
-        acted = False
-        call = self._names.of(self.scope, name, arguments)
-
-        def act() -> Any:
-            nonlocal acted
-            acted = True
-            return self._called(call, name, arguments)
-
-        answer = answer_from_json(self.scope.tool(name, arguments, act))
+        place = f"{self.scope.step}/{name}/{self.scope.kept_as(arguments)[:16]}"
+        with self.course.turn(place) as call, self.course.step():
+            told, acted = self._told(call, name, arguments)
+        answer = answer_from_json(told)
         assert not isinstance(answer, Waiting)
-        if self._gate and not acted:
-            self._gate.recall(name, arguments, answer)
-        return answer
+        return answer if acted else self._heard_again(name, arguments, answer)
 
     def model(self, name: str, request: Any, act: Act) -> Any:
         """A model's answer, paid from the run's purse; let the act return an Outcome with its tokens and its cost.
 
         StepFailed where it raises, and where the run was stopped or has spent its budget.
         """
-        return self.scope.model(name, request, lambda: self._paid(name, request, act))
+        asking = PaidModel(self._gate, name, request)
+        with self.course.step(), asking.told_again():
+            return asking.came(self.scope.model(name, request, lambda: asking.paid(act)))
 
     async def model_async(self, name: str, request: Any, act: Callable[[], Awaitable[Any]]) -> Any:
         """The same where the act has to be awaited."""
-
-        async def paid() -> Any:
-            reserved = self._reserve(name)
-            try:
-                found = await act()
-            except BaseException:
-                self._settle(name, request, reserved, None)
-                raise
-            self._settle(name, request, reserved, found)
-            return found
-
-        return await self.scope.call_async(MODEL, name, request, paid)
+        asking = PaidModel(self._gate, name, request)
+        with self.course.step(), asking.told_again():
+            return asking.came(await self.scope.call_async(MODEL, name, request, lambda: asking.paid_async(act)))
 
     def memory(self, name: str, query: Any, act: Act) -> Any:
         """What a memory holds; see Scope."""
-        return self.scope.memory(name, query, act)
+        with self.course.step():
+            return self.scope.memory(name, query, act)
+
+    def recall(self, *, of: str = OF_AGENT) -> Mapping[str, Any]:
+        """All that is remembered by key: by the agent and above it by its tenant, `of` the tenant only, or this run too.
+
+        The step names the versions that were read. What comes from strangers taints, as if the agent had read it now.
+        """
+        with self.course.step():
+            found = self.scope.memory("recall", {"of": of}, lambda: self._kept_by().recalled(of))
+        for key, one in found.items() if self._gate else ():
+            trusted = is_trusted(one["source"], self._trusts)
+            self.hear(_text({key: one["value"]}), source=f"memory of {one['source']}", trusted=trusted)
+        return values_of(found)
+
+    def remember(self, key: str, value: Any, *, source: str, of: str = OF_AGENT) -> None:
+        """Keep a value for later, or forget it with None; `source` is where it is from: `user`, `tool:NAME`, an address.
+
+        StepFailed in a fork: what might have been is not remembered.
+        """
+        said = source_said(source, self._gate.tainted_by if self._gate else ())
+        asked = {"of": of, "value": value, "source": source}
+        with self.course.turn(f"{self.scope.step}/remember/{key}") as nth:
+            name = f"{key} {nth.rpartition('/')[2]}"
+            step = self.scope.step_of(MEMORY_WRITE, name)
+
+            def act() -> Any:
+                self._refuse_in_a_fork("remember", key)
+                memory, again = self._kept_by(), bool(self._gate and self._gate.resumed)
+                return memory.remembered(of, memory.change(key, value, source=said, step=step), again=again)
+
+            with self.course.step():
+                self.scope.call(MEMORY_WRITE, name, asked, act)
 
     def message(self, receiver: str, message: Any, act: Act) -> Any:
-        """What another agent answers; see Scope."""
-        return self.scope.message(receiver, message, act)
+        """What another agent answers; see Scope. StepFailed in a fork, which sends nothing."""
+
+        def sent() -> Any:
+            self._refuse_in_a_fork("send a message to", receiver)
+            return act()
+
+        with self.course.step():
+            return self.scope.message(receiver, message, sent)
 
     def now(self, clock: Callable[[], datetime]) -> datetime:
         """The instant that a clock shows."""
-        return self.scope.now(clock)
+        with self.course.step():
+            return self.scope.now(clock)
 
     def random(self, name: str, draw: Act) -> Any:
         """What was drawn."""
-        return self.scope.random(name, draw)
+        with self.course.step():
+            return self.scope.random(name, draw)
 
     def decide(self, name: str, value: Any) -> None:
         """Note what the agent decided; ConfigError for a name by which runs note something of themselves."""
-        if name in NOTES:
+        if name in OWN:
             raise ConfigError(
-                f"A decision cannot be called {name!r}", expected="another name", action=f"Not {', '.join(NOTES)}"
+                f"A decision cannot be called {name!r}", expected="another name", action=f"Not {', '.join(OWN)}"
             )
-        self.scope.decide(name, value)
+        with self.course.step():
+            self.scope.decide(name, value)
 
     def inside(self, agent: str, task: Any = None, *, limit_usd: Decimal | None = None) -> "Session":
         """The session of an agent that this one hands a task to: it shares the purse and the breaker, and no trust."""
-        scope = self.scope.inside(agent, task)
-        gate = self._gate
+        gate, tainted = self._gate, self._gate.tainted_by if self._gate else ()
+        with self.course.step():
+            scope = self.scope.inside(agent, task, decision=UNTRUSTED if tainted else "")
         if gate:
             handed = replace(gate.run, id=f"{gate.run.id}/{scope.step}", agent=agent)
             gate = gate.child(handed, limit_usd=limit_usd)
-            gate.hear(_text(task))
-        return Session(scope, gate, settings=self.settings, answers=self._answers)
+            gate.hear(_text(task), source="task", trusted=not tainted)
+        return Session(scope, gate, settings=self.settings, course=self.course, memory=self._memory)
+
+    def _told(self, call: str, name: str, arguments: Mapping[str, Any]) -> tuple[Any, bool]:
+        """What a call came to as JSON, and whether it was made now."""
+        acted = False
+
+        def act() -> Any:
+            nonlocal acted
+            acted = True
+            return self._called(call, name, arguments)
+
+        try:
+            return self.scope.tool(name, arguments, act), acted
+        except ReplayDiverged:
+            if call in self.course.waits:
+                raise Suspended(call, name, arguments, self.course.waits[call]) from None
+            raise
 
     def _called(self, call: str, name: str, arguments: Mapping[str, Any]) -> Any:
-        if self._gate is None:
+        gate = self._gate
+        if gate is None:
             return Denied("execute", "this is a replay, and it does nothing", "Run it live").to_json()
-        if call in self._answers.pending:
-            waiting = Waiting(self._answers.pending[call], "nobody has answered yet")
-            raise Suspended(call, name, arguments, waiting)
-        # What a recording gives back has no secrets any more: the call that was approved is made as it was approved.
-        approval, exact = self._answers.answered.get(call, ("", arguments))
-        answer = self._gate.call(name, exact, call_id=call, approval=approval)
+        tool = gate.parts.registry.get(name)
+        try:
+            if tool and tool.has_effect:
+                self.scope.check_log()
+        except OpsError as error:  # found out before it is done, and not when it cannot be written down any more
+            answer: Done | Denied | Waiting = broke(RECORD, error)
+        else:
+            answer = gate.call(name, arguments, call_id=call)
         if isinstance(answer, Waiting):
             raise Suspended(call, name, arguments, answer)
         stands = f"denied at {answer.stage}" if isinstance(answer, Denied) else ""
         return Outcome(answer.to_json(), decision=stands)
 
-    def _paid(self, name: str, request: Any, act: Act) -> Any:
-        reserved = self._reserve(name)
-        found: Any = None
-        try:
-            found = act()
-        finally:
-            self._settle(name, request, reserved, found)
-        return found
-
-    def _reserve(self, name: str) -> str:
-        """Admit a call of a model and set aside the most that it can cost; the id of the reservation, empty for none."""
+    def _heard_again(self, name: str, arguments: Mapping[str, Any], answer: Done | Denied) -> Done | Denied:
+        """A recorded answer, taken in by the gate. It holds no secrets: what was only read is read again for them."""
         gate = self._gate
         if gate is None:
-            return ""
-        parts, at = gate.parts, gate.parts.now()
-        _check(name, gate.breaker.admit(at))
-        most = parts.prices.get(f"model:{name}")
-        if most is None:
-            return ""
-        reservation = parts.new_id()
-        _check(name, gate.purse.reserve(parts.budgets, reservation, most, at=at))
-        return reservation
+            return answer
+        tool = gate.parts.registry.get(name)
+        if tool and not tool.has_effect and is_marked(answer.to_json()) and not is_marked(plain(arguments)):
+            again = gate.call(name, arguments)
+            kept = self.scope.kept_as
+            if isinstance(again, Done) and kept(again.to_json()) == kept(answer.to_json()):
+                return again
+        gate.recall(name, arguments, answer)
+        return answer
 
-    def _settle(self, name: str, request: Any, reserved: str, found: Any) -> None:
+    def _kept_by(self) -> Memory:
         gate = self._gate
-        if gate is None:
-            return
-        known = found if isinstance(found, Outcome) else Outcome(found)
-        if reserved:
-            usd = None if known.nanos is None else from_nanos(known.nanos)
-            settle(gate.parts.budgets, reserved, usd, at=gate.parts.now())
-        shown, asked = _text(known.value), {"request": _text(request)}
-        gate.breaker.record(gate.run.id, f"model:{name}", asked, shown, failed=found is None)
+        if self._memory is None or gate is None:
+            raise ConfigError(
+                "The run has no memory", expected="a memory store", action="Give the Conductor the platform's memory"
+            )
+        who = gate.run
+        return Memory(self._memory, who.tenant, who.agent, self.run, self.scope.redactor, gate.parts.now)
 
+    def _trusts(self, name: str) -> bool:
+        tool = self._gate.parts.registry.get(name) if self._gate else None
+        return bool(tool and tool.trusted)
 
-def _check(name: str, found: Verdict) -> None:
-    if not isinstance(found, Passed):
-        raise RunStopped(
-            f"The model {name!r} is not asked: {'; '.join(reasons_of(found))}",
-            expected="a run within its steps, its time and its budget",
-            action="Finish with what there is, or ask a person for more",
-        )
+    def _refuse_in_a_fork(self, what: str, name: str) -> None:
+        if self.course.is_fork:
+            raise NotAllowed(
+                f"The fork may not {what} {name!r}: it would be a new effect",
+                expected="an effect that its run had already",
+                action="Begin a run, where it is wanted",
+            )
 
 
 def _text(value: Any) -> str:

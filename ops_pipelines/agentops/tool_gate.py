@@ -23,19 +23,20 @@ from decimal import Decimal
 from threading import Lock
 from typing import Any
 
-from ops_pipelines.agentops.approval import PENDING, Binding, Request
+from ops_pipelines.agentops.approval import PENDING, USED, Binding, Held, Request
 from ops_pipelines.agentops.breaker import Breaker
 from ops_pipelines.agentops.call_facts import cents_of, kinds_of, plain_arguments, told_of
-from ops_pipelines.agentops.call_under_way import Begun, Call
 from ops_pipelines.agentops.claims import claims_of
 from ops_pipelines.agentops.decision_log import Logged
 from ops_pipelines.agentops.effect_answer import answer_of, outcome_of, unknown_answer
 from ops_pipelines.agentops.effects import DONE, NOT_DONE, UNKNOWN, Entry, Intent
 from ops_pipelines.agentops.freeze import frozen_by
+from ops_pipelines.agentops.gate_call import ASK_A_PERSON, Begun, Call, Refused, broke, deny, let_pass
 from ops_pipelines.agentops.gate_parts import Parts, Run
 from ops_pipelines.agentops.policy import ALLOW, ASK, Situation
 from ops_pipelines.agentops.provenance import TAINTED, UNSEEN, USER, Heard, Traced, suspects
 from ops_pipelines.agentops.spend import Purse, settle
+from ops_pipelines.agentops.taken_up import check_whole, left_behind, request_of
 from ops_pipelines.agentops.tool_call import (
     APPROVE,
     BUDGET,
@@ -54,25 +55,22 @@ from ops_pipelines.agentops.tool_registry import Tool
 from ops_pipelines.agentops.tool_run import Ran, run_tool
 from ops_pipelines.core.errors import OpsError
 from ops_pipelines.core.fingerprint import canonical_json, digest_bytes
-from ops_pipelines.core.verdict import Passed, Verdict, reasons_of
 
 ALLOWED, DENIED, WAITING = "allowed", "denied", "waiting"
 """What is logged of a call; one of which nobody knows is `unknown`."""
-_ASK_A_PERSON = "Do not try again: tell a person what you wanted to do, and why"
-
-
-class _Refused(Exception):
-    def __init__(self, answer: Denied | Waiting | Done) -> None:
-        self.answer = answer
-        super().__init__(answer)
 
 
 class Gate:
-    """The gate of one run; safe from several threads. Agents that work for it have gates made by `child`."""
+    """The gate of one run; safe from several threads. Agents that work for it have gates made by `child`.
+
+    Set `resumed` where the run goes on, and nobody else is at work on it: a named call that it made before is then taken up
+    as it was made, with what a person has said to it since.
+    """
 
     def __init__(self, parts: Parts, run: Run, *, breaker: Breaker, purse: Purse, heard: Heard | None = None) -> None:
         self.parts, self.run, self.breaker, self.purse = parts, run, breaker, purse
         self._heard, self._lock = heard or Heard(), Lock()
+        self.resumed = False
         self._times: dict[str, int] = {}
         self._asked: dict[str, str] = {}
 
@@ -88,7 +86,15 @@ class Gate:
         parent but what is said to it by `hear`.
         """
         handed = replace(run, depth=self.run.depth + 1)
-        return Gate(self.parts, handed, breaker=self.breaker, purse=self.purse.child(run.id, limit_usd))
+        gate = Gate(self.parts, handed, breaker=self.breaker, purse=self.purse.child(run.id, limit_usd))
+        gate.resumed = self.resumed
+        return gate
+
+    @property
+    def tainted_by(self) -> tuple[str, ...]:
+        """What was heard that strangers could write, by source; empty where nothing was."""
+        with self._lock:
+            return self._heard.tainted_by
 
     def recall(self, tool: str, arguments: Mapping[str, Any], answer: Answer) -> None:
         """Take in what came of a call that is not made again, since its run goes on from what was recorded."""
@@ -123,12 +129,12 @@ class Gate:
         """
         call: Call | None = None
         try:
-            call = Call(self.parts.new_id(), str(tool), self.parts.now(), call_id, approval, bool(call_id))
+            call = Call(self.parts.new_id(), str(tool), self.parts.now(), call_id, approval)
             return self._through(call, arguments)
-        except _Refused as refused:
+        except Refused as refused:
             answer: Answer = refused.answer
         except Exception as error:  # whatever broke, nothing more may be done
-            answer = _broke(RECORD, error)
+            answer = broke(RECORD, error)
         return answer if call is None else self._kept(call, answer)
 
     def end(self, begun: Begun, ran: Ran) -> Answer:
@@ -141,39 +147,58 @@ class Gate:
         return self._kept(call, answer)
 
     def _through(self, call: Call, arguments: Any) -> Begun:
-        tool = self._stage(VALIDATE, lambda: self._validated(call, arguments))
+        exact = self._stage(APPROVE, lambda: self._taken_up(call, arguments))
+        tool = self._stage(VALIDATE, lambda: self._validated(call, exact))
         traced = self._stage(PROVENANCE, lambda: self._traced(tool, call))
         self._stage(POLICY, lambda: self._decided(tool, call, traced))
-        self._stage(LOOP, lambda: _pass(LOOP, self.breaker.admit(call.at), _ASK_A_PERSON))
+        self._stage(LOOP, lambda: let_pass(LOOP, self.breaker.admit(call.at), ASK_A_PERSON))
         self._stage(APPROVE, lambda: self._ask_where_wanted(tool, call))
         self._stage(BUDGET, lambda: self._reserve(call))
         self._stage(APPROVE, lambda: self._use_approval(tool, call))
-        self._stage(RECORD, lambda: self._log(call, ALLOWED, "", _reason(call), durable=tool.has_effect))
+        self._stage(RECORD, lambda: self._log(call, ALLOWED, "", call.why_allowed, durable=tool.has_effect))
         return self._started(tool, call)
 
     def _stage(self, stage: str, judge: Callable[[], Any]) -> Any:
         """What a stage finds; a fault of it denies."""
         try:
             return judge()
-        except _Refused:
+        except Refused:
             raise
         except Exception as error:
-            raise _Refused(_broke(stage, error)) from error
+            raise Refused(broke(stage, error)) from error
+
+    def _taken_up(self, call: Call, arguments: Any) -> Any:
+        """The arguments of a call as it was made before its run went on, with a person's answer to it where there is one."""
+        tool = self.parts.registry.get(call.tool)
+        if not self.resumed or not call.name or tool is None:
+            return arguments
+        for entry in self.parts.journal.entries(f"{self.run.id}/{call.name}") if tool.has_effect else ():
+            return json.loads(entry.intent.arguments)
+        _, last = request_of(self.parts.approvals, self.run.id, call.name)
+        if last is None:
+            check_whole(arguments)
+            return arguments
+        if last.state(call.at) not in (
+            PENDING,
+            USED,
+        ):  # one that was used, and nothing was begun by it, is asked for again
+            call.approval = call.approval or last.request.id
+        return json.loads(last.request.binding.arguments)
 
     def _validated(self, call: Call, arguments: Any) -> Tool:
         try:
             content = canonical_json(arguments)
         except (TypeError, ValueError, RecursionError) as error:
-            raise _deny(VALIDATE, f"the arguments are no JSON: {error}", "Give a JSON object") from error
+            raise deny(VALIDATE, f"the arguments are no JSON: {error}", "Give a JSON object") from error
         if len(content) > self.parts.limits.argument_bytes:
-            raise _deny(VALIDATE, f"the arguments have {len(content):,} bytes", "Give less at once")
+            raise deny(VALIDATE, f"the arguments have {len(content):,} bytes", "Give less at once")
         problems = self.parts.registry.problems(call.tool, json.loads(content))
         tool = self.parts.registry.get(call.tool)
         if problems or tool is None:
-            raise _deny(VALIDATE, "; ".join(problems), "Correct the call, and make it again", can_retry=True)
+            raise deny(VALIDATE, "; ".join(problems), "Correct the call, and make it again", can_retry=True)
         call.arguments = json.loads(content)
         call.text = canonical_json(call.arguments).decode()  # a key that was given twice counts once
-        call.key = f"{self.run.id}/{call.key}" if call.is_named else self._key_of(call)
+        call.key = f"{self.run.id}/{call.name}" if call.name else self._key_of(call)
         return tool
 
     def _key_of(self, call: Call) -> str:
@@ -205,15 +230,13 @@ class Gate:
 
     def _decided(self, tool: Tool, call: Call, traced: Sequence[Traced]) -> None:
         if call.situation is None:
-            raise _deny(PROVENANCE, "where the arguments come from was not found out", _ASK_A_PERSON)
+            raise deny(PROVENANCE, "where the arguments come from was not found out", ASK_A_PERSON)
         call.decision = self.parts.policy.decide(tool, call.situation)
         if call.decision.outcome in (ALLOW, ASK):
             return
         facts = {"policies": list(call.decision.by), "suspects": [one.to_json() for one in traced]}
         stage = PROVENANCE if traced and not call.decision.errors else POLICY
-        raise _Refused(
-            Denied(stage, f"{tool.name} {call.decision.reason}{told_of(traced)}", _ASK_A_PERSON, facts=facts)
-        )
+        raise Refused(Denied(stage, f"{tool.name} {call.decision.reason}{told_of(traced)}", ASK_A_PERSON, facts=facts))
 
     def _ask_where_wanted(self, tool: Tool, call: Call) -> None:
         if call.decision is None or call.decision.outcome != ASK or call.approval:
@@ -221,27 +244,36 @@ class Gate:
         self._refuse_what_was_started(tool, call)
         reason, binding = f"{tool.name} {call.decision.reason}", self._binding(tool, call)
         with self._lock:
-            asked = self._asked.get(binding.digest, "")
-            if not asked or self.parts.approvals.held(asked)[0].state(call.at) != PENDING:
-                until = call.at + self.parts.limits.approval
-                self.parts.approvals.ask(Request(call.id, self.run.agent, tool.name, binding, reason, call.at, until))
-                self._asked[binding.digest] = asked = call.id
-        raise _Refused(Waiting(asked, reason))
+            new, last = self._asked_before(call, binding)
+            if last is not None and last.state(call.at) == PENDING and last.request.binding == binding:
+                raise Refused(Waiting(last.request.id, reason))
+            until = call.at + self.parts.limits.approval
+            self.parts.approvals.ask(Request(new, self.run.agent, tool.name, binding, reason, call.at, until))
+            self._asked[binding.digest] = new
+        raise Refused(Waiting(new, reason))
+
+    def _asked_before(self, call: Call, binding: Binding) -> tuple[str, Held | None]:
+        """The id of the next request for a call, and the last one that was made for it."""
+        if call.name:
+            return request_of(self.parts.approvals, self.run.id, call.name)
+        asked = self._asked.get(binding.digest, "")
+        return call.id, self.parts.approvals.held(asked)[0] if asked else None
 
     def _refuse_what_was_started(self, tool: Tool, call: Call) -> None:
         """A named step that was started before the agent was resumed needs nobody's yes to tell what came of it."""
-        for entry in self.parts.journal.entries(call.key) if tool.has_effect and call.is_named else ():
-            raise _Refused(self._answer_of(tool, call, entry))
+        for entry in self.parts.journal.entries(call.key) if tool.has_effect and call.name else ():
+            raise Refused(self._answer_of(tool, call, entry))
 
     def _use_approval(self, tool: Tool, call: Call) -> None:
         """A yes is used where one is wanted, and one that is shown without need is used up all the same."""
         if call.decision is None or (call.decision.outcome != ASK and not call.approval):
             return
         found = self.parts.approvals.consume(call.approval, self._binding(tool, call).digest, at=call.at)
-        _pass(APPROVE, found, "Make the call without an approval, so that it is asked for")
+        do = "Go on without it" if self.resumed else "Make the call without an approval, so that it is asked for"
+        let_pass(APPROVE, found, do)
         again = self.parts.policy.decide(tool, call.situation or Situation(""), approved=True)
         if again.outcome != ALLOW:
-            raise _deny(POLICY, f"{tool.name} {again.reason}", _ASK_A_PERSON)
+            raise deny(POLICY, f"{tool.name} {again.reason}", ASK_A_PERSON)
 
     def _binding(self, tool: Tool, call: Call) -> Binding:
         return Binding(tool.digest, call.text, self.run.id, self.run.release, self.parts.policy.digest)
@@ -250,13 +282,13 @@ class Gate:
         most = self.parts.prices.get(call.tool)
         if most is not None:
             found = self.purse.reserve(self.parts.budgets, call.id, most, at=call.at)
-            _pass(BUDGET, found, "Finish with what you have, or ask a person for more")
+            let_pass(BUDGET, found, "Finish with what you have, or ask a person for more")
             call.reserved = True
 
     def _started(self, tool: Tool, call: Call) -> Begun:
         function = self.parts.functions.get(call.tool)
         if function is None:
-            raise _deny(EXECUTE, f"nothing does the tool {call.tool!r} here", _ASK_A_PERSON)
+            raise deny(EXECUTE, f"nothing does the tool {call.tool!r} here", ASK_A_PERSON)
         if tool.has_effect:
             self._stage(EXECUTE, lambda: self._begin(tool, call))
         late, call.has_run = self._late(call) if tool.has_effect else lambda _: None, True
@@ -269,13 +301,15 @@ class Gate:
         now = self.parts.now()
         found = self.parts.journal.start(intent, at=now, until=now + timedelta(seconds=limits.tool_seconds))
         if found is not None:
-            raise _Refused(self._answer_of(tool, call, found))
+            raise Refused(self._answer_of(tool, call, found))
 
     def _intent(self, call: Call) -> Intent:
         return Intent(call.key, call.tool, call.text, self.run.id, self.run.release, call.approval)
 
     def _answer_of(self, tool: Tool, call: Call, entry: Entry) -> Answer:
         """What came of a step that was started before; a result of then is heard as one of now."""
+        if self.resumed:
+            entry = left_behind(self.parts.journal, entry, self.parts.now())
         answer = answer_of(entry, self._intent(call), self.parts.now())
         if isinstance(answer, Done):
             self._hear_result(tool, call, json.dumps(answer.result, ensure_ascii=False))
@@ -335,7 +369,7 @@ class Gate:
                 stage = APPROVE if isinstance(answer, Waiting) else answer.stage
                 self._log(call, what, stage, answer.reason, durable=isinstance(answer, Waiting))
         except Exception as error:
-            return answer if isinstance(answer, Done | Denied) else _broke(RECORD, error)
+            return answer if isinstance(answer, Done | Denied) else broke(RECORD, error)
         return answer
 
     def _log(self, call: Call, what: str, stage: str, reason: str, *, durable: bool) -> None:
@@ -357,24 +391,3 @@ class Gate:
             situation=plain,
         )
         self.parts.log.keep(logged, durable=durable)
-
-
-def _deny(stage: str, reason: str, do: str, *, can_retry: bool = False) -> _Refused:
-    return _Refused(Denied(stage, reason, do, can_retry=can_retry))
-
-
-def _broke(stage: str, error: Exception) -> Denied:
-    why = error.wrong if isinstance(error, OpsError) else f"{type(error).__name__}: {error}"
-    return Denied(
-        stage, f"the gate could not judge the call: {why}", "Nothing was done. Tell a person that it is broken"
-    )
-
-
-def _pass(stage: str, found: Verdict, do: str) -> None:
-    if not isinstance(found, Passed):
-        raise _deny(stage, "; ".join(reasons_of(found)), do)
-
-
-def _reason(call: Call) -> str:
-    by = call.decision.reason if call.decision else ""
-    return f"approved as {call.approval}, {by}" if call.approval else by

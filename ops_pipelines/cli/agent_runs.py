@@ -39,7 +39,7 @@ def _failed(platform: "Platform", window: "Window", of: Any, limit: int) -> "lis
     """Those with a step that failed, and those that came to a failure though no step did."""
     from dataclasses import replace
 
-    from ops_pipelines.agentops.conduct import FAILURE
+    from ops_pipelines.agentops.notes import FAILURE
     from ops_pipelines.agentops.run_log import DECISION, RunFilter
 
     ended = RunFilter(of.agent, DECISION, FAILURE)

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ops_pipelines.agentops.agent import Agent
-from ops_pipelines.agentops.conduct import FAILURE, RESULT, Acting
+from ops_pipelines.agentops.conduct import Acting
 from ops_pipelines.agentops.evaluation.live import Stage, Stores
+from ops_pipelines.agentops.notes import FAILURE, RESULT
 from ops_pipelines.agentops.recording import Live, Outcome, Scope, StepFailed, Tape, Writer
 from ops_pipelines.agentops.run_log import Recording, recording_of
 from ops_pipelines.agentops.tool_call import EXECUTE, Denied, EffectNotDone

@@ -163,7 +163,7 @@ def test_a_fork_says_of_which_run_and_step_it_is(recording):
     settings = ForkSettings(ticking(), Gate(), only_notify)
     fork(recording, Investigation(Outside(), SUBJECTS), at=5, run=FORK, writer=Writer(kept.append), settings=settings)
     (note,) = [step for step in kept.steps(FORK) if step.name == "fork"]
-    assert kept.payload(note.inputs).value() == {"of": RUN, "at": 5, "edited": {}}
+    assert kept.payload(note.inputs).value() == {"of": RUN, "at": 5, "own": 5, "edited": {}}
 
 
 def test_parallel_tools_of_the_parent_may_come_in_another_order():

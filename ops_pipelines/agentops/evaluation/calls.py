@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ops_pipelines.agentops.conduct import FAILURE, RESULT
-from ops_pipelines.agentops.replay import WAITS
+from ops_pipelines.agentops.notes import FAILURE, RESULT, WAITS
 from ops_pipelines.agentops.run_log import DECISION, TOOL, Recording, Step
 from ops_pipelines.agentops.sameness import key_of
 from ops_pipelines.agentops.tool_call import EXECUTE

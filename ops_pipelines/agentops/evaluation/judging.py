@@ -8,7 +8,6 @@ wrong arguments, too early or twice. Whatever only reads can be done in vain or 
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 
-from ops_pipelines.agentops.conduct import FAILURE, RESULT
 from ops_pipelines.agentops.evaluation.alignment import align
 from ops_pipelines.agentops.evaluation.calls import Ended, Made, calls_made, end_of
 from ops_pipelines.agentops.evaluation.matching import ABSENT, differing
@@ -16,7 +15,7 @@ from ops_pipelines.agentops.evaluation.missteps import Course
 from ops_pipelines.agentops.evaluation.readings import is_handed_on
 from ops_pipelines.agentops.evaluation.task import Expected, Task
 from ops_pipelines.agentops.evaluation.task_verdict import Effort, StepVerdict, TaskVerdict
-from ops_pipelines.agentops.replay import WAITS
+from ops_pipelines.agentops.notes import FAILURE, RESULT, WAITS
 from ops_pipelines.agentops.run_log import Recording, summary_of
 from ops_pipelines.core.errors import DataError
 from ops_pipelines.llmops.cost import from_nanos

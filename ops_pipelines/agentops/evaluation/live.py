@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from ops_pipelines.agentops.agent import Agent
 from ops_pipelines.agentops.approval import ApprovalStore
 from ops_pipelines.agentops.breaker import Breaker
-from ops_pipelines.agentops.conduct import WAITING, Acting, Conductor, answers_to
+from ops_pipelines.agentops.conduct import WAITING, Acting, Conductor
 from ops_pipelines.agentops.decision_log import DecisionLog
 from ops_pipelines.agentops.effects import EffectJournal
 from ops_pipelines.agentops.evaluation.judging import cannot_judge, judge_task
@@ -89,8 +89,7 @@ def run_task(task: Task, stage: Stage, run: str) -> Recording:
             break
         clock.ahead += let_person_answer(task, stores.approvals, str(ran.waits["approval"]), clock())
         recording = recording_of(stores.runs, run)
-        answers = answers_to(recording, stores.approvals, clock())
-        ran = conductor.resume(recording, answers, by=stage.new_id())
+        ran = conductor.resume(recording, by=stage.new_id())
     return recording_of(stores.runs, run)
 
 

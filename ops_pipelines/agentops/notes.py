@@ -1,0 +1,27 @@
+"""What a run notes of itself, beside what its program decides: how it ended, for what it waits, whose fork it is."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from ops_pipelines.agentops.recording import Live, Scope, Tape
+from ops_pipelines.agentops.run_log import DECISION, Step
+
+FORK, WAITS, RESUMED = NOTES = ("fork", "waits", "resumed")
+"""Of what other run it is a fork, for what it waits, that somebody resumes it. A replay makes none of them."""
+RESULT, FAILURE = ENDS = ("result", "failure")
+"""What the run came to, which a replay comes to as well."""
+UNTRUSTED = "untrusted task"
+"""Stands as the decision of the step with which an agent began whose task was written by strangers."""
+
+
+def notebook(tape: Tape, agent: str, step: str, now: Callable[[], datetime], past: Sequence[Step] = ()) -> Scope:
+    """By what a run notes something under one of its steps, wherever its program's answers come from.
+
+    `past` are the steps that the run has already, whose places are taken.
+    """
+    live = Live(now)
+    for one in past:
+        if one.kind == DECISION:
+            live.occurrences.reserve((one.parent, one.kind, one.name), one.occurrence)
+    return Scope(replace(tape, source=live), agent, step)
