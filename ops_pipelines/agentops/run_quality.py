@@ -13,7 +13,7 @@ from typing import Any
 
 from ops_pipelines.agentops.conduct import DONE, FAILED, STOPPED, state_of
 from ops_pipelines.agentops.evaluation.distribution import Distribution, distribution_of
-from ops_pipelines.agentops.replay import WAITS
+from ops_pipelines.agentops.notes import WAITS
 from ops_pipelines.agentops.run_log import DECISION, MONEY_KINDS, TOOL, Step
 from ops_pipelines.core.errors import check_settings
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, Verdict
