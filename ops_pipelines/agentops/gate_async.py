@@ -10,8 +10,8 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, TypeVar
 
+from ops_pipelines.agentops.call_under_way import Begun
 from ops_pipelines.agentops.current_call import on_behalf_of
-from ops_pipelines.agentops.gate_call import Begun
 from ops_pipelines.agentops.gate_parts import Parts
 from ops_pipelines.agentops.tool_call import Answer
 from ops_pipelines.agentops.tool_gate import Gate
