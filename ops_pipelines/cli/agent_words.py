@@ -25,6 +25,14 @@ def short_json(value: Any, most: int = 80) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
+def state_word(steps: "Sequence[Step]", now: datetime) -> str:
+    """What has become of a run; `recorded` for one that no release of ours made, and that nobody here can go on with."""
+    from ops_pipelines.agentops.conduct import STOPPED, state_of
+
+    state = state_of(steps, now)
+    return state if state != STOPPED or any(step.release for step in steps) else "recorded"
+
+
 def dollars(steps: "Sequence[Step]") -> str:
     """What some steps cost: exact, at least so much where a price is missing, or unknown; empty where nothing was bought."""
     from ops_pipelines.agentops.trace_graph import cost_of
