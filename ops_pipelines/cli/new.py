@@ -164,9 +164,9 @@ FIRST = {
     "Corpus": "{name}/snapshot",
     "Release": "{name}/composition",
     "Alarms": "{name} --partition {later}",
-    "Agent": "{name}/release",
+    "Agent": "+{name}/release",
 }
-"""What to materialize first, and for which week."""
+"""What to materialize first, with all before it where there is a plus, and for which week."""
 TRAINING_WEEKS = 10
 
 
@@ -213,7 +213,8 @@ def _first_run(component: str, project: "DgProject", name: str) -> str:
     week = date.fromisoformat(str(declared_in(project.defs_folder).weekly()["start"]))
     later = week + timedelta(weeks=TRAINING_WEEKS - 1)
     key, _, partition = FIRST[component].format(name=name, week=week, later=later).partition(" ")
-    return f"ops materialize 'key:\"{key}\"' {partition}".strip()
+    before = "+" if key.startswith("+") else ""
+    return f"ops materialize '{before}key:\"{key.removeprefix('+')}\"' {partition}".strip()
 
 
 def _say(rows: list[tuple[str, str]], *, title: str, as_json: bool) -> None:
