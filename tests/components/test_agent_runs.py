@@ -71,9 +71,10 @@ def test_what_comes_late_goes_to_the_day_on_which_its_run_began(desk):
     waiting = desk.ran(granted=None)
     compact(desk, STEPS, DECISIONS, EFFECTS)
     later = desk.later(TOMORROW)
-    assert due_days(later.platform, NOON + timedelta(days=1)) == []
+    assert due_days(later.platform, ["refunds"], TOMORROW.now) == {}
     later.answer(waiting)
-    assert due_days(later.platform, NOON + timedelta(days=1)) == [DAY]
+    due = [key.to_user_string() for key in due_days(later.platform, ["refunds", "other"], TOMORROW.now)[DAY]]
+    assert due == ["agent_runs/steps", "refunds/runs"]
     made = compact(later, STEPS)[STEPS]
     assert made.table.num_rows == len(desk.platform.runs.steps(waiting.run))
     assert set(made.table.column("started").cast("date32").to_pylist()) == {NOON.date(), TOMORROW.now.date()}
