@@ -56,7 +56,7 @@ def steps_shown(recording: "Recording") -> list[dict[str, Any]]:
 
 def given_to(recording: "Recording", step: "Step") -> str:
     """What a step was asked in one line; of what a run notes of itself, the part that people look for."""
-    from ops_pipelines.agentops.replay import FORK, NOTES, WAITS
+    from ops_pipelines.agentops.notes import FORK, NOTES, WAITS
     from ops_pipelines.agentops.run_log import DECISION
 
     value = value_of(recording, step.inputs)
@@ -67,7 +67,7 @@ def given_to(recording: "Recording", step: "Step") -> str:
     return (
         f"of {value['of'][:12]} from step {value['at']}"
         if step.name == FORK
-        else f"at {value['at'][:19]} UTC".replace("T", " ")
+        else f"at {value['at'][:19].replace('T', ' ')} UTC"
     )
 
 

@@ -27,26 +27,29 @@ def backtest(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """The decisions that would change, by tool and rule. Exit 1 where what was denied or asked would be allowed.
+    """The decisions that would change, by tool and rule. Exit 1 where a call would be held back less than before.
 
     Exit 3 where no decision could be judged again. Nothing is done, and nothing is kept.
     """
     from ops_pipelines.adapters.platform import Platform
     from ops_pipelines.agentops.backtest import backtest as judged
+    from ops_pipelines.agentops.backtest_rule import BacktestRule, judge_backtest
     from ops_pipelines.agentops.policy import Policy
     from ops_pipelines.cli.policy_named import agent_named, policy_named
+    from ops_pipelines.core.verdict import reasons_of
 
     platform = Platform.embedded()
     named, live = policy_named(platform, policy), agent_named(platform, agent)
     decisions = _decisions(platform, agent, since)
     found = judged(decisions, live.tools, before=live.policy, after=Policy(named.texts, named.freezes))
-    looser = [one for one in found.changed if one.after.outcome == "allow"]
+    looser = judge_backtest(found, BacktestRule())
+    reasons = list(reasons_of(looser))
     if as_json:
-        show([{**found.to_json(), "groups": _groups(found), "looser": len(looser)}], as_json=True)
+        show([{**found.to_json(), "groups": _groups(found), "loosened": reasons}], as_json=True)
     else:
-        print("\n".join(_words(found, len(looser))))
+        print("\n".join(_words(found, reasons)))
         show([{**row, "for instance": ", ".join(row["for instance"])} for row in _groups(found)], title="changes")
-    if looser and not allow_looser:
+    if reasons and not allow_looser:
         raise typer.Exit(REFUSED)
     if not found.judged:
         raise typer.Exit(COULD_NOT_TELL)
@@ -63,15 +66,13 @@ def _decisions(platform: "Platform", agent: str, since: str) -> "list[Logged]":
     ]
 
 
-def _words(found: "Backtest", looser: int) -> list[str]:
+def _words(found: "Backtest", loosened: list[str]) -> list[str]:
     lines = [f"{found.judged} decisions judged again, {len(found.changed)} would change"]
     if found.not_judged:
         lines.append(
             f"{len(found.not_judged)} could not be judged: refused before any policy was asked, or a tool is gone"
         )
-    if looser:
-        lines.append(f"{looser} that were denied, or asked a person, would be allowed")
-    return lines
+    return [*lines, *(f"looser: {reason}" for reason in loosened)]
 
 
 def _groups(found: "Backtest") -> list[dict[str, Any]]:

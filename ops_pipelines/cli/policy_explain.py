@@ -38,7 +38,9 @@ def explain(  # noqa: PLR0913 a verb's options are its arguments
     *,
     tool: Annotated[str, typer.Option(help="The tool of a call that was not made.")] = "",
     arguments: Annotated[str, typer.Option(help="Its arguments, as JSON or @file.")] = "{}",
-    decision: Annotated[str, typer.Option(help="Instead: the first digits of a decision that was made.")] = "",
+    decision: Annotated[
+        str, typer.Option(help="Instead: the first digits of a decision, or of the approval it asked for.")
+    ] = "",
     policy: Annotated[str, typer.Option(help="By another policy: a folder.")] = "",
     unseen: Kinds = None,
     tainted: Kinds = None,
@@ -99,10 +101,11 @@ def _decided(platform: "Platform", digits: str, folder: str) -> _Case:
 
 
 def decision_named(platform: "Platform", digits: str) -> "Logged":
-    """The one decision whose id begins so; ConfigError for none and for several."""
+    """The one decision whose id begins so, or that asked for the approval that does; ConfigError for none and several."""
     from ops_pipelines.core.errors import ConfigError
 
-    found = [one for one in platform.decisions.decisions() if digits and one.id.startswith(digits)]
+    decisions = platform.decisions.decisions()
+    found = [one for one in decisions if digits and one.id.startswith(digits)] or _asking(platform, decisions, digits)
     if len(found) == 1:
         return found[0]
     raise ConfigError(
@@ -111,6 +114,16 @@ def decision_named(platform: "Platform", digits: str) -> "Logged":
         action="`ops agent show RUN` lists those of a run",
         decision=digits,
     )
+
+
+def _asking(platform: "Platform", decisions: "tuple[Logged, ...]", digits: str) -> "list[Logged]":
+    """The last decision that asked for the one approval that begins so; empty for none and for several."""
+    from ops_pipelines.agentops.tool_gate import WAITING
+
+    held = [one.request for one in platform.approvals.held() if digits and one.request.id.startswith(digits)]
+    calls = [(one.binding.run, one.tool, one.binding.arguments) for one in held]
+    asked = [one for one in decisions if one.what == WAITING and [(one.run, one.tool, one.arguments)] == calls]
+    return asked[-1:]
 
 
 def _agent_of(platform: "Platform", logged: "Logged") -> "Agent":
