@@ -139,8 +139,9 @@ def test_the_schedule_asks_for_each_day_that_is_over_and_lacks_something(desk):
 @pytest.mark.long
 def test_one_run_of_dagster_compacts_all_that_a_day_has(desk):
     desk.ran()
-    job = desk.defs().get_job_def("compact_agent_runs")
-    done = job.execute_in_process(partition_key=DAY, raise_on_error=False, resources={"platform": desk.platform})
+    keys = due_days(desk.platform, ["refunds"], TOMORROW.now)[DAY]
+    job = desk.defs().resolve_job_def("compact_agent_runs")
+    done = job.execute_in_process(partition_key=DAY, asset_selection=keys)
     found = {f"{one.asset_key.path[-1]}.{one.check_name}": one.passed for one in done.get_asset_check_evaluations()}
-    assert (found["steps.is_complete"], found["runs.is_complete"], found["memory.is_complete"]) == (True, True, False)
+    assert (found["steps.is_complete"], found["runs.is_complete"], "memory.is_complete" in found) == (True, True, False)
     assert desk.platform.lake.good("refunds/runs", DAY).facts["releases"] == [desk.live()]
