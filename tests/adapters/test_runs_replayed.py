@@ -33,7 +33,8 @@ class Reader:
     def _about(self, session, subject, pool):
         pages = list(pool.map(lambda n: session.tool("page", name=f"{subject}/{n}").result, range(4)))
         ticket = session.random("ticket", lambda: f"{len(self.asked)}")
-        said = session.model("m", {"ask": f"{self.words} {pages}"}, lambda: self._model(pages))
+        request = {"model": "m", "messages": [{"role": "user", "content": f"{self.words} {pages}"}]}
+        said = session.model("m", request, lambda: self._model(pages))
         return session.tool("note", text=f"{said} {ticket}").to_json()["status"]
 
     def _model(self, pages):
