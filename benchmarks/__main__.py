@@ -17,7 +17,14 @@ REGISTRY = {
     "lineage": ("lineage",),
     "serving": ("serving",),
     "llmops": ("corpus", "evaluations", "llmops_statistics", "llmops_quality"),
-    "agentops": ("agentops_gate", "agentops_injections", "agentops_log"),
+    "agentops": (
+        "agentops_gate",
+        "agentops_injections",
+        "agentops_log",
+        "agentops_mlflow",
+        "agentops_mcp",
+        "agentops_evaluation",
+    ),
 }
 """The benchmarks of each name: modules of this package with `measure`, and `measure_quick` where less can be asked."""
 

@@ -1,13 +1,16 @@
 """The run log and its replay: durable events a second, runs listed and found among 10,000, and a step of a replay.
 
 The peer is MLflow's own trace store on SQLite, in a process of its own: spans come to its OTLP endpoint as protobuf, called
-without a socket, which is kind to it. Both hold the same traces, and what both find is compared before it counts.
+without a socket, which is kind to it. Both hold the same traces, and what both find is compared before it counts. Most of
+MLflow's are loaded by its store directly, a hundred at once. Its search by the name of a span takes time that grows with the
+square of the traces, until somebody has SQLite analyse the database, which MLflow does not: here it is done for it.
 """
 
 import sqlite3
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -26,6 +29,7 @@ TRACES, QUICK_TRACES, SENT = 10_000, 300, 200
 SPANS, RARE_EVERY, ASKED, ROUNDS, AT_ONCE = 10, 100, 100, 9, 100
 PATIENCE_SECONDS = 5
 TEXT = "the drift report of flight_delay in the week of 25 June " * 4
+_RARE = "span.name = 'rare'"
 AT_LEAST, TIMES, LIST_MS, ONE_MS, REPLAY_MS = 2_000, 10, 200, 50, 1
 
 
@@ -54,12 +58,9 @@ def _measured(traces: int) -> Iterator[Row]:
 
 
 def _against_mlflow(ours: dict[str, Any], traces: int) -> Iterator[Row]:
-    peer = measured("benchmarks.agentops_log:mlflow_traces", traces, min(SENT, traces)).answer
-    name = f"agentops, ingest of traces of {SPANS} spans, spans/s"
-    note = "one commit a trace; the peer is MLflow's OTLP endpoint on SQLite, without a socket"
-    holds = ours["by_trace"] >= TIMES * peer["by_trace"]
-    bound = f"ours >= {TIMES} x peer"
-    yield Row(name, ours["by_trace"], peer["by_trace"], ours["by_trace"] / peer["by_trace"], bound, holds, note)
+    sent = min(SENT, traces)
+    peer = measured("benchmarks.agentops_log:mlflow_traces", traces, sent).answer
+    yield from _ingests(peer["rates"])
     limits = {"list": LIST_MS, "filter": LIST_MS, "one": ONE_MS}
     words = {"list": f"the newest {ASKED}", "filter": f"those with one tool in {RARE_EVERY}", "one": "one whole trace"}
     for query, limit in limits.items():
@@ -68,7 +69,20 @@ def _against_mlflow(ours: dict[str, Any], traces: int) -> Iterator[Row]:
         if found != found_there:
             yield void(claim, f"ours <= {limit}", f"ours found {found}, MLflow {found_there}")
         else:
-            yield Row(claim, mine, theirs, mine / theirs, f"ours <= {limit}", mine <= limit, f"both find {found}")
+            said = f"both find {found}"
+            if query == "filter":
+                said += f"; MLflow's database analysed for it, before that {peer['unhelped']:.0f} ms among {sent}"
+            yield Row(claim, mine, theirs, mine / theirs, f"ours <= {limit}", mine <= limit, said)
+
+
+def _ingests(rates: dict[str, float]) -> Iterator[Row]:
+    log, ours, theirs = rates["log"], rates["ours"], rates["mlflow"]
+    claim = f"agentops, ingest of traces of {SPANS} spans, spans/s"
+    note = "an agent's own log, a synced commit a trace; the peer is MLflow's OTLP endpoint on SQLite, without a socket"
+    yield Row(claim, log, theirs, log / theirs, f"ours >= {TIMES} x peer", log >= TIMES * theirs, note)
+    claim = f"agentops, traces of {SPANS} spans over OTLP, one a request, spans/s"
+    note = "our endpoint, redacted with detect-secrets; the peer is MLflow's, which takes nothing out; neither has a socket"
+    yield Row(claim, ours, theirs, ours / theirs, "reported", True, note)
 
 
 def _replays() -> Iterator[Row]:
@@ -168,43 +182,87 @@ def mlflow_traces(traces: int, sent: int) -> dict[str, Any]:
         initialize_backend_stores(address, default_artifact_root=f"{folder}/artefacts")
         store = _get_store(address)
         experiment = store.create_experiment("bench")
-        by_trace = _by_endpoint(experiment, [_spans(number) for number in range(sent)])
+        rates = _ingest(Path(folder), experiment, sent)
+        of_sent = partial(store.search_traces, locations=[experiment], max_results=ASKED, filter_string=_RARE)
+        unhelped = 1000 * timed(of_sent)
         for first in range(sent, traces, AT_ONCE):
             numbers = range(first, min(first + AT_ONCE, traces))
             store.log_spans(experiment, [Span.from_otel_proto(span) for number in numbers for span in _spans(number)])
         search = partial(store.search_traces, locations=[experiment], max_results=ASKED)
         one = search()[0][-1].trace_id
+        _analyse(f"{folder}/mlflow.db")
         return {
-            "by_trace": by_trace,
+            "rates": rates,
+            "unhelped": unhelped,
             "list": _asked(lambda: len(search()[0])),
-            "filter": _asked(lambda: len(search(filter_string="span.name = 'rare'")[0])),
+            "filter": _asked(lambda: len(search(filter_string=_RARE)[0])),
             "one": _asked(lambda: len(store.get_trace(one).data.spans)),
         }
 
 
-def _by_endpoint(experiment: str, traces: list[list[Any]]) -> float:
-    """Spans a second of traces that are sent one by one: by the median trace, as ours, since a disk has its moods."""
+def _analyse(database: str) -> None:
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("ANALYZE")
+
+
+def _ingest(folder: Path, experiment: str, sent: int) -> dict[str, float]:
+    """Spans a second by the median trace: appended to our log, sent to our receiver, sent to MLflow's endpoint.
+
+    Each trace goes to all three before the next one does, since a disk has its moods.
+    """
+    from ops_pipelines.adapters.sqlite_runs import SQLiteRunLog
+
+    log, received = SQLiteRunLog(folder / "runs.db"), SQLiteRunLog(folder / "received.db")
+    as_protobuf = {"content-type": "application/x-protobuf"}
+    with _client(_our_app(received)) as ours, _client(_mlflow_app()) as mlflow:
+        doors = {
+            "log": lambda number, _: log.append(_trace(number)),
+            "ours": lambda _, body: _post(ours, body, as_protobuf),
+            "mlflow": lambda _, body: _post(mlflow, body, {**as_protobuf, "x-mlflow-experiment-id": experiment}),
+        }
+        seconds: dict[str, list[float]] = {name: [] for name in doors}
+        for number in range(sent):
+            body = _body(number)
+            for name, door in doors.items():
+                seconds[name].append(timed(partial(door, number, body)))
+    return {name: SPANS / median(each) for name, each in seconds.items()}
+
+
+def _our_app(log: "SQLiteRunLog") -> Any:
+    from ops_pipelines.adapters.secret_scan import find_secrets
+    from ops_pipelines.agentops.recording import Writer
+    from ops_pipelines.agentops.redaction import Redactor
+    from ops_pipelines.apps.trace_receiver import TraceReceiver, make_app
+
+    return make_app(TraceReceiver(Writer(log.append, Redactor(find_secrets))))
+
+
+def _mlflow_app() -> Any:
     from fastapi import FastAPI
-    from fastapi.testclient import TestClient
     from mlflow.server.otel_api import otel_router
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-    from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans
 
     app = FastAPI()
     app.include_router(otel_router)
-    bodies = []
-    for spans in traces:
-        parts = [ResourceSpans(scope_spans=[ScopeSpans(spans=spans)])]
-        bodies.append(ExportTraceServiceRequest(resource_spans=parts).SerializeToString())
-    headers = {"x-mlflow-experiment-id": experiment, "content-type": "application/x-protobuf"}
-    with TestClient(app) as client:
-        answers = set[int]()
-        seconds = [
-            timed(lambda body=body: answers.add(client.post("/v1/traces", content=body, headers=headers).status_code))
-            for body in bodies
-        ]
-    assert answers == {200}, answers
-    return SPANS / median(seconds)
+    return app
+
+
+def _client(app: Any) -> Any:
+    from starlette.testclient import TestClient
+
+    return TestClient(app, base_url="http://127.0.0.1")
+
+
+def _post(client: Any, body: bytes, headers: dict[str, str]) -> None:
+    answer = client.post("/v1/traces", content=body, headers=headers)
+    assert answer.status_code == 200, answer.text
+
+
+def _body(number: int) -> bytes:
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+    from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans
+
+    parts = [ResourceSpans(scope_spans=[ScopeSpans(spans=_spans(number))])]
+    return ExportTraceServiceRequest(resource_spans=parts).SerializeToString()
 
 
 def _spans(number: int) -> list[Any]:

@@ -14,8 +14,8 @@ from benchmarks.__main__ import REGISTRY
 ROOT = Path(__file__).parents[1]
 
 
-def test_the_log_is_measured_under_the_name_of_its_room():
-    assert "agentops_log" in REGISTRY["agentops"]
+def test_the_log_and_its_copies_are_measured_under_the_name_of_their_room():
+    assert {"agentops_log", "agentops_mlflow"} <= set(REGISTRY["agentops"])
 
 
 @pytest.mark.parametrize("number", [0, 1, 100])

@@ -4,10 +4,13 @@ import os
 import secrets
 from dataclasses import dataclass
 
+from ops_pipelines.agentops.approval import Held
+from ops_pipelines.agentops.authority import judge_approved, named_may
+from ops_pipelines.agentops.effects import Intent
 from ops_pipelines.core.clock import Clock
 from ops_pipelines.core.errors import NotAllowed
 from ops_pipelines.core.principal import TOKEN_PREFIX, Principal, PrincipalStore, authorise
-from ops_pipelines.core.verdict import reasons_of
+from ops_pipelines.core.verdict import Passed, reasons_of
 
 TOKEN = "OPS_TOKEN"
 """The environment variable that holds the token of whoever acts; a daemon has one of its own, with the role promoter."""
@@ -38,6 +41,38 @@ class Access:
                 environment=environment,
             )
         return who.name if who else otherwise
+
+    def approved(self, held: Held | None, call: Intent, system: str, environment: str) -> str:
+        """Both names to write into the history of what an approved call does; see `judge_approved`.
+
+        NotAllowed where the approval is not that of this call, or one of the two may not.
+        """
+        everybody, now = self.principals.everybody(), self.clock.wall()
+        found = judge_approved(held, call, system, environment, everybody=everybody, now=now)
+        if isinstance(found, Passed):
+            return str(found.evidence["by"])
+        raise NotAllowed(
+            "; ".join(reasons_of(found)),
+            expected=f"an approval of this call by somebody who may approve or roll back {system}",
+            action="Ask for it anew, and let somebody answer who may: `ops principal list`",
+            system=system,
+            environment=environment,
+        )
+
+    def agent_may(self, action: str, system: str, environment: str, *, agent: str) -> str:
+        """An agent's name, where the principal of that name may do this, whoever runs it; else NotAllowed."""
+        everybody, now = self.principals.everybody(), self.clock.wall()
+        found = named_may(agent, (action,), system, environment, everybody=everybody, now=now)
+        if isinstance(found, Passed):
+            return agent
+        raise NotAllowed(
+            "; ".join(reasons_of(found)),
+            expected=f"a principal {agent!r} that may {action} {system}",
+            action=f"`ops principal add {agent} --role proposer` gives it one",
+            asked=action,
+            system=system,
+            environment=environment,
+        )
 
     def who(self) -> Principal | None:
         """Whose token this process has; None for no token, and for one that nobody has."""

@@ -66,8 +66,19 @@ def attempt_model_of(
     """The ChatModel that makes one attempt as a pin says; ConfigError as above. It may be shared, and keeps connections."""
     if pin.provider == extractive.PROVIDER:
         return PinnedReader(pin)
+    return OpenAIChat(pin, endpoint_of(pin, environ, attempt_seconds=attempt_seconds, stream=stream))
+
+
+def endpoint_of(
+    pin: ProviderPin,
+    environ: Mapping[str, str] | None = None,
+    *,
+    attempt_seconds: float = 60.0,
+    stream: bool = False,
+) -> Endpoint:
+    """Where the environment says that a pin's provider answers; ConfigError where it says nothing."""
     url, key = _found(pin.provider, os.environ if environ is None else environ)
-    return OpenAIChat(pin, Endpoint(url, key, attempt_seconds, stream))
+    return Endpoint(url, key, attempt_seconds, stream)
 
 
 def default_pin(environ: Mapping[str, str] | None = None, *, ask: bool = False) -> ProviderPin:

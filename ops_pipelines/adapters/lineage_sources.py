@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from functools import cache, partial
 from typing import Any
 
+from ops_pipelines.adapters.action_sources import action_sources_of
 from ops_pipelines.adapters.answerers import recipe_of
 from ops_pipelines.adapters.call_records import find_answer
 from ops_pipelines.adapters.platform import Platform
+from ops_pipelines.agentops import actions
 from ops_pipelines.core.rebuild import Rebuilt, rebuild
 from ops_pipelines.core.release import Manifest, ReleaseStore, find_release
 from ops_pipelines.core.walk import Room
@@ -24,7 +26,11 @@ def rooms_of(platform: Platform) -> tuple[Room, ...]:
 
     A room remembers what it has read: ask for new ones for each walk.
     """
-    return (answers.room_of(answer_sources_of(platform)), room_of(sources_of(platform)))
+    return (
+        answers.room_of(answer_sources_of(platform)),
+        actions.room_of(action_sources_of(platform)),
+        room_of(sources_of(platform)),
+    )
 
 
 def sources_of(platform: Platform) -> Sources:

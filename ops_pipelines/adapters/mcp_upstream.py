@@ -8,9 +8,11 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from decimal import Decimal
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from ops_pipelines.adapters.mcp_results import kept_once
 from ops_pipelines.adapters.mcp_tools import REFUSED, UNKNOWN_TOOL, Declared, Listed, tool_listed, tools_listed
 from ops_pipelines.agentops.tool_call import EffectNotDone
 from ops_pipelines.agentops.tool_registry import Tool
@@ -70,6 +72,12 @@ class Upstream:
             ) from error
         return self.tools
 
+    @property
+    def prices(self) -> dict[str, Decimal]:
+        """The most that a call of a tool can cost, where that is declared."""
+        declared = self.offer.declared.items()
+        return {self.offer.prefix + name: one.price_usd for name, one in declared if one.price_usd is not None}
+
     async def close(self) -> None:
         """Close the session; what is under way fails."""
         client, self._client = self._client, None
@@ -78,7 +86,7 @@ class Upstream:
                 await asyncio.wait_for(client.close(), _LIST_SECONDS)
 
     async def call(self, tool: str, arguments: Mapping[str, Any], *, meta: Mapping[str, Any]) -> Any:
-        """What a tool returns, as `content` and `structuredContent`.
+        """What a tool returns, as `mcp_results.kept_once` tells it.
 
         EffectNotDone where it was not called, or said an error that its owner declared to be clean; ToolFailed for another
         one, and whatever else breaks under way.
@@ -94,7 +102,7 @@ class Upstream:
         if found.is_error:
             clean = self.offer.declared.get(name, UNKNOWN_TOOL).clean_errors
             raise (EffectNotDone if clean else ToolFailed)(_said(plain))
-        return {key: plain[key] for key in ("content", "structuredContent") if key in plain}
+        return kept_once(plain["content"], plain.get("structuredContent"))
 
     async def _good_for(self, tool: str) -> "Client[Any]":
         """The open client, where the tool is listed as it was; EffectNotDone otherwise."""

@@ -37,7 +37,7 @@ from ops_pipelines.adapters.sqlite_retraining import SQLiteRetrainingLog
 from ops_pipelines.adapters.sqlite_runs import SQLiteRunLog
 from ops_pipelines.agentops.approval import ApprovalStore
 from ops_pipelines.agentops.decision_log import DecisionLog
-from ops_pipelines.agentops.effects import EffectJournal
+from ops_pipelines.agentops.effects import EffectJournal, Intent
 from ops_pipelines.agentops.memory import MemoryStore
 from ops_pipelines.agentops.run_log import RunLog
 from ops_pipelines.core import principal
@@ -154,11 +154,31 @@ class Platform:
         return self._mirrored(system, move)
 
     def roll_back(
-        self, system: str, to: str | None, *, actor: str, reason: str, environment: str = PRODUCTION
+        self,
+        system: str,
+        to: str | None,
+        *,
+        actor: str,
+        reason: str,
+        environment: str = PRODUCTION,
+        seen: str | None = None,
+        call: Intent | None = None,
     ) -> "Shipped":
-        """Put an earlier release back, then mirror it. It needs no staging: it was live here."""
-        decision = self.decision(principal.ROLL_BACK, system, actor, reason, environment)
-        move = roll_back(self.releases, system, decision, to=to, resolves=self.resolves, preflight=self.still_answers)
+        """Put an earlier release back, then mirror it. It needs no staging: it was live here.
+
+        `seen` is what was live when this was decided: LostRace where something else is by now. `call` is that of an
+        agent: where a person has approved it, it acts by the authority of both (`Access.approved`), and not by the token.
+        """
+        decision = self.decision(principal.ROLL_BACK, system, actor, reason, environment, call=call)
+        move = roll_back(
+            self.releases,
+            system,
+            decision,
+            to=to,
+            seen=seen,
+            resolves=self.resolves,
+            preflight=self.still_answers,
+        )
         return self._mirrored(system, move)
 
     def override(
@@ -182,10 +202,19 @@ class Platform:
         )
         return self._mirrored(system, move)
 
-    def decision(self, action: str, system: str, actor: str, reason: str, environment: str) -> Decision:
-        """The decision of whoever may do this, as of the platform's clock and at the wall's instant."""
+    def decision(
+        self, action: str, system: str, actor: str, reason: str, environment: str, *, call: Intent | None = None
+    ) -> Decision:
+        """The decision of whoever may do this, as of the platform's clock and at the wall's instant.
+
+        For an agent's call that was approved, that is who asked and who said yes.
+        """
         where = self.project.checked_environment(environment)
-        who = self.access.whoever_may(action, system, where, otherwise=actor)
+        if call and call.approval:
+            held = next(iter(self.approvals.held(call.approval)), None)
+            who = self.access.approved(held, call, system, where)
+        else:
+            who = self.access.whoever_may(action, system, where, otherwise=actor)
         return Decision(actor=who, reason=reason, as_of=self.clock.as_of(), at=self.clock.wall(), environment=where)
 
     def works_here(self, release: Release, environment: str = PRODUCTION) -> Verdict:

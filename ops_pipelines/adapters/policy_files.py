@@ -17,14 +17,28 @@ FREEZES = "freezes.yaml"
 
 def policy_in(folder: Path) -> Policy:
     """The policy of a folder; ConfigError where there is none, or a file cannot be used."""
-    try:
-        texts = {file.name: file.read_text(encoding="utf-8") for file in sorted(folder.glob("*.cedar"))}
-        freezes = (folder / FREEZES).read_text(encoding="utf-8") if (folder / FREEZES).exists() else ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise _unusable(folder, str(error)) from error
+    return Policy(texts_in(folder), freezes_in(folder))
+
+
+def texts_in(folder: Path) -> dict[str, str]:
+    """The texts of a folder by the names of their files; ConfigError where there is none, or one cannot be read."""
+    texts = {file.name: _read(folder, file) for file in sorted(folder.glob("*.cedar"))}
     if not texts:
         raise _unusable(folder, "there is no .cedar file")
-    return Policy(texts, tuple(Freeze.from_json(record) for record in _records(folder, freezes)))
+    return texts
+
+
+def freezes_in(folder: Path) -> tuple[Freeze, ...]:
+    """The freezes of a folder; empty where it names none, ConfigError where they cannot be used."""
+    text = _read(folder, folder / FREEZES) if (folder / FREEZES).exists() else ""
+    return tuple(Freeze.from_json(record) for record in _records(folder, text))
+
+
+def _read(folder: Path, file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unusable(folder, str(error)) from error
 
 
 def _records(folder: Path, text: str) -> list[dict[str, Any]]:

@@ -3,7 +3,8 @@
     content   what was written at `key@partition#digest`; its file is `data`, `refused`, or the `record` that it left behind
     object    bytes by their digest
     report    a page for people, named by the content that tells where it is
-    log rows  what a server answered in a week, or was asked and answered on a day, once the lake holds every one of them
+    log rows  what a server answered in a week, or was asked and answered on a day, once the lake holds every one of them;
+              the runs of agents that began on a day, for as long as other weeks are kept
     snapshot  one of a corpus, at `corpus#digest`; the latest of each corpus stays
 
 Whatever reads as a digest in a record or in a kept JSON document counts as naming that object: too much is kept rather than
@@ -17,6 +18,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
+from ops_pipelines.adapters.agent_logs import AGENT_RUNS
 from ops_pipelines.adapters.compacted import compacted_ids
 from ops_pipelines.adapters.corpora import Corpora
 from ops_pipelines.adapters.corpus_snapshots import CONTENT, OBJECT, stored_snapshots
@@ -25,6 +27,7 @@ from ops_pipelines.adapters.files import written_aside
 from ops_pipelines.adapters.lake import RECORD
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.reports import Reports
+from ops_pipelines.adapters.retained_runs import STEPS_OF_DAYS, compacted_days, forgettable
 from ops_pipelines.core.clock import Window, window_of_day
 from ops_pipelines.core.fingerprint import canonical_json, digest_json
 from ops_pipelines.core.lineage import STATIC, Artefact
@@ -63,6 +66,7 @@ def survey(platform: Platform) -> Survey:
     stored = [
         *_stored_rows(platform),  # before the content that they were compacted into, by which they are known to be kept
         *_stored_days(platform),
+        *_stored_runs(platform),
         *(_stored_content(platform, kind, made, file) for kind, made, file in lake),
         *(_stored_object(file) for file in platform.objects.files()),
         *(_stored_report(file) for file in Reports(platform.project.home).files()),
@@ -110,6 +114,8 @@ def _delete(platform: Platform, thing: Thing, before: datetime) -> bool:
 
 def _forget(platform: Platform, where: str, partition: str) -> bool:
     """Whether the log forgot the rows of a week of a system, or of a day of one of its daily logs."""
+    if where == STEPS_OF_DAYS:
+        return bool(platform.runs.forget(forgettable(platform, partition)))
     system, _, part = where.rpartition("/")
     if log := daily_logs(platform).get(part):
         return bool(log.forget(log.compacted(platform.lake, system, partition)))
@@ -147,6 +153,13 @@ def _stored_days(platform: Platform) -> Iterator[Stored]:
             for day in platform.lake.partitions(key):
                 if log.compacted(platform.lake, system, day):
                     yield Stored((ROWS, f"{key}@{day}"), 0, _written(platform.lake.file(key, day)))
+
+
+def _stored_runs(platform: Platform) -> Iterator[Stored]:
+    """The runs of each day of which the lake holds every step, as old as their day: they are replayed from the log."""
+    for day, ended in compacted_days(platform):
+        written = _written(platform.lake.file(STEPS_OF_DAYS, day))
+        yield Stored((ROWS, f"{STEPS_OF_DAYS}@{day}"), 0, written, ended + _replayed(platform))
 
 
 def _compacted_rows(platform: Platform, system: str, week: str) -> set[str]:
@@ -239,10 +252,15 @@ def _written(file: Path) -> datetime:
 
 def _end_of_day(platform: Platform, made: Artefact) -> datetime | None:
     """The end of the day that a partition of a daily log is named after, as the platform's clock tells ages."""
-    if made.key.rpartition("/")[2] not in daily_logs(platform):
+    folder, _, part = made.key.rpartition("/")
+    if folder != AGENT_RUNS and part not in daily_logs(platform):
         return None
-    replayed = platform.clock.as_of() - platform.clock.wall()  # such days are the wall clock's
-    return window_of_day(made.partition).end + replayed
+    return window_of_day(made.partition).end + _replayed(platform)
+
+
+def _replayed(platform: Platform) -> timedelta:
+    """How far the logical instant is from the wall's, of which such days are."""
+    return platform.clock.as_of() - platform.clock.wall()
 
 
 def _end_of(partition: str) -> datetime | None:

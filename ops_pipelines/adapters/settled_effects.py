@@ -31,21 +31,27 @@ class Settled:
     def to_json(self) -> dict[str, Any]:
         """What was said as plain JSON, with why it does not count where it does not."""
         intent = self.entry.intent
-        told = {"key": intent.key, "tool": intent.tool, "arguments": intent.arguments, "run": intent.run}
+        told = {
+            "effect": intent.digits,
+            "key": intent.key,
+            "tool": intent.tool,
+            "arguments": intent.arguments,
+            "run": intent.run,
+        }
         said = {"settled": self.outcome.state, "by": self.outcome.by, "result": self.outcome.result}
         return told | said | {"counts": self.counts, "reasons": list(reasons_of(self.verdict))}
 
 
 def effect_named(platform: Platform, key: str) -> Entry:
-    """The one effect whose key begins so; ConfigError for none, with the nearest, and for several."""
+    """The one effect whose key, or whose digits, begin so; ConfigError for none, with the nearest, and for several."""
     entries = platform.effects.entries()
-    found = [one for one in entries if key and one.intent.key.startswith(key)]
+    found = [one for one in entries if key and (one.intent.key.startswith(key) or one.intent.digits.startswith(key))]
     exact = [one for one in found if one.intent.key == key]
     if len(exact or found) == 1:
         return (exact or found)[0]
     raise ConfigError(
         f"{'No' if not found else 'More than one'} effect begins with {key!r}",
-        expected="the key of one effect, or enough of its beginning",
+        expected="the first digits of one effect, or enough of its key",
         action=f"{near_miss(key, [one.intent.key for one in entries[-20:]])} `ops agent effects` lists them",
         key=key,
     )

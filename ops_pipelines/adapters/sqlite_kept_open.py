@@ -9,7 +9,6 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from ops_pipelines.adapters.sqlite_file import SQLiteFile
 from ops_pipelines.core.errors import DataError
@@ -19,17 +18,16 @@ class KeptOpen:
     """The connections to one file; DataError where it cannot be used."""
 
     def __init__(self, file: SQLiteFile) -> None:
-        self._file, self._own = file, threading.local()
+        self._file, self._path, self._own = file, os.fspath(file.path), threading.local()
         self._writing = threading.Lock()
 
     @contextmanager
     def use(self) -> Iterator[sqlite3.Connection]:
         """The connection of this thread; it is opened anew where the file was replaced, and after any complaint."""
-        path = self._file.path
-        if getattr(self._own, "connection", None) is None or self._own.file != _identity(path):
+        if not self._is_open():
             self._close()
             self._own.connection = self._file.connect()
-            self._own.file = _identity(path)
+            self._own.file = _identity(self._path)
         try:
             with self._file.complaints():
                 yield self._own.connection
@@ -43,10 +41,18 @@ class KeptOpen:
 
         Threads wait for each other here: SQLite would have each look again after a sleep, of milliseconds and more.
         """
-        folder = self._file.path.parent
+        if not self._is_open():
+            self._make_folder()
+        with self._writing, self.use() as connection:
+            yield connection
+
+    def _is_open(self) -> bool:
+        """Whether this thread has a connection to the file that lies at the path."""
+        return getattr(self._own, "connection", None) is not None and self._own.file == _identity(self._path)
+
+    def _make_folder(self) -> None:
         try:
-            if not folder.is_dir():
-                folder.mkdir(exist_ok=True)
+            self._file.path.parent.mkdir(exist_ok=True)
         except OSError as error:
             raise DataError(
                 f"The folder of the {self._file.kind} {self._file.path} cannot be made: {error}",
@@ -54,8 +60,6 @@ class KeptOpen:
                 action="Bring the home back, or point OPS_HOME at another one",
                 file=str(self._file.path),
             ) from error
-        with self._writing, self.use() as connection:
-            yield connection
 
     def _close(self) -> None:
         connection = getattr(self._own, "connection", None)
@@ -64,7 +68,7 @@ class KeptOpen:
             connection.close()
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def _identity(path: str) -> tuple[int, int] | None:
     try:
         found = os.stat(path)
     except OSError:

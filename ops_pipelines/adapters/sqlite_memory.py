@@ -58,12 +58,14 @@ class SQLiteMemoryStore:
         with self._kept.use() as connection:
             return tuple(map(_change, connection.execute(f"{query}{bound} ORDER BY version", _key(scope))))
 
-    def scopes(self, tenant: str) -> tuple[MemoryScope, ...]:
-        """The scopes of a tenant, sorted; none where there is no file."""
+    def scopes(self, tenant: str = "") -> tuple[MemoryScope, ...]:
+        """The scopes of a tenant, or all, sorted; none where there is no file."""
         if not self.path.is_file():
             return ()
         with self._kept.use() as connection:
-            query = "SELECT DISTINCT tenant, agent, run FROM changes WHERE tenant = ? ORDER BY agent, run"
+            query = (
+                "SELECT DISTINCT tenant, agent, run FROM changes WHERE ? IN ('', tenant) ORDER BY tenant, agent, run"
+            )
             return tuple(MemoryScope(*row) for row in connection.execute(query, (tenant,)))
 
 

@@ -45,20 +45,29 @@ class Backtest:
         return {"judged": self.judged, "changed": changes, "not_judged": list(self.not_judged)}
 
 
-def backtest(decisions: Iterable[Logged], registry: ToolRegistry, *, before: Policy, after: Policy) -> Backtest:
+def backtest(
+    decisions: Iterable[Logged],
+    registry: ToolRegistry,
+    *,
+    before: Policy,
+    after: Policy,
+    registry_before: ToolRegistry | None = None,
+) -> Backtest:
     """Which decisions would change if `after` took the place of `before`.
 
     Both are asked anew, as if nobody had approved yet, so that a decision of long ago is not held against the new policy.
+    `registry` holds the tools that `after` judges, and `registry_before` those of `before` where they are others: a tool
+    that is called a read by now is judged as what it was.
     """
     judged, changed, not_judged = 0, [], []
     for logged in decisions:
-        tool = registry.get(logged.tool)
-        if tool is None or not logged.situation:
+        tool, tool_before = registry.get(logged.tool), (registry_before or registry).get(logged.tool)
+        if tool is None or tool_before is None or not logged.situation:
             not_judged.append(logged.id)
             continue
         judged += 1
         situation = situation_from(logged.agent, logged.situation)
-        was, would_be = before.decide(tool, situation), after.decide(tool, situation)
+        was, would_be = before.decide(tool_before, situation), after.decide(tool, situation)
         if was.outcome != would_be.outcome:
             changed.append(Changed(logged, was, would_be))
     return Backtest(judged, tuple(changed), tuple(not_judged))

@@ -3,7 +3,7 @@
 A tool says what an argument is with `x-kind` in its schema (`Annotated[str, DESTINATION]` in Python). Where it says
 nothing the form of the value does: an address of mail or web is a destination wherever it stands, and a single word with
 a digit in it is an id, as is whatever is called `id` or `..._id`. Dates, times and short numbers are none, since people
-write them in many ways; so are values that the schema lists, which nobody can make up.
+write them in many ways; so are formulas, and values that the schema lists, which nobody can make up.
 """
 
 import re
@@ -34,6 +34,7 @@ _BARE_HOST = re.compile(r"(?:[a-z0-9-]+\.)+[a-z]{2,}(?:[:/]\S*)?", re.IGNORECASE
 _DATE = re.compile(r"[\d.:/TZ+-]*\d[\d.:/TZ+-]*", re.IGNORECASE)
 _LONG_NUMBER = re.compile(r"\d{5,}")
 _ID_NAME = re.compile(r"(?:^|_)ids?$|[a-z]Ids?$|^ID$")
+_FORMULA = re.compile(r"[*^()]")
 _ACCOUNT = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}")
 
 
@@ -106,6 +107,8 @@ def _of_form(where: str, text: str) -> Iterator[Claim]:
 def _looks_like_id(word: str) -> bool:
     """Whether a word has letters and digits, or is a number so long that nobody computes it."""
     if len(word) < 4 or not any(character.isdigit() for character in word) or any(map(str.isspace, word)):
+        return False
+    if _FORMULA.search(word):
         return False
     return bool(_LONG_NUMBER.fullmatch(word)) if _DATE.fullmatch(word) else True
 

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from ops_pipelines.core.clock import utc
 from ops_pipelines.core.errors import ConfigError
+from ops_pipelines.core.fingerprint import digest_bytes, short
 from ops_pipelines.core.verdict import Blocked, Passed, Verdict
 
 STARTED, DONE, NOT_DONE, UNKNOWN = "started", "done", "not done", "unknown"
@@ -35,6 +36,11 @@ class Intent:
     run: str
     release: str
     approval: str = ""
+
+    @property
+    def digits(self) -> str:
+        """Twelve digits by which people name it, since a key is long."""
+        return short(digest_bytes(self.key.encode()))
 
     def is_as(self, other: "Intent") -> bool:
         """Whether two intents are the same thing to be done."""

@@ -84,8 +84,8 @@ class MemoryStore(Protocol):
     def changes(self, scope: MemoryScope, upto: int | None = None) -> tuple[Change, ...]:
         """The changes of one scope in order: all, or those that make a version."""
 
-    def scopes(self, tenant: str) -> tuple[MemoryScope, ...]:
-        """The scopes of a tenant that hold a change, sorted."""
+    def scopes(self, tenant: str = "") -> tuple[MemoryScope, ...]:
+        """The scopes that hold a change, sorted: those of a tenant, or all where none is named."""
 
 
 @dataclass(frozen=True, slots=True)

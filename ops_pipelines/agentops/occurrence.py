@@ -2,7 +2,7 @@
 
 An id may be said in another form: "my card ending in 7334" is where `card_7334` comes from, since all its parts stand in
 one sentence, in their order. Whether there is such a card is for the tool to say. A destination has to be said as it is. A
-short number is only found where it is no date, time or measure: "June 13" does not name the file 13.
+short number is only found where it is no date, time, measure or number of a list: "June 13" does not name the file 13.
 """
 
 import json
@@ -30,8 +30,9 @@ _MEASURED_AFTER = re.compile(
     rf"[.,:/]\d|\s?[%$€£¥°]|\.?\s+(?:of\s+)?{_MONTH}\b"
     r"|[\s-]?(?:am|pm|eur|usd|euros?|dollars?|cents?|seconds?|minutes?|mins?|hours?|days?|weeks?|months?|years?|times)\b"
 )
+_LISTED_BEFORE, _LISTED_AFTER = re.compile(r"(?:^|[.:;!?]\s+|\n\s*)$"), re.compile(r"[.)]\s")
 _BESIDE = 16
-"""So many characters beside a number show whether it is a date or a measure."""
+"""So many characters beside a number show what it is."""
 
 
 def occurs(claim: Claim, text: str) -> bool:
@@ -43,14 +44,16 @@ def occurs(claim: Claim, text: str) -> bool:
         value = re.sub(r"^(?:https?|ftp)://", "", value).rstrip("/")
         return next(_alone(text, value, _JOINS), -1) >= 0
     if claim.kind == ID and _SHORT_NUMBER.fullmatch(value):
-        return any(not _is_measured(text, at, at + len(value)) for at in _alone(text, value, "-"))
+        return any(not _counts(text, at, at + len(value)) for at in _alone(text, value, "-"))
     return next(_alone(text, value, "-"), -1) >= 0 or (claim.kind == ID and _is_put_together(text, value))
 
 
-def _is_measured(text: str, start: int, end: int) -> bool:
-    """Whether the number from start to end is the day of a date, a time or a measure, and so no id."""
+def _counts(text: str, start: int, end: int) -> bool:
+    """Whether the number from start to end is part of a date, a time or a measure, or counts a list, and so is no id."""
     before, after = text[max(start - _BESIDE, 0) : start], text[end : end + _BESIDE]
-    return bool(_MEASURED_BEFORE.search(before) or _MEASURED_AFTER.match(after))
+    if _MEASURED_BEFORE.search(before) or _MEASURED_AFTER.match(after):
+        return True
+    return bool(_LISTED_BEFORE.search(before) and _LISTED_AFTER.match(after))
 
 
 def _is_put_together(text: str, value: str) -> bool:

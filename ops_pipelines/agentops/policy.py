@@ -23,7 +23,7 @@ from ops_pipelines.core.errors import ConfigError
 from ops_pipelines.core.fingerprint import digest_json
 
 if TYPE_CHECKING:
-    from cedarpy import Entities, PolicySet
+    from cedarpy import AuthzResult, Entities, PolicySet
 
 ALLOW, ASK, DENY = "allow", "ask", "deny"
 SCHEMA = """
@@ -160,19 +160,26 @@ class Policy:
         amount = situation.amount_cents
         if amount is not None and not 0 <= amount <= _MOST:
             return Decision(DENY, errors=(f"an amount of {amount} cents cannot be judged",))
-        request = {
-            "principal": f"Agent::{_quoted(situation.agent)}",
-            "action": 'Action::"call"',
-            "resource": f"Tool::{_quoted(tool.name)}",
-            "context": situation.to_context(approved=approved),
-        }
-        found = cedarpy.is_authorized(request, self._parsed, _entities(_facts(tool), situation.agent))
+        found = judged_by(self._parsed, tool, situation, approved=approved)
         by = tuple(sorted(found.diagnostics.id_annotations_by_reason.values()))
         errors = tuple(found.diagnostics.errors)
         is_allowed = found.decision == cedarpy.Decision.Allow and not errors
         if found.decision == cedarpy.Decision.NoDecision and not errors:
             errors = ("it came to no decision",)
         return Decision(ALLOW if is_allowed else DENY, by, errors)
+
+
+def judged_by(policies: "PolicySet", tool: Tool, situation: Situation, *, approved: bool) -> "AuthzResult":
+    """What Cedar itself says of a call by some policies."""
+    import cedarpy
+
+    request = {
+        "principal": f"Agent::{_quoted(situation.agent)}",
+        "action": 'Action::"call"',
+        "resource": f"Tool::{_quoted(tool.name)}",
+        "context": situation.to_context(approved=approved),
+    }
+    return cedarpy.is_authorized(request, policies, _entities(_facts(tool), situation.agent))
 
 
 def _facts(tool: Tool) -> tuple[tuple[str, Any], ...]:

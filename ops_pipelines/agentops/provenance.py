@@ -99,4 +99,4 @@ def _words(value: Any) -> Iterator[str]:
         for part in value:
             yield from _words(part)
     elif not isinstance(value, bool | None):
-        yield from (word for word in re.split(r"[\s\"'<>()\[\]{},;]+", str(value)) if looks_made_up(word))
+        yield from (word for word in re.split(r"[\s\"'<>()\[\]{},;*^]+", str(value)) if looks_made_up(word))

@@ -248,6 +248,10 @@ class Scope:
         if self._begun is not None:
             self._tape.writer.write(*self._begun)
 
+    def kept_by(self, writer: Writer) -> "Scope":
+        """The same scope, what happens in which is kept by another writer."""
+        return Scope(replace(self._tape, writer=writer), self.agent, self.step, self.task)
+
     def model(self, name: str, request: Any, act: Act) -> Any:
         """A model's answer; the request is its messages, its parameters and whatever decides the answer."""
         return self.call(MODEL, name, request, act)

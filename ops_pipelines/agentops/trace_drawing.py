@@ -12,7 +12,7 @@ from ops_pipelines.agentops.trace_graph import TOLD, TraceGraph
 
 Label = Callable[[Step], str]
 """What a step is called in a drawing, in one line."""
-_ROW, _INDENT, _WIDE, _HIGH, _CHARACTER = 34, 28, 940, 24, 7
+_ROW, _INDENT, _HIGH, _CHARACTER = 34, 28, 24, 7
 _COLOURS = {AGENT: "#dbe9ff", MODEL: "#efe2ff", TOOL: "#dff5e1", DECISION: "#f3f3f3"}
 _FAILED = "#ffdcd8"
 
@@ -57,11 +57,16 @@ def page(graph: TraceGraph, label: Label, *, title: str, told: str) -> str:
 
 
 def _svg(graph: TraceGraph, label: Label) -> str:
-    placed = {step.id: (depth * _INDENT, row * _ROW) for row, (depth, step) in enumerate(graph.tree())}
+    placed = {step.id: (depth * _INDENT + 1, row * _ROW + 1) for row, (depth, step) in enumerate(graph.tree())}
     wide = {step.id: _CHARACTER * len(label(step)) * 1.15 + 20 for step in graph.steps.values()}
     right = max((x + wide[step] for step, (x, _) in placed.items()), default=0) + 120
     boxes = [_box(graph.steps[step], label, x, y, wide[step]) for step, (x, y) in placed.items()]
-    lines = [_line(placed[edge.source], placed[edge.target], edge.kind, right) for edge in graph.edges]
+    lines = [
+        _told(placed[edge.source], placed[edge.target], wide[edge.source], wide[edge.target], right)
+        if edge.kind == TOLD
+        else _called(placed[edge.source], placed[edge.target])
+        for edge in graph.edges
+    ]
     size = f'width="{right + 20:.0f}" height="{len(placed) * _ROW + 10}"'
     arrow = (
         '<defs><marker id="end" markerWidth="8" markerHeight="8" refX="7" refY="4" orient="auto">'
@@ -79,14 +84,18 @@ def _box(step: Step, label: Label, x: int, y: int, wide: float) -> str:
     )
 
 
-def _line(source: tuple[int, int], target: tuple[int, int], kind: str, right: float) -> str:
-    """From a parent down to its step; a message goes round by the right side, with an arrow."""
+def _called(source: tuple[int, int], target: tuple[int, int]) -> str:
+    """From a parent down to its step."""
     (x, y), (to_x, to_y) = source, target
-    if kind != TOLD:
-        return f'<path d="M{x + 10},{y + _HIGH} V{to_y + 12} H{to_x}" fill="none" stroke="#99a"/>'
-    start, end, out = y + 12, to_y + 12, right - 60
+    return f'<path d="M{x + 10},{y + _HIGH} V{to_y + 12} H{to_x}" fill="none" stroke="#99a"/>'
+
+
+def _told(source: tuple[int, int], target: tuple[int, int], wide: float, to_wide: float, right: float) -> str:
+    """A message, from the right side of one step to that of the other, with an arrow."""
+    (x, y), (to_x, to_y) = source, target
+    start, end, out = f"{x + wide:.0f},{y + 12}", f"{to_x + to_wide:.0f},{to_y + 12}", f"{right - 60:.0f}"
     return (
-        f'<path d="M{x + 60},{start} C{out},{start} {out},{end} {to_x + 60},{end}" fill="none" '
+        f'<path d="M{start} C{out},{y + 12} {out},{to_y + 12} {end}" fill="none" '
         'stroke="#b4541a" stroke-dasharray="5 3" marker-end="url(#end)"/>'
     )
 

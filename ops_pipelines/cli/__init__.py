@@ -8,6 +8,7 @@ import importlib
 import json
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 import typer
@@ -26,6 +27,7 @@ VERBS = {
     "releases": "releases",
     "canary": "canary",
     "serve": "serve",
+    "gateway": "gateway",
     "ask": "ask",
     "why": "why",
     "impact": "impact",
@@ -76,7 +78,13 @@ app = typer.Typer(
 
 @app.callback()
 def _ops() -> None:
-    pass
+    """What a release names by its import path is found from the project's root, also where the package is not installed."""
+    from ops_pipelines.adapters.project import find_project
+    from ops_pipelines.cli.dg_project import make_importable
+    from ops_pipelines.core.errors import ConfigError
+
+    with suppress(ConfigError):  # `ops new project` has none yet; whoever needs one says so
+        make_importable(find_project().root)
 
 
 def main() -> None:

@@ -5,6 +5,8 @@ from importlib.util import find_spec
 
 import typer
 
+from ops_pipelines.cli.agent_memory import memory
+
 app = typer.Typer()
 family = typer.Typer(
     help="run, watch, approve, replay and fork agents; their effects and memories.",
@@ -27,6 +29,7 @@ VERBS = {
     "replay": "agent_replay:replay_run",
     "step": "agent_step:step_through",
     "fork": "agent_fork:fork_run",
+    "keep": "agent_keep:keep",
     "receive": "agent_receive:receive",
     "export": "agent_export:export",
 }
@@ -42,3 +45,4 @@ for verb, place in VERBS.items():
     file, _, name = place.partition(":")
     if find_spec(f"ops_pipelines.cli.{file}"):
         family.command(verb)(getattr(import_module(f"ops_pipelines.cli.{file}"), name))
+family.add_typer(memory, name="memory")

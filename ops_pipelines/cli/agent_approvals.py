@@ -7,7 +7,7 @@ import typer
 
 from ops_pipelines.cli import REFUSED
 from ops_pipelines.cli.actor import actor
-from ops_pipelines.cli.agent_words import at, exact
+from ops_pipelines.cli.agent_words import at, exact, span
 from ops_pipelines.cli.output import AsJson, DryRun, show
 
 if TYPE_CHECKING:
@@ -33,8 +33,10 @@ def list_approvals(
     platform = Platform.embedded()
     now = platform.clock.wall()
     found = [held for held in platform.approvals.held() if every or held.state(now) == PENDING]
-    rows = [_record(held, now) if as_json else _row(held, now) for held in found]
-    show(rows, title="approvals" if every else "waiting for a person", as_json=as_json)
+    if as_json or not found:
+        show([_record(held, now) for held in found], title="waiting for a person", as_json=as_json)
+        return
+    print("\n\n".join("\n".join(_lines(held, now)) for held in found))
 
 
 def approve(
@@ -95,19 +97,22 @@ def _words(answered: "Answered", dry_run: bool, resume: bool) -> list[str]:
     return [f"{request.id[:12]} is {said} by {answered.answer.approver}", f"  the call:  {call}", *todo]
 
 
-def _row(held: "Held", now: "datetime") -> dict[str, Any]:
-    request = held.request
-    return {
-        "approval": request.id[:12],
-        "state": held.state(now),
-        "asked by": request.requester,
-        "tool": request.tool,
-        "arguments": exact(request.binding.arguments),
-        "because": exact(request.reason),
-        "run": request.binding.run[:12],
-        "until": at(request.expires_at),
-        "answered by": f"{held.answer.approver} {exact(held.answer.note)}".strip() if held.answer else "",
-    }
+def _lines(held: "Held", now: "datetime") -> list[str]:
+    """A request for people: the call stands whole in a line of its own, since it is what they answer for."""
+    from ops_pipelines.agentops.approval import PENDING
+
+    request, state = held.request, held.state(now)
+    left = f", for {span(request.expires_at - now)} more" if state == PENDING else ""
+    lines = [
+        f"{request.id[:12]}  {state}{left}",
+        f"  the call:   {request.tool} {exact(request.binding.arguments)}",
+        f"  asked by:   {exact(request.requester)} in the run {request.binding.run[:12]}, at {at(request.asked_at)}",
+        f"  because:    {exact(request.reason)}",
+    ]
+    if held.answer:
+        said = "approved" if held.answer.granted else "denied"
+        lines.append(f"  {said} by: {held.answer.approver} at {at(held.answer.at)}  {exact(held.answer.note)}".rstrip())
+    return lines
 
 
 def _record(held: "Held", now: "datetime") -> dict[str, Any]:

@@ -39,7 +39,9 @@ def compare(
     else:
         print("\n".join(words_of(one, other, found)))
         rows = _side_by_side(one, other, found)
-        show(rows if every or found is None else _around(rows), title="side by side")
+        if found or every:
+            print()
+            show(rows if every else _around(rows), title="side by side")
     if found:
         raise typer.Exit(REFUSED)
 

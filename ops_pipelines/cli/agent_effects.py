@@ -32,12 +32,12 @@ def list_effects(
         for entry in platform.effects.entries()
         if entry.intent.run.startswith(run) and (not unknown or entry.state(now) == UNKNOWN)
     ]
-    rows = [entry.to_json(now) if as_json else _row(entry, now) for entry in found]
+    rows = [{"effect": entry.intent.digits, **entry.to_json(now)} if as_json else _row(entry, now) for entry in found]
     show(rows, title="unknown effects" if unknown else "effects", as_json=as_json)
 
 
 def settle(
-    key: Annotated[str, typer.Argument(help="The key of an effect, or enough of its beginning.")],
+    key: Annotated[str, typer.Argument(help="The first digits of an effect, or its key.")],
     done: Annotated[
         bool | None, typer.Option("--done/--not-done", help="It was done, or it was not: you have looked.")
     ] = None,
@@ -60,7 +60,7 @@ def settle(
     else:
         intent, would = found.entry.intent, "would be" if dry_run else "is"
         why = f": {'; '.join(found.to_json()['reasons'])}" if not found.counts else f" by {found.outcome.by}"
-        print(f"{intent.key} {would if found.counts else 'is not'} settled as {found.outcome.state}{why}")
+        print(f"{intent.digits} {would if found.counts else 'is not'} settled as {found.outcome.state}{why}")
         print(f"  the call:  {intent.tool} {exact(intent.arguments)}")
     if not found.counts:
         raise typer.Exit(REFUSED)
@@ -81,7 +81,8 @@ def _checked(done: bool | None, note: str, result: str) -> bool:
 def _row(entry: "Entry", now: "datetime") -> dict[str, Any]:
     intent, outcome = entry.intent, entry.outcome
     return {
-        "key": intent.key,
+        "effect": intent.digits,
+        "run": intent.run[:12],
         "state": entry.state(now),
         "tool": intent.tool,
         "arguments": exact(intent.arguments),

@@ -41,8 +41,11 @@ def replay_run(run: RunId, as_json: AsJson = False) -> None:
 
 
 def _record(recording: "Recording", replayed: "Replayed") -> dict[str, Any]:
+    from ops_pipelines.agentops.conduct import WAITING
+
     result = str(replayed.result) if isinstance(replayed.result, Exception) else replayed.result
-    found = {"run": recording.run, "identical": replayed.identical, "ended": True, "steps": len(replayed.steps)}
+    ended = not (isinstance(result, dict) and result.get("state") == WAITING)
+    found = {"run": recording.run, "identical": replayed.identical, "ended": ended, "steps": len(replayed.steps)}
     why = {} if replayed.identical else {"why": _difference(recording, replayed)}
     return {**found, "digest": replayed.digest, "recorded": replayed.recorded, "result": result, **why}
 

@@ -105,13 +105,15 @@ def _would_run(found: "OpenAgent", task: Any) -> dict[str, Any]:
 
 
 def _would_resume(found: "OpenAgent", run: str) -> dict[str, Any]:
-    from ops_pipelines.agentops.conduct import answers_to, state_of
+    from ops_pipelines.agentops.approval import PENDING
+    from ops_pipelines.agentops.conduct import state_of, waits_of
 
     recording, now = found.recording(run), found.platform.clock.wall()
-    answers = answers_to(recording, found.platform.approvals, now)
+    named = dict.fromkeys(str(note["approval"]) for note in waits_of(recording))
+    states = {held.request.id: held.state(now) for name in named for held in found.platform.approvals.held(name)}
     return {
         "would resume": run,
         "it is": state_of(recording.steps, now),
-        "answered": ", ".join(approval for approval, _ in answers.answered.values()),
-        "not answered": ", ".join(answers.pending.values()),
+        "answered": ", ".join(name for name, state in states.items() if state != PENDING),
+        "not answered": ", ".join(name for name, state in states.items() if state == PENDING),
     }

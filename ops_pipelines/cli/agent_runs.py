@@ -68,7 +68,7 @@ def _row(platform: "Platform", one: "RunSummary", as_json: bool) -> dict[str, An
         "steps": one.steps,
         "tool calls": len(tools),
         "errors": one.errors,
-        "cost": dollars(steps),
+        "cost": dollars(steps) or "none",
     }
 
 

@@ -45,13 +45,30 @@ def steps_shown(recording: "Recording") -> list[dict[str, Any]]:
         {
             "step": numbers.get(step.id, ""),
             "what": f"{'  ' * depth}{step.kind} {exact(step.name)}",
-            "given": short_json(value_of(recording, step.inputs)),
+            "given": given_to(recording, step),
             "came of it": came_of(recording, step),
             "took": span(step.ended - step.started),
             "cost": cost_of_step(step),
         }
         for depth, step in trace_graph(recording.steps).tree()
     ]
+
+
+def given_to(recording: "Recording", step: "Step") -> str:
+    """What a step was asked in one line; of what a run notes of itself, the part that people look for."""
+    from ops_pipelines.agentops.notes import FORK, NOTES, WAITS
+    from ops_pipelines.agentops.run_log import DECISION
+
+    value = value_of(recording, step.inputs)
+    if step.kind != DECISION or step.name not in NOTES:
+        return short_json(value)
+    if step.name == WAITS:
+        return f"for the approval {value['approval'][:12]} of {exact(value['tool'])}"
+    return (
+        f"of {value['of'][:12]} from step {value['at']}"
+        if step.name == FORK
+        else f"at {value['at'][:19].replace('T', ' ')} UTC"
+    )
 
 
 def came_of(recording: "Recording", step: "Step") -> str:

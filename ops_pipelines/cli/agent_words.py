@@ -42,14 +42,15 @@ def span(took: timedelta) -> str:
     """How long something took.
 
     >>> [span(timedelta(seconds=each)) for each in (0.0004, 0.25, 75, 7300)]
-    ['0.4 ms', '250 ms', '1:15', '2:01:40']
+    ['0.4 ms', '250 ms', '1 min 15 s', '2 h 1 min']
     """
     seconds = took.total_seconds()
     if seconds < 1:
         return f"{seconds * 1000:.3g} ms"
     if seconds < 60:
         return f"{seconds:.1f} s"
-    return str(timedelta(seconds=int(seconds))).removeprefix("0:")
+    minutes = int(seconds) // 60
+    return f"{minutes} min {int(seconds) % 60} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def at(instant: datetime | None) -> str:

@@ -24,6 +24,7 @@ ROOMS = {
     "Corpus": "llmops",
     "Release": "mlops",
     "Alarms": "agentops",
+    "Agent": "agentops",
 }
 """The folder of defs that a component goes into, where a project has it."""
 
@@ -38,7 +39,7 @@ class _Kinds(TyperGroup):
 app = typer.Typer()
 new = typer.Typer(
     cls=_Kinds,
-    help="write a project, or a dataset, a feature set, a model, a prompt, a corpus, a release or alarms to fill in.",
+    help="write a project, or a dataset, feature set, model, prompt, corpus, agent, release or alarms to fill in.",
     no_args_is_help=True,
 )
 app.add_typer(new, name="new")
@@ -139,6 +140,12 @@ def write_release(name: Name, dry_run: DryRun = False, as_json: AsJson = False) 
     _scaffold("Release", name, {}, dry_run=dry_run, as_json=as_json)
 
 
+@new.command("agent")
+def write_agent(name: Name, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+    """Write an agent: its program, its tools, its policy, and the tasks that it has to be good at."""
+    _scaffold("Agent", name, {}, dry_run=dry_run, as_json=as_json)
+
+
 FILL_IN = {
     "Dataset": "load() in loader.py, and the columns in defs.yaml",
     "FeatureSet": "the service in defs.yaml is one of feature_repo/, and the datasets are those that its views read",
@@ -147,6 +154,7 @@ FILL_IN = {
     "Corpus": "the sources in defs.yaml, and documents in evals/corpora/",
     "Release": "the systems that it uses and operates in defs.yaml",
     "Alarms": "the systems to watch in defs.yaml",
+    "Agent": "program.py, tools.py, and evals/agents/{name}/: its policy and its tasks",
 }
 FIRST = {
     "Dataset": "{name} --partition {week}",
@@ -156,8 +164,9 @@ FIRST = {
     "Corpus": "{name}/snapshot",
     "Release": "{name}/composition",
     "Alarms": "{name} --partition {later}",
+    "Agent": "+{name}/release",
 }
-"""What to materialize first, and for which week."""
+"""What to materialize first, with all before it where there is a plus, and for which week."""
 TRAINING_WEEKS = 10
 
 
@@ -204,7 +213,8 @@ def _first_run(component: str, project: "DgProject", name: str) -> str:
     week = date.fromisoformat(str(declared_in(project.defs_folder).weekly()["start"]))
     later = week + timedelta(weeks=TRAINING_WEEKS - 1)
     key, _, partition = FIRST[component].format(name=name, week=week, later=later).partition(" ")
-    return f"ops materialize 'key:\"{key}\"' {partition}".strip()
+    before = "+" if key.startswith("+") else ""
+    return f"ops materialize '{before}key:\"{key.removeprefix('+')}\"' {partition}".strip()
 
 
 def _say(rows: list[tuple[str, str]], *, title: str, as_json: bool) -> None:

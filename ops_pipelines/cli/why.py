@@ -1,4 +1,4 @@
-"""`ops why`: what made this prediction, model version, release or artefact."""
+"""`ops why`: what made this prediction, answer, action of an agent, model version, release or artefact."""
 
 import json
 from typing import TYPE_CHECKING, Annotated
@@ -24,7 +24,11 @@ def _family() -> None:
 @app.command("why")
 def explain_thing(
     name: Annotated[
-        str, typer.Argument(help="A prediction id, models:/SYSTEM/VERSION, ASSET@PARTITION, or a release.")
+        str,
+        typer.Argument(
+            help="A prediction or answer id, an agent's run, approval or effect, models:/SYSTEM/VERSION, "
+            "ASSET@PARTITION, or a release."
+        ),
     ],
     depth: Annotated[int | None, typer.Option(help="How far to walk; to the very beginning without it.", min=0)] = None,
     rebuild: Annotated[

@@ -13,6 +13,7 @@ from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.source_code import code_version
 from ops_pipelines.agentops.alarms import Alarm, advance, findings_in, message, rows, stamped, untold
 from ops_pipelines.components.alarms_sensor import alarms_sensor, judged_in, parts_of, watched
+from ops_pipelines.components.alarms_waking import waking_job, waking_sensor
 from ops_pipelines.components.calendar import Weekly
 from ops_pipelines.components.component import OpsComponent
 from ops_pipelines.components.publishing import Product, gate_spec, publish
@@ -30,19 +31,27 @@ class Alarms(OpsComponent):
 
     `features` names feature sets whose skew people are told of, too; each has to have `health`.
 
-    People are told of each alarm once, where OPS_NOTIFY says; without it, on standard output.
+    People are told of each alarm once, where OPS_NOTIFY says; without it, on standard output. `wakes` names an agent that
+    each alarm of what it operates wakes, once.
     """
 
     name: str
     systems: list[str] = Field(min_length=1)
     features: list[str] = Field(default_factory=list)
     weekly: Weekly
+    wakes: str | None = None
     owners: list[str] = Field(default_factory=list)
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
         """The inbox, the job that fills it, and the sensor that asks for each week that was judged."""
         job = dg.define_asset_job(f"gather_{self.name}", dg.AssetSelection.assets(dg.AssetKey(self.name)))
-        return dg.Definitions(assets=[self._inbox()], jobs=[job], sensors=[alarms_sensor(self, job)])
+        inbox = dg.Definitions(assets=[self._inbox()], jobs=[job], sensors=[alarms_sensor(self, job)])
+        return dg.Definitions.merge(inbox, self._waking()) if self.wakes else inbox
+
+    def _waking(self) -> dg.Definitions:
+        agent = str(self.wakes)
+        job = waking_job(agent)
+        return dg.Definitions(jobs=[job], sensors=[waking_sensor(self, agent, job)])
 
     def weeks(self) -> Sequence[str]:
         """Every week that has an inbox, up to the present one, the oldest first."""

@@ -11,6 +11,10 @@ import dagster as dg
 
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.project import find_project
+from ops_pipelines.components.agent_jobs import run_jobs
+from ops_pipelines.components.agent_log import agent_log_defs
+from ops_pipelines.components.agent_runs import ACTS, runs_key
+from ops_pipelines.components.approvals import approvals_defs
 from ops_pipelines.components.arrivals import arrivals
 from ops_pipelines.components.conditions import sensor_status, tick_seconds
 from ops_pipelines.components.dataset import ARRIVES
@@ -30,6 +34,7 @@ def furnish(tree: dg.Definitions, platform: Platform | None = None) -> dg.Defini
     merged = dg.Definitions.merge(
         tree,
         _weekly_arrivals(tree),
+        _of_agents(tree),
         dg.Definitions(
             resources={"platform": platform or dg.ResourceDefinition(lambda _: Platform.embedded())},
             executor=dg.in_process_executor,
@@ -40,8 +45,7 @@ def furnish(tree: dg.Definitions, platform: Platform | None = None) -> dg.Defini
 
 
 def _weekly_arrivals(tree: dg.Definitions) -> dg.Definitions:
-    assets = [asset for asset in tree.assets or [] if isinstance(asset, dg.AssetsDefinition)]
-    arriving = [spec for asset in assets for spec in asset.specs if ARRIVES in spec.tags]
+    arriving = [spec for spec in _specs(tree) if ARRIVES in spec.tags]
     if not arriving:
         return dg.Definitions()
     weeks = {spec.partitions_def for spec in arriving}
@@ -55,10 +59,22 @@ def _weekly_arrivals(tree: dg.Definitions) -> dg.Definitions:
     return arrivals([spec.key for spec in arriving], calendar)
 
 
+def _of_agents(tree: dg.Definitions) -> dg.Definitions:
+    """What all agents of a tree share: the days of their runs, what waits for people, and replay and fork; once a tree."""
+    acting = [spec.key.path[0] for spec in _specs(tree) if ACTS in spec.tags]
+    if not acting:
+        return dg.Definitions()
+    days = agent_log_defs([runs_key(agent) for agent in acting])
+    return dg.Definitions.merge(days, approvals_defs(), dg.Definitions(jobs=run_jobs()))
+
+
+def _specs(tree: dg.Definitions) -> list[dg.AssetSpec]:
+    return [spec for asset in tree.assets or [] if isinstance(asset, dg.AssetsDefinition) for spec in asset.specs]
+
+
 def _automation(tree: dg.Definitions) -> list[dg.AutomationConditionSensorDefinition]:
     """The sensor that evaluates the tree's conditions; none for a tree without any, whose ticks would cost time."""
-    specs = [spec for asset in tree.assets or [] if isinstance(asset, dg.AssetsDefinition) for spec in asset.specs]
-    if not any(spec.automation_condition for spec in specs):
+    if not any(spec.automation_condition for spec in _specs(tree)):
         return []
     return [
         dg.AutomationConditionSensorDefinition(

@@ -19,6 +19,7 @@ from ops_pipelines.adapters.project import find_project
 from ops_pipelines.adapters.prompt_files import prompt_path
 from ops_pipelines.components.feature_text import feature_text
 from ops_pipelines.components.model_over import in_one_line, model_over
+from ops_pipelines.components.scaffold_agent import AGENT, AGENT_POLICY, AGENT_PROGRAM, AGENT_TASKS, AGENT_TOOLS
 from ops_pipelines.components.scaffold_texts import (
     ALARMS,
     CORPUS,
@@ -232,6 +233,25 @@ class CorpusScaffolder(OpsScaffolder):
         """The folder of its documents, from the project's root."""
         project = find_project(place.root)
         return project.evals.relative_to(project.root) / "corpora" / place.name
+
+
+class AgentScaffolder(OpsScaffolder):
+    """An agent with a plan and tools to fill in, its policy and its tasks in evals/agents/."""
+
+    def attributes(self, place: Place, params: Any) -> str:  # noqa: ARG002
+        """Its program and its toolset, with everything else at its default."""
+        return place.filled(AGENT)
+
+    def code(self, place: Place, params: Any) -> Mapping[Path, str]:  # noqa: ARG002
+        """The program and the tools; the policy and the tasks where they are not there yet."""
+        data = find_project(place.root).evals / "agents" / place.name
+        parts = {data / "policy" / f"{place.name}.cedar": AGENT_POLICY, data / "tasks.yaml": AGENT_TASKS}
+        return {
+            place.folder / "__init__.py": "",
+            place.folder / "program.py": place.filled(AGENT_PROGRAM),
+            place.folder / "tools.py": place.filled(AGENT_TOOLS),
+            **{file: place.filled(text) for file, text in parts.items() if not file.exists()},
+        }
 
 
 class ReleaseScaffolder(OpsScaffolder):

@@ -147,16 +147,20 @@ def roll_back(
     decision: Decision,
     *,
     to: str | None = None,
+    seen: str | None = None,
     resolves: Callable[[str, str], bool],
     preflight: Callable[[Release], Verdict] = _nothing_more,
 ) -> Move:
     """Put an earlier release back: the same swap, without training. The move.
 
     Without `to` it is the release that was live before the present one. A release that never was live cannot be rolled
-    back to: promote it. Raises ReleaseError where there is nothing to go back to.
+    back to: promote it. `seen` is the release that was live when this was decided, where that was a while ago: LostRace
+    where another one is by now. Raises ReleaseError where there is nothing to go back to.
     """
     history = store.history(system, decision.environment)
     check_chain(history)
+    if seen is not None:
+        _check_is_still_live(store, system, history, seen)
     wanted = to or (_live_before(history) if history else "")
     if not wanted:
         raise ReleaseError(
@@ -178,6 +182,17 @@ def roll_back(
     check_works_here(target, preflight)
     evidence = next(move.evidence for move in reversed(history) if move.release == target.digest)
     return append_move(store, history, target, decision, action=ROLLBACK, evidence=evidence)
+
+
+def _check_is_still_live(store: ReleaseStore, system: str, history: Sequence[Move], seen: str) -> None:
+    live = history[-1].release if history else ""
+    if find_release(store, system, seen).digest != live:
+        raise LostRace(
+            f"{short(seen)} of {system!r} was live when this was decided, and {short(live) or 'nothing'} is now",
+            expected="that what is live is what was looked at",
+            action=f"Look at `ops releases {system}` and decide again",
+            system=system,
+        )
 
 
 def _check_was_live(store: ReleaseStore, release: Release, environment: str) -> None:

@@ -42,9 +42,9 @@ class MemoryMemoryStore:
         with self._lock:
             return tuple(self._changes.get(scope, ())[:upto])
 
-    def scopes(self, tenant: str) -> tuple[MemoryScope, ...]:
+    def scopes(self, tenant: str = "") -> tuple[MemoryScope, ...]:
         with self._lock:
-            return tuple(sorted(scope for scope in self._changes if scope.tenant == tenant))
+            return tuple(sorted(scope for scope in self._changes if tenant in ("", scope.tenant)))
 
 
 def change_of(key: str, value: Any = "x", **changes: Any) -> Change:
@@ -76,6 +76,7 @@ class MemoryStoreConformance:
             store.append(scope, [change_of("a", number)])
         assert [held(store.changes(scope))["a"] for scope in (TENANT, AGENT, OF_RUN, other)] == [0, 1, 2, 3]
         assert (store.scopes("acme"), store.scopes("globex")) == ((TENANT, AGENT, OF_RUN), (other,))
+        assert store.scopes() == (TENANT, AGENT, OF_RUN, other)
 
     def test_a_change_of_another_version_than_expected_is_refused_and_not_kept(self, store: MemoryStore) -> None:
         assert store.append(AGENT, [change_of("a")], expected=0) == 1

@@ -24,12 +24,23 @@ FAULTS = (STATUS, CUT, ENDED_EARLY, EMPTY, ERROR_INSIDE, NOT_JSON, NO_TEXT, NO_U
 """What can go wrong. `cut` drops the connection within the answer; `ended_early` closes it properly, without its end."""
 
 
+class Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A tool that is to be called, with its arguments."""
+
+    tool: str
+    arguments: dict[str, Any] = {}
+
+
 class Reply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is said to a conversation that contains some text; without tokens of its own they are estimated."""
+    """What is said to a conversation that contains some text; without tokens of its own they are estimated.
+
+    `calls` are the tools that are asked for in the same answer, for instance with an empty text.
+    """
 
     contains: str
     text: str
     output_tokens: int | None = None
+    calls: tuple[Call, ...] = ()
 
 
 class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,5 +1,6 @@
 """What a scripted provider says: the text of an answer, its tokens, and its form in OpenAI's protocol."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from ops_pipelines.llmops.extractive import MODEL, ExtractiveReader
 from ops_pipelines.llmops.passages import cited, read_passages
 from ops_pipelines.llmops.reader_instructions import REFUSAL
 from ops_pipelines.llmops.tokens import estimate_input, estimate_tokens
-from ops_pipelines.testing.provider_script import Stage
+from ops_pipelines.testing.provider_script import Call, Reply, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +24,13 @@ class Spoken:
     finish: str
     usage: Mapping[str, int]
     fingerprint: str | None
+    calls: tuple[Call, ...] = ()
 
     def whole(self) -> dict[str, Any]:
         """The answer as one response."""
-        message = {"role": "assistant", "content": self.text, "refusal": None}
+        message: dict[str, Any] = {"role": "assistant", "content": self.text, "refusal": None}
+        if self.calls:
+            message["tool_calls"] = [_call(f"call-{self.id}-{number}", one) for number, one in enumerate(self.calls)]
         choice = {"index": 0, "message": message, "finish_reason": self.finish}
         return self._frame("chat.completion") | {"choices": [choice], "usage": dict(self.usage)}
 
@@ -62,7 +66,8 @@ def request_of(body: Mapping[str, Any]) -> ChatRequest:
 
 async def speak(request: ChatRequest, stage: Stage, number: int) -> Spoken:
     """What a stage answers to a request, the same for the same request."""
-    text, tokens = await _said(request, stage)
+    reply = _reply(request, stage)
+    text, tokens = (reply.text, reply.output_tokens) if reply else (await _said(request, stage), None)
     limit = max(request.parameters.values(), default=None)
     shortened = limit is not None and estimate_tokens(text) > limit
     text = text[: limit * 4] if shortened and limit else text
@@ -74,24 +79,31 @@ async def speak(request: ChatRequest, stage: Stage, number: int) -> Spoken:
         id=f"chatcmpl-{short(request.digest)}-{number}",
         model=stage.answers_as or request.model,
         text=text,
-        finish="length" if shortened else "stop",
+        finish="length" if shortened else "tool_calls" if reply and reply.calls else "stop",
         usage=counted | {"total_tokens": sum(counted.values())},
         fingerprint=stage.fingerprint,
+        calls=reply.calls if reply else (),
     )
 
 
-async def _said(request: ChatRequest, stage: Stage) -> tuple[str, int | None]:
-    """The text and, where the script says so, its tokens."""
+def _reply(request: ChatRequest, stage: Stage) -> Reply | None:
+    """What the script says to a conversation; None where it says nothing."""
     spoken = "\n".join(message.content for message in request.messages)
-    for reply in stage.replies:
-        if reply.contains in spoken:
-            return reply.text, reply.output_tokens
+    return next((reply for reply in stage.replies if reply.contains in spoken), None)
+
+
+def _call(id: str, call: Call) -> dict[str, Any]:
+    return {"id": id, "type": "function", "function": {"name": call.tool, "arguments": json.dumps(call.arguments)}}
+
+
+async def _said(request: ChatRequest, stage: Stage) -> str:
+    """The text where the script has none."""
     if stage.refuses_share > _place_of(request.messages):
-        return REFUSAL, None
+        return REFUSAL
     text = await _read(request)
     for citation in cited(text) if stage.without_citations else ():
         text = text.replace(f" {citation}", "")
-    return text, None
+    return text
 
 
 async def _read(request: ChatRequest) -> str:

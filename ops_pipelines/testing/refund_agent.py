@@ -78,12 +78,18 @@ def refund_agent(*, policy: str = POLICY, **others: Any) -> Agent:
 
 def released(platform: Platform, agent: Agent, system: str = "refunds") -> Manifest:
     """The agent as the live release of a platform."""
+    manifest = kept(platform, agent, system)
+    platform.promote(system, manifest.digest, actor="anna", reason="a test")
+    return manifest
+
+
+def kept(platform: Platform, agent: Agent, system: str = "refunds") -> Manifest:
+    """The agent as a release of a platform that is not live."""
     agent = equipped(platform, system, agent)
     manifest = agent.manifest(system)
     for content in (*agent.contents().values(), canonical_json(manifest.to_json())):
         platform.objects.put(content)
     platform.releases.save(manifest, Evidence(Passed(), platform.live("production", system), platform.clock.as_of()))
-    platform.promote(system, manifest.digest, actor="anna", reason="a test")
     return manifest
 
 

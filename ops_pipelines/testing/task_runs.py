@@ -10,6 +10,7 @@ from ops_pipelines.agentops.conduct import Acting
 from ops_pipelines.agentops.evaluation.live import Stage, Stores
 from ops_pipelines.agentops.notes import FAILURE, RESULT
 from ops_pipelines.agentops.recording import Live, Outcome, Scope, StepFailed, Tape, Writer
+from ops_pipelines.agentops.redaction import Redactor
 from ops_pipelines.agentops.run_log import Recording, recording_of
 from ops_pipelines.agentops.tool_call import EXECUTE, Denied, EffectNotDone
 from ops_pipelines.testing.agent_program import ticking
@@ -18,6 +19,9 @@ from ops_pipelines.testing.budget_store import MemoryBudgetStore
 from ops_pipelines.testing.decision_log import MemoryDecisionLog
 from ops_pipelines.testing.effect_journal import MemoryEffectJournal
 from ops_pipelines.testing.run_log import RUN, MemoryRunLog
+
+TASK = {"alarm": "drift"}
+"""What a made-up run was given, where nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +55,20 @@ def denied(tool: str, /, stage: str, **arguments: Any) -> Did:
 
 
 def recorded(
-    *calls: Did, returned: Any = None, broke: str = "", models: tuple[int | None, ...] = (), run: str = RUN
+    *calls: Did,
+    returned: Any = None,
+    broke: str = "",
+    models: tuple[int | None, ...] = (),
+    run: str = RUN,
+    task: Any = TASK,
+    redactor: Redactor | None = None,
 ) -> Recording:
     """The recording of a run that made some calls and returned something; `broke` is why it failed instead.
 
     `models` are the billionths of a dollar of model calls before them; None for an unknown price.
     """
     log = MemoryRunLog()
-    scope = Tape(run, Live(ticking()), Writer(log.append)).begin("oncall", {"alarm": "drift"})
+    scope = Tape(run, Live(ticking()), Writer(log.append, redactor or Redactor())).begin("oncall", task)
     for nanos in models:
         scope.model("desk-1", {"messages": []}, lambda nanos=nanos: Outcome("go on", nanos=nanos))  # type: ignore[misc]
     for call in calls:

@@ -45,9 +45,23 @@ def test_an_undeclared_value_is_known_by_its_form(value, kind):
 
 
 @pytest.mark.parametrize(
-    "value", ["hello", "2013-01-01", "12:30", "2013-01-01T12:30:00Z", "17", "a text with 12 words", True, 4.5, None, ""]
+    "value",
+    [
+        "hello",
+        "2x**2",
+        "exp(-x^2)",
+        "2013-01-01",
+        "12:30",
+        "2013-01-01T12:30:00Z",
+        "17",
+        "a text with 12 words",
+        True,
+        4.5,
+        None,
+        "",
+    ],
 )
-def test_plain_words_dates_and_short_numbers_claim_nothing(value):
+def test_plain_words_formulas_dates_and_short_numbers_claim_nothing(value):
     assert claims_of({}, {"x": value}) == ()
 
 

@@ -125,3 +125,28 @@ def test_an_instant_as_a_number_is_never_taken_for_a_card(nanos, units):
 )
 def test_no_text_is_slow(text):
     REDACTOR.text(text)
+
+
+PARTS = (
+    *(text for name, text in SECRETS.items() if name != "private key"),
+    "key=",
+    "token: ",
+    "Bearer ",
+    "555",
+    "-",
+    ".",
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.sampled_from(PARTS) | st.text(st.characters(max_codepoint=126, min_codepoint=32), max_size=6)))
+def test_what_a_text_has_at_all_spares_searches_and_changes_nothing_that_is_found(parts):
+    text, bare = "".join(parts), Redactor()
+    assert bare.text(f"{text} é") == f"{bare.text(text)} é"
+
+
+@pytest.mark.parametrize(
+    "text", ["pa\u017f\u017fword: hunter22", "to\u212aen = hunter22", "ba\u017fic QWxhZGRpbjpvcGVu"]
+)
+def test_letters_of_other_scripts_that_are_taken_for_ours_hide_nothing(text):
+    assert "[redacted" in Redactor().text(text)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -14,11 +15,12 @@ import pyarrow as pa
 import pytest
 
 from ops_pipelines.adapters.platform import Platform
-from ops_pipelines.adapters.project import find_project
+from ops_pipelines.adapters.project import Project, find_project
 from ops_pipelines.core.fingerprint import digest_table
 from ops_pipelines.core.lineage import Artefact, Origin
 from ops_pipelines.core.release import Manifest
 from ops_pipelines.core.verdict import Passed, Verdict
+from ops_pipelines.testing.refund_agent import refund_agent, released
 from ops_pipelines.testing.release_store import evidence_against
 
 with warnings.catch_warnings():
@@ -108,6 +110,26 @@ def staged(tmp_path: Path, home: Prepared, monkeypatch: pytest.MonkeyPatch) -> P
     (tmp_path / "pyproject.toml").write_text('[tool.ops]\nenvironments = ["staging", "production"]\n')
     (tmp_path / "requirements.lock").touch()
     monkeypatch.chdir(tmp_path)
+    return home
+
+
+@pytest.fixture(scope="session")
+def released_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which the agent of `testing.refund_agent` is live, to be copied."""
+    folder = tmp_path_factory.mktemp("refunds")
+    (folder / "requirements.lock").touch()
+    project = Project(folder, folder / "home", folder / "features", folder / "evals", folder / "requirements.lock")
+    released(Platform.embedded(project), refund_agent())
+    return project.home
+
+
+@pytest.fixture
+def refunds(tmp_path: Path, home: Prepared, released_once: Path, monkeypatch: pytest.MonkeyPatch) -> Prepared:
+    """The home of a project in which the agent of `testing.refund_agent` is live."""
+    (tmp_path / "pyproject.toml").write_text("[tool.ops]\n")
+    (tmp_path / "requirements.lock").touch()
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(released_once, home.folder)
     return home
 
 

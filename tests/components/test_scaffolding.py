@@ -18,6 +18,7 @@ BY_DG = {
     "Prompt": "bag_answers",
     "Corpus": "bag_notes",
     "Release": "bag_desk",
+    "Agent": "bag_finder",
 }
 
 
@@ -50,6 +51,11 @@ def test_what_was_scaffolded_loads_as_the_assets_of_its_names(project, run):
         "bag_notes/snapshot",
         "bag_desk/composition",
         "bag_desk/release",
+        "bag_finder/candidate",
+        "bag_finder/replays",
+        "bag_finder/release",
+        "agent_runs/steps",
+        "approvals",
         *models,
     }
 
@@ -64,6 +70,14 @@ def test_a_scaffolded_prompt_is_sound_as_it_is(project, run):
     done = run("ops", "prompt", "lint", "--json", cwd=project)
     assert done.returncode == 0, done.stdout + done.stderr
     assert [one["prompt"] for one in json.loads(done.stdout)] == ["bag_answers"]
+
+
+@pytest.mark.long
+def test_a_scaffolded_agent_is_good_at_its_tasks_goes_live_and_runs_as_it_is(project, run):
+    done = run("ops", "materialize", '+key:"bag_finder/release"', "--strict", cwd=project)
+    assert done.returncode == 0, done.stderr[-2000:]
+    ran = run("ops", "agent", "run", "bag_finder", "--task", '{"item": "bolts"}', "--json", cwd=project)
+    assert json.loads(ran.stdout)[0]["waits"]["tool"] == "order"
 
 
 def test_import_paths_are_those_of_the_teams_package(project):

@@ -3,6 +3,7 @@
 One call serves one need. Nothing but `before` asks for an order.
 """
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,14 +24,15 @@ class Alignment:
 def align(task: Task, made: Sequence[Made]) -> Alignment:
     """The largest set of needs that were served, each by the first call that is free for it."""
     needed = task.expected.calls or ()
-    serving = [[at for at, call in enumerate(made) if _serves(task, need, made, at)] for need in needed]
+    able = [at for at, call in enumerate(made) if _could_serve(task, call, made[:at])]
+    serving = [[at for at in able if _serves(task, need, made, at)] for need in needed]
     taken: dict[int, int] = {}
+    held: dict[int, int] = {}
     for need in range(len(needed)):
-        _assign(need, serving, taken, set())
-    met = set(taken.values())
+        _assign(need, serving, taken, held)
     return Alignment(
         {at: needed[need] for at, need in sorted(taken.items())},
-        tuple(call for number, call in enumerate(needed) if number not in met),
+        tuple(call for number, call in enumerate(needed) if number not in held),
     )
 
 
@@ -55,22 +57,39 @@ def too_early(expected: Expected, need: ExpectedCall, earlier: Sequence[Made], t
     return ""
 
 
+def _could_serve(task: Task, call: Made, earlier: Sequence[Made]) -> bool:
+    """Whether a call came to something, and read what it had to read."""
+    return counts(task, call) and broken_reading(call, earlier, task.expected.reads) is None
+
+
 def _serves(task: Task, need: ExpectedCall, made: Sequence[Made], at: int) -> bool:
-    call, earlier, expected = made[at], made[:at], task.expected
-    if not need.fits(call.tool, call.arguments) or not counts(task, call):
+    call, waits = made[at], any(second == need.name for _, second in task.expected.before)
+    if not need.fits(call.tool, call.arguments):
         return False
-    if too_early(expected, need, earlier, task):
-        return False
-    return broken_reading(call, earlier, expected.reads) is None
+    return not waits or not too_early(task.expected, need, made[:at], task)
 
 
-def _assign(need: int, serving: Sequence[Sequence[int]], taken: dict[int, int], tried: set[int]) -> bool:
-    """Find a call for a need, moving others to calls that serve them too (an augmenting path)."""
-    for at in serving[need]:
-        if at in tried:
-            continue
-        tried.add(at)
-        if at not in taken or _assign(taken[at], serving, taken, tried):
-            taken[at] = need
-            return True
-    return False
+def _assign(need: int, serving: Sequence[Sequence[int]], taken: dict[int, int], held: dict[int, int]) -> None:
+    """Find a call for a need, moving others to calls that serve them too: the shortest augmenting path, if there is one."""
+    asked_by: dict[int, int] = {}
+    waiting = deque([need])
+    while waiting:
+        one = waiting.popleft()
+        for at in serving[one]:
+            if at in asked_by:
+                continue
+            asked_by[at] = one
+            if at not in taken:
+                _turn(at, asked_by, taken, held)
+                return
+            waiting.append(taken[at])
+
+
+def _turn(at: int, asked_by: Mapping[int, int], taken: dict[int, int], held: dict[int, int]) -> None:
+    """Give a free call to who asked for it, what that one had to who asked for that, and so on."""
+    free: int | None = at
+    while free is not None:
+        one = asked_by[free]
+        before = held.get(one)
+        taken[free], held[one] = one, free
+        free = before

@@ -11,7 +11,7 @@ from typing import Any
 from ops_pipelines.agentops.evaluation.alignment import Alignment, too_early
 from ops_pipelines.agentops.evaluation.calls import Made
 from ops_pipelines.agentops.evaluation.matching import differing
-from ops_pipelines.agentops.evaluation.readings import Misreading, broken_reading, inferred_misreading, is_handed_on
+from ops_pipelines.agentops.evaluation.readings import Misreading, Shown, broken_reading, is_handed_on
 from ops_pipelines.agentops.evaluation.task import ExpectedCall, Task
 from ops_pipelines.agentops.evaluation.task_verdict import (
     MISREAD,
@@ -37,9 +37,10 @@ class Course:
         self._aligned, self._acts = aligned, acts
         self._needed = task.expected.calls or ()
         # A call that is needed and was never tried may have been meant by a call of another tool.
-        tried = {call.tool for call in made}
+        tried = {call.tool for at, call in enumerate(made) if at not in aligned.served}
         self._untried = [need for need in aligned.missing if need.tool not in tried]
         self._unread = {(one.tool, one.argument) for one in task.expected.reads if not is_handed_on(one, made)}
+        self._shown = Shown(made)
         self._blamed: set[int] = set()
         self._failed: set[str] = set()
 
@@ -80,7 +81,7 @@ class Course:
 
     def _fitting(self, at: int, call: Made, need: ExpectedCall, misread: Misreading | None) -> StepVerdict:
         """A call like one that is needed, which nevertheless serves none."""
-        if call.error and not call.unknown:
+        if call.error and not (call.unknown and call.tool in self._acts):
             return _verdict(call, RIGHT)
         first = too_early(self._expected, need, self._made[:at], self._task)
         if first:
@@ -89,9 +90,9 @@ class Course:
             return self._misread(call, misread, need)
         if call.tool in self._acts:
             return self._action(call, f"{call.shown} was done again", harm=call.was_done)
-        return _verdict(
-            call, RIGHT if call.error else NEEDLESS, "" if call.error else f"{call.shown} was known already"
-        )
+        if any(one.tool == call.tool for one in self._aligned.missing):  # it was made again in place of that one
+            return self._other_arguments(at, call, None)
+        return _verdict(call, NEEDLESS, f"{call.shown} was known already")
 
     def _other_arguments(self, at: int, call: Made, misread: Misreading | None) -> StepVerdict:
         """A call of a tool that is needed, with arguments that are not."""
@@ -99,7 +100,7 @@ class Course:
         if need not in self._aligned.missing and call.tool not in self._acts and not call.error:
             return _verdict(call, NEEDLESS, f"{call.shown} is not needed")
         expected: Mapping[str, Any] = need.arguments or {}
-        found = misread or inferred_misreading(call, self._made[:at], expected)
+        found = misread or self._shown.misread(at, expected)
         if found:
             return self._misread(call, found, need)
         wrong = [f"{path} should be {should!r}" for path, should, _ in differing(expected, call.arguments)]

@@ -61,16 +61,25 @@ def is_handed_on(reading: Reading, made: Sequence[Made]) -> bool:
     )
 
 
-def inferred_misreading(call: Made, before: Sequence[Made], expected: Mapping[str, Any]) -> Misreading | None:
-    """A wrong argument that an earlier result explains: it holds both the right value and, elsewhere, the wrong one."""
-    for argument, should, value in differing(expected, call.arguments):
-        for source in reversed(before):
-            if not _tells(value) or not _tells(should) or source.error:
-                continue
-            at = _place_of(value, source.result)
-            if at and _place_of(should, source.result):
-                return Misreading(argument, value, should, source.step, at)
-    return None
+class Shown:
+    """What the results of a run showed: each telling value with the calls that returned it, and where in their results."""
+
+    def __init__(self, made: Sequence[Made]) -> None:
+        self._made, self._places = made, dict[Any, dict[int, str]]()
+        for at, call in enumerate(made):
+            for path, value in leaves(call.result) if not call.error else ():
+                if _tells(value):
+                    self._places.setdefault(value, {}).setdefault(at, path or "all")
+
+    def misread(self, at: int, expected: Mapping[str, Any]) -> Misreading | None:
+        """A wrong argument that an earlier result explains: it holds the right value and, elsewhere, the wrong one."""
+        for argument, should, value in differing(expected, self._made[at].arguments):
+            right, wrong = (self._places.get(one, {}) if _tells(one) else {} for one in (should, value))
+            both = [source for source in wrong if source < at and source in right]
+            if both:
+                source = max(both)
+                return Misreading(argument, value, should, self._made[source].step, wrong[source])
+        return None
 
 
 def _told(readings: Sequence[Reading], before: Sequence[Made]) -> list[tuple[Made, Any]]:
@@ -90,7 +99,7 @@ def _place_of(value: Any, result: Any) -> str:
 
 
 def _tells(value: Any) -> bool:
-    return value is not ABSENT and not isinstance(value, bool | None) and len(str(value)) >= _TELLING
+    return isinstance(value, str | int | float) and not isinstance(value, bool) and len(str(value)) >= _TELLING
 
 
 def _shown(value: Any) -> str:

@@ -28,7 +28,6 @@ from ops_pipelines.agentops.evaluation.task import (
     WorldAnswer,
 )
 from ops_pipelines.agentops.evaluation.task_shape import ANY, Mistake, mistakes_in
-from ops_pipelines.agentops.payload import plain
 from ops_pipelines.core.errors import DataError, near_miss
 from ops_pipelines.core.fingerprint import digest_json
 from ops_pipelines.llmops.strict_yaml import YamlError, read_strictly
@@ -44,11 +43,10 @@ def read_tasks(agent: str, text: str) -> TaskSet:
         raise _wrong(agent, [f"line {error.line}: {error.wrong}"]) from error
     found = list(mistakes_in(content))
     if not found:
-        given = plain(content)
-        tasks = tuple(_task(one) for one in given["tasks"])
+        tasks = tuple(_task(one) for one in content["tasks"])
         found = [*_repeated(tasks), *(each for at, task in enumerate(tasks) for each in _contradictions(at, task))]
         if not found:
-            return TaskSet(agent, tasks, digest_json(given))
+            return TaskSet(agent, tasks, digest_json(content))
     raise _wrong(agent, [f"line {_line(path, lines)}: {what}" for path, what in found])
 
 

@@ -1,6 +1,7 @@
 """What may stand where in a file of tasks, and every place where something else does, with its line."""
 
 from collections.abc import Callable, Iterator, Mapping
+from math import isfinite
 from typing import Any
 
 from ops_pipelines.agentops.evaluation.task import PEOPLE
@@ -16,6 +17,21 @@ Check = Callable[[str, Any], Iterator[Mistake]]
 def mistakes_in(content: Mapping[str, Any]) -> Iterator[Mistake]:
     """Each mistake of a file's content."""
     yield from _FILE("", content)
+    yield from _no_json("", content)
+
+
+def _no_json(path: str, value: Any) -> Iterator[Mistake]:
+    """What YAML makes of a word that was not put in quotes, and JSON cannot hold."""
+    if isinstance(value, Mapping):
+        for key, one in value.items():
+            if not isinstance(key, str):
+                yield path, f"a name has to be a text, and {key!r} is none: put it in quotes"
+            yield from _no_json(f"{path}.{key}".lstrip("."), one)
+    elif isinstance(value, list):
+        for at, one in enumerate(value):
+            yield from _no_json(f"{path}.{at}", one)
+    elif not isinstance(value, str | int | float | None) or (isinstance(value, float) and not isfinite(value)):
+        yield path, f"{value} is nothing that JSON can hold: put it in quotes"
 
 
 def _is_text(value: Any) -> bool:

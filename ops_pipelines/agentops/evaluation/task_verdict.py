@@ -101,6 +101,21 @@ class TaskVerdict:
         small = len(self.missteps)
         return small if self.success is False and self.decisive is None and small > 1 else 0
 
+    def row(self) -> dict[str, Any]:
+        """The verdict as a row of a table; `usd` is a text, and `misstep` the first decisive one."""
+        plain = {name: getattr(self, name) for name in ("task", "cluster", "run", "repeat", "success")}
+        counts = {"missteps": len(self.missteps), "added_up": self.added_up, "recovered": self.recovered}
+        effort, first = self.effort, self.decisive
+        return {
+            **plain,
+            "why": "; ".join(self.why),
+            "misstep": f"{first.kind}: {first.why}" if first else "",
+            **counts,
+            "steps": effort.steps,
+            "tool_calls": effort.tool_calls,
+            "usd": None if effort.usd is None else f"{effort.usd:f}",
+        }
+
     def to_json(self) -> dict[str, Any]:
         """The verdict as plain JSON, read back by `from_json`."""
         plain = {name: getattr(self, name) for name in ("task", "cluster", "run", "success", "repeat")}

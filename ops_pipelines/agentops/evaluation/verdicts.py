@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from ops_pipelines.agentops.evaluation.scores import SCORES, SUCCESS
-from ops_pipelines.agentops.evaluation.summary import rate_of
+from ops_pipelines.agentops.evaluation.summary import AgentSummary, rate_of
 from ops_pipelines.core.errors import check_settings, near_miss
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, Verdict
 from ops_pipelines.llmops.evals.compare import CompareRule, compare_runs, judge_comparison
@@ -82,3 +83,39 @@ def _unsure(run: EvalRun, rule: FloorRule) -> Iterator[str]:
 
 def _are_shares(bounds: Mapping[str, float]) -> bool:
     return all(0 <= bound <= 1 for bound in bounds.values())
+
+
+@dataclass(frozen=True, slots=True)
+class EffortRule:
+    """What nine of ten runs may take at most, each of it where it is named: dollars, steps of any kind, tool calls."""
+
+    usd: Decimal | None = None
+    steps: int | None = None
+    tool_calls: int | None = None
+
+    def __post_init__(self) -> None:
+        check_settings(
+            self,
+            "effort",
+            usd=(self.usd is None or self.usd >= 0, "dollars from 0"),
+            steps=(self.steps is None or self.steps > 0, "more than none"),
+            tool_calls=(self.tool_calls is None or self.tool_calls >= 0, "none or more"),
+        )
+
+
+def judge_effort(summary: AgentSummary, rule: EffortRule) -> Verdict:
+    """Passed where the ninth decile of each is within what it may be; NotEvaluated where it is not known."""
+    asked = {name: limit for name in ("usd", "steps", "tool_calls") if (limit := getattr(rule, name)) is not None}
+    spread = {name: getattr(summary, name) for name in asked}
+    evidence = {name: one.to_json() for name, one in spread.items()}
+    above = [
+        f"nine of ten runs take up to {one.p90} {name}, and {asked[name]} are allowed"
+        for name, one in spread.items()
+        if one.p90 is not None and one.p90 > asked[name]
+    ]
+    if above:
+        return Blocked(tuple(above), evidence)
+    unknown = [
+        f"{name} of {one.unknown} of {one.runs} runs is not known" for name, one in spread.items() if one.p90 is None
+    ]
+    return NotEvaluated("; ".join(unknown), evidence) if unknown else Passed(evidence)

@@ -6,8 +6,8 @@ says is not trusted: an argument has to occur in the operator's text or in what 
 operator's configuration says that the client may pass on a user's words.
 """
 
-from ops_pipelines.apps.tool_gateway.gateway import gateway, server_of
+from ops_pipelines.apps.tool_gateway.gateway import Offered, gateway, server_of
 from ops_pipelines.apps.tool_gateway.mounted import gated_server, registry_of, served
-from ops_pipelines.apps.tool_gateway.sessions import RunLogged, Sessions, Terms
+from ops_pipelines.apps.tool_gateway.sessions import Sessions, Terms
 
-__all__ = ["RunLogged", "Sessions", "Terms", "gated_server", "gateway", "registry_of", "served", "server_of"]
+__all__ = ["Offered", "Sessions", "Terms", "gated_server", "gateway", "registry_of", "served", "server_of"]

@@ -6,6 +6,8 @@ validate once the gate has judged a call, and each layer costs what the gate cos
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from ops_pipelines.adapters.mcp_upstream import Upstream
@@ -18,8 +20,19 @@ if TYPE_CHECKING:
     from mcp.server import Server
 
 Does = Callable[[Mapping[str, Any]], Awaitable[Any]]
-Judge = Callable[[ToolRegistry, Mapping[str, Does]], Sessions]
-"""Makes the gates, from the tools that the servers offer and what does them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What the servers offer, as parts of a gate: the tools, what does each, and the most that a call can cost."""
+
+    registry: ToolRegistry
+    functions: Mapping[str, Does]
+    prices: Mapping[str, Decimal]
+
+
+Judge = Callable[[Offered], Sessions]
+"""Makes the gates of what is offered."""
 
 
 @asynccontextmanager
@@ -32,13 +45,15 @@ async def gateway(
     """
     async with AsyncExitStack() as open_servers:
         functions: dict[str, Does] = {}
+        prices: dict[str, Decimal] = {}
         tools: list[Tool] = []
         for upstream in upstreams:
             open_servers.push_async_callback(upstream.close)
             offered = await upstream.open()
             tools += offered
             functions |= {tool.name: _does(upstream, tool.name) for tool in offered}
-        yield server_of(judge(ToolRegistry(tools), functions), name)
+            prices |= upstream.prices
+        yield server_of(judge(Offered(ToolRegistry(tools), functions, prices)), name)
 
 
 def server_of(sessions: Sessions, name: str) -> "Server[Any]":

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ops_pipelines.adapters.mcp_results import kept_once
 from ops_pipelines.adapters.mcp_tools import Declared, Listed, tools_listed
 from ops_pipelines.agentops.tool_call import Done
 from ops_pipelines.agentops.tool_registry import Tool
@@ -65,5 +66,5 @@ async def _served(context: Any, call_next: Any, came: "list[ToolResult]", argume
     message = CallToolRequestParams(name=context.message.name, arguments=dict(arguments))
     found = await call_next(context.copy(message=message))
     came.append(found)
-    plain = {"content": [part.model_dump(mode="json", by_alias=True, exclude_none=True) for part in found.content]}
-    return plain | ({} if found.structured_content is None else {"structuredContent": found.structured_content})
+    content = [part.model_dump(mode="json", by_alias=True, exclude_none=True) for part in found.content]
+    return kept_once(content, found.structured_content)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ops_pipelines.adapters.mcp_results import is_result, told_twice
 from ops_pipelines.adapters.mcp_trace import trace_of
 from ops_pipelines.agentops.tool_call import Answer, Denied, Done
 from ops_pipelines.apps.tool_gateway.sessions import Asked
@@ -28,8 +29,8 @@ def shown(answer: Answer) -> dict[str, Any]:
     """The answer as the fields of an MCP result: a tool's own content where it was run, what the gate says otherwise."""
     plain = answer.to_json()
     result = answer.result if isinstance(answer, Done) and not answer.truncated else None
-    if isinstance(result, Mapping) and isinstance(result.get("content"), list):
+    if is_result(result):
         marks = {name: value for name, value in plain.items() if name != "result"}
-        return {**result, "isError": False, "_meta": {GATE: marks}}
+        return {**told_twice(result), "isError": False, "_meta": {GATE: marks}}
     text = {"type": "text", "text": canonical_json(plain).decode()}
     return {"content": [text], "structuredContent": plain, "isError": isinstance(answer, Denied)}

@@ -1,8 +1,8 @@
 """Whose call it is: one gate and one recording for each run that comes through the door."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from time import monotonic
 from typing import Any
@@ -13,19 +13,16 @@ from ops_pipelines.agentops.approval import PENDING
 from ops_pipelines.agentops.breaker import Breaker, LoopRule
 from ops_pipelines.agentops.gate_async import call_async, has_effect, to_its_end
 from ops_pipelines.agentops.gate_parts import Parts, Run
+from ops_pipelines.agentops.joined_runs import JoinedRuns, RunLogged
 from ops_pipelines.agentops.provenance import OPERATOR
-from ops_pipelines.agentops.recording import Live, Outcome, Scope, Tape, Writer
-from ops_pipelines.agentops.run_log import AGENT, TOOL, Step
+from ops_pipelines.agentops.recording import Outcome, Scope
+from ops_pipelines.agentops.run_log import TOOL
 from ops_pipelines.agentops.spend import Purse
 from ops_pipelines.agentops.tool_call import RECORD, Answer, Denied, Done, Waiting
 from ops_pipelines.agentops.tool_gate import Gate
 from ops_pipelines.agentops.trace_context import TraceContext
 from ops_pipelines.apps.tool_gateway.carried import Carried, Serve, carry
-from ops_pipelines.core.errors import DataError
 from ops_pipelines.core.fingerprint import canonical_json
-
-_TRIES = 3
-"""So often an agent's step is begun anew where another process took its place in the run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,24 +59,18 @@ class Asked:
     approval: str = ""
     user_words: str = ""
 
-
-@dataclass(frozen=True, slots=True)
-class RunLogged:
-    """Where runs are recorded: `writer` keeps steps, `steps` are those of a run that are kept already.
-
-    `light` keeps the steps of calls that changed nothing, where these need not survive a power cut.
-    """
-
-    writer: Writer
-    steps: Callable[[str], tuple[Step, ...]]
-    light: Writer | None = None
+    @property
+    def key(self) -> bytes:
+        """What two calls share that are the same to the byte."""
+        return canonical_json([self.tool, self.arguments])
 
 
 class Sessions:
     """The runs that are under way, by trace or by session; all in one event loop."""
 
     def __init__(self, parts: Parts, terms: Terms, logged: RunLogged) -> None:
-        self.parts, self.terms, self.logged = parts, terms, logged
+        self.parts, self.terms = parts, terms
+        self._joined = JoinedRuns(logged, parts.now, release=terms.release)
         self._purse = Purse(f"gateway/{uuid4().hex}", terms.all_usd)
         self._runs: OrderedDict[str, GatedRun] = OrderedDict()
 
@@ -106,16 +97,15 @@ class Sessions:
         gate = Gate(parts, caller, breaker=Breaker(terms.rule, parts.now()), purse=purse)
         if terms.operator_text:
             gate.hear(terms.operator_text, source=OPERATOR)
-        return GatedRun(gate, self.logged, hears_user=terms.hears_user)
+        return GatedRun(gate, self._joined, hears_user=terms.hears_user)
 
 
 class GatedRun:
-    """One run: its gate, the tape that it is recorded on, and the approvals that it waits for."""
+    """One run: its gate, the scopes that it is recorded in, and the approvals that it waits for."""
 
-    def __init__(self, gate: Gate, logged: RunLogged, *, hears_user: bool) -> None:
+    def __init__(self, gate: Gate, joined: JoinedRuns, *, hears_user: bool) -> None:
         self.gate, self.used_at = gate, 0.0
-        self._logged, self._hears_user = logged, hears_user
-        self._tape: Tape | None = None
+        self._joined, self._hears_user = joined, hears_user
         self._scopes: dict[str, Scope] = {}
         self._heard: set[str] = set()
         self._waiting: dict[bytes, str] = {}
@@ -129,9 +119,7 @@ class GatedRun:
             return Outcome(answer.to_json(), decision=_stands(answer))
 
         try:
-            scope = self._scope(asked.trace.step if asked.trace else "")
-            if self._logged.light and not has_effect(self.gate.parts, asked.tool):
-                scope = Scope(replace(self._tape, writer=self._logged.light), scope.agent, scope.step)
+            scope = self._scope(asked.trace.step if asked.trace else "", asked.tool)
             carry(Carried(meta_of(scope), serve))
             await scope.call_async(TOOL, asked.tool, asked.arguments, act)
         except Exception as error:  # the run log is down: what was not run is not run, and what was is told as such
@@ -143,45 +131,29 @@ class GatedRun:
         if self._hears_user and asked.user_words and asked.user_words not in self._heard:
             self._heard.add(asked.user_words)
             self.gate.hear(asked.user_words)
-        key = canonical_json([asked.tool, asked.arguments])
-        approval = asked.approval or self._answered(key)
+        approval = asked.approval or self._answered(asked)
         answer = await call_async(self.gate, asked.tool, asked.arguments, call_id=asked.call_id, approval=approval)
         if isinstance(answer, Waiting):
-            self._waiting[key] = answer.approval
+            self._waiting[asked.key] = answer.approval
         elif approval:
-            self._waiting.pop(key, None)
+            self._waiting.pop(asked.key, None)
         return answer
 
-    def _answered(self, key: bytes) -> str:
+    def _answered(self, asked: Asked) -> str:
         """The approval that this very call waits for, once a person has answered: the same call again is enough."""
-        approval, parts = self._waiting.get(key, ""), self.gate.parts
+        approval, parts = self._waiting.get(asked.key, "") if self._waiting else "", self.gate.parts
         try:
             held = parts.approvals.held(approval) if approval else ()
         except Exception:  # the gate says what is wrong with the store
             return ""
         return approval if held and held[0].state(parts.now()) != PENDING else ""
 
-    def _scope(self, parent: str) -> Scope:
+    def _scope(self, parent: str, tool: str) -> Scope:
         if parent not in self._scopes:
-            self._scopes[parent] = self._opened(parent)
-        return self._scopes[parent]
-
-    def _opened(self, parent: str) -> Scope:
-        """The scope of this door under a step. Its place is one that no other process has taken in the same run."""
-        run, name = self.gate.run, f"gate of {self.gate.run.agent}"
-        source = self._tape.source if self._tape else Live(self.gate.parts.now)
-        assert isinstance(source, Live)
-        self._tape = Tape(run.id, source, self._logged.writer, run.release)
-        for left in reversed(range(_TRIES)):
-            for step in self._logged.steps(run.id):
-                if (step.parent, step.kind) == (parent, AGENT):
-                    source.occurrences.reserve((step.parent, step.kind, step.name), step.occurrence)
-            try:
-                return self._tape.begin(name, parent=parent)
-            except DataError:
-                if not left:
-                    raise
-        raise AssertionError  # the last try has returned or raised
+            name = f"gate of {self.gate.run.agent}"
+            self._scopes[parent] = self._joined.begin(name, run=self.gate.run.id, parent=parent)
+        scope, light = self._scopes[parent], self._joined.logged.light
+        return scope.kept_by(light) if light and not has_effect(self.gate.parts, tool) else scope
 
 
 def _stands(answer: Answer) -> str:

@@ -216,6 +216,13 @@ def test_of_calls_that_serve_the_same_needs_as_many_as_can_be_are_served():
     assert turned.success is True
 
 
+def test_many_calls_of_one_tool_serve_as_many_needs_and_no_more():
+    calls = [did("look", page=page) for page in range(200)]
+    needs = Expected(calls=(ExpectedCall("look", None),) * 201)
+    verdict = judged(*calls, expected=needs)
+    assert (verdict.missing, kinds(verdict)) == (("look(any)",), [RIGHT] * 200)
+
+
 def test_a_needless_call_alone_is_no_stumble():
     verdict = judged(did("history", 1), RELEASES, REPORT, BACK)
     assert (kinds(verdict)[0], verdict.success, verdict.recovered) == (NEEDLESS, True, False)
@@ -223,3 +230,30 @@ def test_a_needless_call_alone_is_no_stumble():
 
 def _with_outcome(outcome: object) -> Expected:
     return Expected(outcome=outcome, calls=EXPECTED.calls)
+
+
+VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-3, 3), st.floats(-1, 1), st.sampled_from(["r600", "r700", ""])),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=2), st.dictionaries(st.sampled_from(["to", "live", "0"]), inner, max_size=2)
+    ),
+    max_leaves=5,
+)
+ODD = st.builds(
+    Did,
+    st.sampled_from(["releases", "roll_back", "drift_report"]),
+    VALUES,
+    VALUES,
+    error=st.sampled_from(["", "down"]),
+    stage=st.sampled_from(["", "validate", "approve", "policy"]),
+    unknown=st.booleans(),
+)
+
+
+@given(st.lists(ODD, max_size=5), VALUES)
+@settings(max_examples=80, deadline=None)
+def test_whatever_an_agent_did_it_is_judged_and_a_failure_has_a_reason(calls: list[Did], returned: object):
+    verdict = judged(*calls, returned=returned)
+    assert (verdict.success is True) is not bool(verdict.why)
+    assert len(verdict.steps) == len(calls)
+    assert not (verdict.success and verdict.decisive)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -7,6 +8,7 @@ from ops_pipelines.agentops.evaluation.live import TaskRun, run_tasks
 from ops_pipelines.agentops.evaluation.task_file import read_tasks
 from ops_pipelines.agentops.evaluation.task_verdict import REPEATED_ERROR, RIGHT, TaskVerdict
 from ops_pipelines.agentops.gated import tools_of
+from ops_pipelines.agentops.policy import Policy
 from ops_pipelines.agentops.session import Session
 from ops_pipelines.agentops.tool_call import Denied
 from ops_pipelines.testing.gates import Broken
@@ -98,6 +100,16 @@ def test_what_a_store_does_not_keep_is_not_judged_and_the_next_task_is_run(agent
     made = iter([SimpleNamespace(**{**_parts(memory_stores()), "runs": Broken()}), memory_stores()])
     first, second = runs(agent, repeats=2, stores=lambda: next(made))
     assert (first.verdict.success, second.verdict.success, second.verdict.repeat) == (None, True, 1)
+
+
+def test_what_is_personal_is_not_kept_and_judged_all_the_same(agent):
+    text = TASK.replace("A-1700", "bob@acme.example").replace(
+        "{tool: order}", "{tool: order, arguments: {id: bob@acme.example}}"
+    )
+    free = replace(agent, policy=Policy({"free.cedar": '@id("all") permit(principal, action, resource);'}))
+    (run,) = runs(free, text=text)
+    assert all(b"bob@" not in payload.content for payload in run.recording.payloads.values())
+    assert run.verdict.success is True
 
 
 def test_every_run_of_the_same_program_comes_to_the_same(agent):

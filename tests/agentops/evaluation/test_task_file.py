@@ -63,6 +63,8 @@ def test_the_digest_is_of_what_is_said_and_not_of_how_it_is_laid_out():
         ("cluster: storms", "cluster: 7", "line 4: this has to be a text that is not blank"),
         ("arguments: any", "arguments: all", "line 16: arguments are a mapping of names, or the word any"),
         ("persons: {retrain: deny}", "persons: deny", "line 11: a mapping of tools to approve, deny, absent"),
+        ("task: {alarm: drift}", "task: {since: 2026-03-05}", "line 5: 2026-03-05 is nothing that JSON can hold"),
+        ("task: {alarm: drift}", "task: {on: 1}", "line 5: a name has to be a text, and True is none"),
         ("task: {alarm: drift}", "task: &a {alarm: drift}", "line 5: an anchor or an alias"),
     ],
 )

@@ -1,0 +1,87 @@
+"""Recorded runs that releases of an agent are held against: files beside the code, and what its platform recorded lately.
+
+evals/agents/<agent>/runs/*.json
+"""
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from ops_pipelines.adapters.agents import recording_in
+from ops_pipelines.adapters.files import written_aside
+from ops_pipelines.adapters.platform import Platform
+from ops_pipelines.adapters.project import Project
+from ops_pipelines.adapters.secret_scan import find_secrets
+from ops_pipelines.agentops.conduct import DONE, FAILED, state_of
+from ops_pipelines.agentops.recorded_run import portable, read_recording, recording_to_json
+from ops_pipelines.agentops.recording import Writer
+from ops_pipelines.agentops.redaction import Redactor
+from ops_pipelines.agentops.replay import first_of
+from ops_pipelines.agentops.run_log import AGENT, Recording, RunFilter, Tally, recording_of
+from ops_pipelines.core.clock import Window
+from ops_pipelines.core.errors import DataError, NotAllowed
+
+_MOST = 10_000
+PORTABLE = Writer(lambda entries: Tally(len(entries)), Redactor(find_secrets))
+"""Keeps nothing, and redacts as `portable` leaves a recording: the same on every machine."""
+
+
+def runs_folder(project: Project, agent: str) -> Path:
+    """Where the recorded runs of an agent lie, or would."""
+    return project.evals / "agents" / agent / "runs"
+
+
+def keep_run(platform: Platform, run: str, folder: Path | None = None) -> Path:
+    """The file of a run that has ended, written beside the others of its agent or into a folder; errors of `file_of`."""
+    file = file_of(platform, run, folder)
+    record = recording_to_json(portable(recording_in(platform, run)))
+    with written_aside(file) as aside:
+        aside.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
+    return file
+
+
+def file_of(platform: Platform, run: str, folder: Path | None = None) -> Path:
+    """Where a run would be kept.
+
+    NotAllowed for a run that has not ended: what it would have done next is not recorded. DataError for no such run.
+    """
+    recording = recording_in(platform, run)
+    state = state_of(recording.steps, platform.clock.wall())
+    if state not in (DONE, FAILED):
+        raise NotAllowed(
+            f"The run {run} is {state}", expected="a run that has ended", action="Keep it when it has", run=run
+        )
+    return (folder or runs_folder(platform.project, first_of(recording).agent)) / f"{run}.json"
+
+
+def recorded_in(folder: Path) -> tuple[Recording, ...]:
+    """The recorded runs of a folder by their file names, none where there is no folder; DataError for one that is none."""
+    files = sorted(folder.glob("*.json"))
+    return tuple(read_recording(_read(file), where=file.name) for file in files)
+
+
+def recorded_lately(platform: Platform, agent: str, days: int) -> tuple[Recording, ...]:
+    """What the platform recorded of an agent in some days, up to the wall's instant: the runs that have ended."""
+    now = platform.clock.wall()
+    if days < 1:
+        return ()
+    of = RunFilter(agent=agent, kind=AGENT)
+    summaries = platform.runs.runs(Window(now - timedelta(days=days), now + timedelta(minutes=1)), of, limit=_MOST)
+    found = (recording_of(platform.runs, one.run) for one in reversed(summaries))
+    return tuple(portable(one) for one in found if _is_of(one, agent, now))
+
+
+def _is_of(recording: Recording, agent: str, now: datetime) -> bool:
+    """Whether a run is the agent's own, and not one in which it worked for another, and has ended."""
+    return first_of(recording).agent == agent and state_of(recording.steps, now) in (DONE, FAILED)
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"The recorded run {file} cannot be read: {error}",
+            expected="a file in UTF-8",
+            action="Keep it anew: `ops agent keep RUN`",
+        ) from error

@@ -1,0 +1,106 @@
+"""What waits for people: approvals that nobody has answered, those that expired so, and effects of which nobody knows.
+
+People are told of each once. What they are told names the command that answers it, and never what is secret.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from ops_pipelines.agentops.approval import EXPIRED, PENDING, Held
+from ops_pipelines.agentops.effects import UNKNOWN, Entry
+from ops_pipelines.core.clock import utc
+from ops_pipelines.core.fingerprint import short
+from ops_pipelines.core.verdict import Blocked, Passed, Verdict
+
+REMEMBERED = timedelta(days=7)
+"""How long an approval that expired unanswered is told of."""
+_LONGEST = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing of which people are told once. `waits` says that somebody can still do something about it."""
+
+    key: str
+    what: str
+    tool: str
+    run: str
+    arguments: str
+    reason: str
+    until: datetime | None
+    waits: bool
+
+    @property
+    def message(self) -> tuple[str, str]:
+        """The title and the text that people get."""
+        titles = {PENDING: f"{self.tool} waits for a yes", EXPIRED: f"{self.tool} was not approved in time"}
+        title = titles.get(self.what, f"Nobody knows whether {self.tool} was done")
+        return title, "\n".join(line for line in (self.reason, f"with {self.arguments}", *self._todo()) if line)
+
+    def to_row(self) -> dict[str, Any]:
+        """The notice as a row of plain values."""
+        plain = {name: getattr(self, name) for name in ("key", "what", "tool", "run", "arguments", "reason", "waits")}
+        return plain | {"until": utc(self.until).isoformat() if self.until else ""}
+
+    def _todo(self) -> Iterator[str]:
+        id = self.key.partition(":")[2]  # noqa: A001  (the field's word)
+        if self.what == PENDING and self.until:
+            yield f"until {utc(self.until):%Y-%m-%d %H:%M} UTC: ops agent approve {id}, or ops agent deny {id}"
+        elif self.what == EXPIRED:
+            yield f"The run {short(self.run)} is told so when it is resumed: ops agent resume {short(self.run)}"
+        else:
+            yield "Look whether it was done, and say so: ops agent effects"
+
+
+def notices_of(held: Iterable[Held], entries: Iterable[Entry], now: datetime) -> tuple[Notice, ...]:
+    """Everything that waits for people, and what expired lately, in the order in which it was asked."""
+    asked = [_of_request(one, one.state(now)) for one in held if _is_told(one, now)]
+    return (*asked, *(_of_effect(entry) for entry in entries if entry.state(now) == UNKNOWN))
+
+
+def judge_waiting(notices: Iterable[Notice]) -> Verdict:
+    """Passed where nothing waits for people; the reasons say what does."""
+    waiting = [one for one in notices if one.waits]
+    if not waiting:
+        return Passed({"waiting": 0})
+    return Blocked(tuple(one.message[0] for one in waiting), {"waiting": len(waiting)})
+
+
+def _is_told(one: Held, now: datetime) -> bool:
+    state = one.state(now)
+    expired_lately = utc(now) - utc(one.request.expires_at) < REMEMBERED
+    return state == PENDING or (state == EXPIRED and one.answer is None and expired_lately)
+
+
+def _of_request(one: Held, state: str) -> Notice:
+    asked = one.request
+    return Notice(
+        key=f"{state}:{asked.id}",
+        what=state,
+        tool=asked.tool,
+        run=asked.binding.run,
+        arguments=_cut(asked.binding.arguments),
+        reason=f"{asked.requester}: {asked.reason}",
+        until=asked.expires_at,
+        waits=state == PENDING,
+    )
+
+
+def _of_effect(entry: Entry) -> Notice:
+    intent, said = entry.intent, entry.outcome.result if entry.outcome else "its process ended before it could tell"
+    return Notice(
+        key=f"{UNKNOWN}:{intent.key}",
+        what=UNKNOWN,
+        tool=intent.tool,
+        run=intent.run,
+        arguments=_cut(intent.arguments),
+        reason=said,
+        until=None,
+        waits=True,
+    )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text):,} characters)"

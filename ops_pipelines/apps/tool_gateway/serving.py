@@ -1,0 +1,105 @@
+"""A gateway as a process: over standard input and output, or over HTTP on loopback."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from ops_pipelines.adapters.agents import writer_of
+from ops_pipelines.adapters.mcp_upstream import Upstream
+from ops_pipelines.adapters.platform import Platform
+from ops_pipelines.adapters.policy_files import policy_in
+from ops_pipelines.adapters.sqlite_runs import SQLiteRunLog
+from ops_pipelines.agentops.gate_parts import Parts
+from ops_pipelines.agentops.joined_runs import RunLogged
+from ops_pipelines.agentops.policy import Policy
+from ops_pipelines.apps.tool_gateway.config import GatewayConfig
+from ops_pipelines.apps.tool_gateway.gateway import Offered, gateway
+from ops_pipelines.apps.tool_gateway.sessions import Sessions, Terms
+from ops_pipelines.core.fingerprint import digest_json
+
+if TYPE_CHECKING:
+    from mcp.server import Server
+
+LOOPBACK = "127.0.0.1"
+
+
+async def serve(
+    config: GatewayConfig, platform: Platform, *, port: int | None = None, tell: Callable[[str], None]
+) -> None:
+    """Serve until the client goes, or the process is told to end; `tell` is told where, once it listens.
+
+    Errors as `gateway`, and ConfigError for a policy that cannot be used.
+    """
+    policy = policy_in(config.policy)
+    upstreams = [Upstream(server.name, server.address.client, server.offer) for server in config.servers]
+    async with gateway(
+        upstreams, partial(sessions_of, config, policy, platform), name=f"gate of {config.agent}"
+    ) as server:
+        await (_over_stdio(server) if port is None else _over_http(server, port, tell))
+
+
+def sessions_of(config: GatewayConfig, policy: Policy, platform: Platform, offered: Offered) -> Sessions:
+    """The gates of a configured gateway, whose stores are those of a home."""
+    parts = Parts(
+        registry=offered.registry,
+        functions=offered.functions,
+        policy=policy,
+        approvals=platform.approvals,
+        journal=platform.effects,
+        log=platform.decisions,
+        budgets=platform.budgets,
+        now=platform.clock.wall,
+        new_id=lambda: uuid4().hex,
+        prices=offered.prices,
+        limits=config.limits,
+    )
+    terms = Terms(
+        agent=config.agent,
+        release=release_of(config, policy, offered),
+        rule=config.loops,
+        run_usd=config.run_usd,
+        all_usd=config.all_usd,
+        tenant=config.tenant,
+        environment=config.environment,
+        operator_text=config.operator_text,
+        hears_user=config.hears_user,
+    )
+    return Sessions(parts, terms, _logged(platform))
+
+
+def release_of(config: GatewayConfig, policy: Policy, offered: Offered) -> str:
+    """The digest of what decides what goes through: another policy, tool or limit is another release of the gateway."""
+    prices = {name: str(usd) for name, usd in offered.prices.items()}
+    limits = [config.limits.tool_seconds, config.limits.result_bytes, config.limits.argument_bytes]
+    said = [config.agent, config.tenant, config.environment, config.operator_text, config.hears_user]
+    far = [_usd(config.run_usd), _usd(config.all_usd), config.loops.to_json(), limits, prices]
+    return digest_json({"said": said, "far": far, "tools": offered.registry.digest, "policy": policy.digest})
+
+
+def _usd(amount: Decimal) -> str:
+    return f"{amount:f}"
+
+
+def _logged(platform: Platform) -> RunLogged:
+    """The run log of a home. What only reads is kept so that it survives the process, and not a power cut."""
+    writer = writer_of(platform)
+    light = SQLiteRunLog(platform.project.home / "log" / "runs.db", durable=False)
+    return RunLogged(writer, platform.runs.steps, type(writer)(light.append, writer.redactor, writer.limit_bytes))
+
+
+async def _over_stdio(server: "Server[Any]") -> None:
+    from mcp.server.stdio import stdio_server
+
+    async with stdio_server() as (read, write):
+        await server.run(read, write, server.create_initialization_options())
+
+
+async def _over_http(server: "Server[Any]", port: int, tell: Callable[[str], None]) -> None:
+    import uvicorn
+
+    app = server.streamable_http_app(host=LOOPBACK)  # it answers requests for loopback's own names alone
+    listening = uvicorn.Server(uvicorn.Config(app, host=LOOPBACK, port=port, log_level="warning"))
+    tell(f"http://{LOOPBACK}:{port}/mcp")
+    await listening.serve()

@@ -1,0 +1,82 @@
+"""The sensor by which an alarm of the newest inbox wakes an agent."""
+
+import json
+import warnings
+from dataclasses import replace
+
+import dagster as dg
+import pyarrow as pa
+import pytest
+
+from ops_pipelines.adapters.platform import Platform
+from ops_pipelines.adapters.project import find_project
+from ops_pipelines.adapters.waking import run_of
+from ops_pipelines.agentops.alarms import Alarm
+from ops_pipelines.components.alarms import Alarms
+from ops_pipelines.core.lineage import Artefact, Origin
+from ops_pipelines.core.verdict import Passed
+from ops_pipelines.testing.refund_agent import refund_agent, released
+from ops_pipelines.testing.watched_system import WEEK, Watched
+
+YAML = 'name: alarms\nsystems: [flight_delay]\nweekly: {start: "2013-01-01"}\nwakes: refunds\n'
+
+
+@pytest.fixture
+def platform(tmp_path, monkeypatch):
+    (tmp_path / "pyproject.toml").write_text("[tool.ops]\n")
+    (tmp_path / "requirements.lock").write_text("nothing==1\n")
+    monkeypatch.chdir(tmp_path)
+    find_project.cache_clear()
+    yield Platform.embedded(find_project(tmp_path))
+    find_project.cache_clear()
+
+
+@pytest.fixture
+def alarm(platform):
+    (live,) = Watched(platform).releases("first")
+    released(platform, replace(refund_agent(), operates=("flight_delay",)))
+    return Alarm("flight_delay", "performance", live, WEEK, WEEK, 1, "blocked", ("log loss 0.7",))
+
+
+def inbox(platform, *alarms):
+    facts = {"alarms": [alarm.to_json() for alarm in alarms]}
+    made = Artefact("alarms", WEEK, "a" * 64, Passed(), {}, Origin("run", "c", "c", platform.clock.wall()), facts)
+    platform.lake.publish(pa.table({}), made)
+
+
+@pytest.fixture
+def definitions():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return Alarms.resolve_from_yaml(YAML).build_defs(None)
+
+
+def tick(definitions, platform):
+    sensor = next(one for one in definitions.sensors if one.name == "wake_refunds")
+    return sensor(dg.build_sensor_context(resources={"platform": platform}))
+
+
+def test_an_alarm_of_the_newest_inbox_asks_for_one_run(definitions, platform, alarm):
+    inbox(platform, alarm, replace(alarm, finding="feature_drift"))
+    (request,) = tick(definitions, platform).run_requests
+    (op,) = request.run_config["ops"].values()
+    assert request.run_key == alarm.key
+    assert Alarm.from_json(json.loads(op["config"]["alarm"])) == alarm
+
+
+def test_without_an_inbox_and_without_an_alarm_nothing_is_asked_for(definitions, platform, alarm):
+    assert tick(definitions, platform).run_requests == []
+    inbox(platform)
+    assert "0 open alarms" in tick(definitions, platform).skip_reason.skip_message
+
+
+def test_what_an_alarm_woke_is_not_woken_again_by_it(definitions, platform, alarm):
+    inbox(platform, alarm)
+    job = next(one for one in definitions.jobs if one.name == "wake_refunds")
+    (request,) = tick(definitions, platform).run_requests
+    with dg.DagsterInstance.ephemeral() as instance:
+        job.execute_in_process(
+            run_config=request.run_config, resources={"platform": platform}, instance=instance, raise_on_error=False
+        )
+    assert platform.runs.steps(run_of(alarm, agent="refunds"))
+    assert tick(definitions, platform).run_requests == []
