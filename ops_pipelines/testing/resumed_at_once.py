@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ops_pipelines.agentops.run_log import TOOL
-from ops_pipelines.core.errors import OpsError
+from ops_pipelines.core.errors import NotAllowed, OpsError
 from ops_pipelines.testing.killed_runs import DeskOnDisk
 from ops_pipelines.testing.open_agents import agent_at, answer_all, platform_in
 
@@ -37,7 +37,7 @@ def resumed(home: Path, threads: int, at: float) -> list[str]:
         try:
             came.append(agent.resume(RUN, anyway=True).state)
         except OpsError as error:
-            came.append(type(error).__name__)
+            came.append("refused" if isinstance(error, NotAllowed) else type(error).__name__)
 
     running = [threading.Thread(target=resume) for _ in range(threads)]
     for one in running:

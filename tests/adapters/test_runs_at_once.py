@@ -17,7 +17,7 @@ def test_of_fifty_who_resume_a_run_in_five_processes_one_does_and_the_others_wri
     done = subprocess.run(words, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert found["came"] == {"done": 1, "NotAllowed": 49}
+    assert found["came"] == {"done": 1, "refused": 49}
     assert (len(found["world"]), found["told"]) == (1, [{"status": "done", "result": "paid A17"}])
 
 

@@ -26,7 +26,7 @@ def clerk(tmp_path, monkeypatch, desk):
     return lambda program, **others: agent_at(platform, desk, program, **others)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("period", [1, 2, 3, 4])
 def test_a_run_that_goes_in_circles_with_changing_ids_is_stopped_within_three_periods(clerk, desk, period, seed):
     tickets = count(1000 * seed + 417)
