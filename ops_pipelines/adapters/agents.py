@@ -33,6 +33,7 @@ from ops_pipelines.agentops.conduct import (
     is_untrusted,
     state_of,
 )
+from ops_pipelines.agentops.foreign_steps import keep_foreign
 from ops_pipelines.agentops.fork import Edit, Forked, ForkSettings, effects_left, fork
 from ops_pipelines.agentops.freeze import Freeze
 from ops_pipelines.agentops.gate_parts import Parts, Run
@@ -302,6 +303,15 @@ def _policy_of(note: Mapping[str, Any], own: Policy) -> Policy:
             action="Fork the run once more",
         )
     return asking
+
+
+def foreign_writer_of(platform: Platform) -> Writer:
+    """What writes what others send: the same, and never in the place of a step of a run that is conducted here."""
+
+    def is_ours(release: str) -> bool:
+        return any(platform.release(system, release) for system in platform.releases.systems())
+
+    return replace(writer_of(platform), keep=keep_foreign(platform.runs, is_ours))
 
 
 def _through_the_tool_gate(kind: str, name: str, given: Any, act: Callable[[], Any]) -> Any:  # noqa: ARG001

@@ -14,10 +14,10 @@ from ops_pipelines.agentops.approval import PENDING, ApprovalStore
 from ops_pipelines.agentops.course import Course, Suspended
 from ops_pipelines.agentops.fork import Effects
 from ops_pipelines.agentops.memory import MemoryStore
-from ops_pipelines.agentops.notes import FAILURE, RESULT, RESUMED, UNTRUSTED, WAITS, notebook
+from ops_pipelines.agentops.notes import FAILURE, RESULT, RESUMED, UNTRUSTED, WAITS, notebook, notes_in
 from ops_pipelines.agentops.recording import Act, Answer, Asked, Live, NotKept, Pending, Scope, Tape, Writer
 from ops_pipelines.agentops.replay import Program, RecordedSteps, first_of, fork_note, played_in
-from ops_pipelines.agentops.run_log import DECISION, Recording, Step
+from ops_pipelines.agentops.run_log import Recording, Step
 from ops_pipelines.agentops.session import Session
 from ops_pipelines.agentops.tool_call import Waiting
 from ops_pipelines.agentops.tool_gate import Gate
@@ -204,16 +204,16 @@ class Going:
 def state_of(steps: Sequence[Step], now: datetime) -> str:
     """What has become of the run with some steps (at least one), at an instant of the wall clock."""
     notes = {RESULT: DONE, FAILURE: FAILED, WAITS: WAITING}
-    last = next((step for step in reversed(steps) if step.kind == DECISION and step.name in {*notes, RESUMED}), None)
-    if last is not None and last.name in notes:
-        return notes[last.name]
+    noted = notes_in(steps, *notes, RESUMED)
+    if noted and noted[-1].name in notes:
+        return notes[noted[-1].name]
     newest = max(step.ended for step in steps)
     return RUNNING if utc(now) - utc(newest) < PATIENCE else STOPPED
 
 
 def waits_of(recording: Recording) -> tuple[Mapping[str, Any], ...]:
     """What a run has noted of the calls for which it waited, the first first."""
-    notes = (step for step in recording.steps if step.kind == DECISION and step.name == WAITS)
+    notes = notes_in(recording.steps, WAITS)
     return tuple(dict(recording.value(step.inputs)) for step in notes)  # type: ignore[call-overload]
 
 
