@@ -137,7 +137,16 @@ class OpenAgent:
         gate, trusted = self.gate(new, self.platform.clock.wall(), policy=asking), not is_untrusted(recording)
         program = conductor.forked(new, gate, trusted=trusted)
         with self._alone(new):
-            return fork(recording, program, at=at, run=new, writer=conductor.writer, settings=settings, edit=edit)
+            return fork(
+                recording,
+                program,
+                at=at,
+                run=new,
+                writer=conductor.writer,
+                settings=settings,
+                edit=edit,
+                release=self.manifest.digest,
+            )
 
     def recording(self, run: str) -> Recording:
         """A run of this agent as it was kept; DataError where there is none."""

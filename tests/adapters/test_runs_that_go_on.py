@@ -1,5 +1,6 @@
 """Whole runs on the stores of a home that wait, are cut off, and go on: nothing is lost, nothing comes twice."""
 
+import asyncio
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -334,3 +335,83 @@ def test_a_model_that_was_asked_before_counts_in_the_breaker_when_the_run_goes_o
     run = cut_off(clerk, program, 2)
     ran = clerk.resume(run, anyway=True)
     assert (ran.state, "has made its 3 calls" in ran.error) == (FAILED, True)
+
+
+@pytest.mark.parametrize("swallows", [False, True])
+def test_a_run_that_is_interrupted_from_the_keyboard_goes_on_and_repeats_nothing(agent, desk, swallows):
+    def program(session):
+        session.tool("note", text="first")
+        try:
+            session.model("m", "ask", interrupted)
+        except BaseException:
+            if not swallows:
+                raise
+        return session.tool("note", text="second").to_json()["status"]
+
+    def interrupted():
+        if desk.done == ["first"] and not desk.looked:
+            desk.looked.append("interrupted")
+            raise KeyboardInterrupt
+        return "answer"
+
+    clerk, run = agent(program), "7" * 32
+    with pytest.raises(KeyboardInterrupt):
+        clerk.start(TASK, run=run)
+    assert desk.done == ["first"]
+    assert clerk.resume(run, anyway=True).result == "done"
+    assert desk.done == ["first", "second"]
+
+
+def test_a_program_that_awaits_waits_and_goes_on(agent, desk):
+    async def asks(session, number):
+        async def act():
+            await asyncio.sleep(0)
+            return f"answer {number}"
+
+        return await session.model_async("m", {"ask": number}, act)
+
+    async def acts(session):
+        answers = await asyncio.gather(*(asks(session, number) for number in range(3)))
+        paid = session.tool("pay", order="A17", amount_cents=1).to_json()["status"]
+        return [*answers, paid]
+
+    clerk = agent(lambda session: asyncio.run(acts(session)))
+    ran = clerk.start(TASK)
+    answer_all(clerk)
+    assert (ran.state, desk.done) == (WAITING, [])
+    assert clerk.resume(ran.run).result == ["answer 0", "answer 1", "answer 2", "done"]
+    assert clerk.replay(ran.run).identical
+
+
+def test_a_thread_that_outlives_its_run_does_nothing_any_more(agent, desk):
+    late, threads = threading.Event(), []
+
+    def program(session):
+        def later():
+            late.wait(20)
+            with suppress(NotAllowed):
+                session.tool("note", text="late")
+
+        threads.append(threading.Thread(target=later))
+        threads[0].start()
+        return "done"
+
+    ran = agent(program).start(TASK)
+    late.set()
+    threads[0].join()
+    assert (ran.state, desk.done) == (DONE, [])
+
+
+def test_a_tool_that_is_under_way_in_a_thread_is_waited_for(agent, desk, platform):
+    desk.hangs.clear()
+
+    def program(session):
+        threading.Thread(target=lambda: session.tool("note", text="slow")).start()
+        while not platform.effects.entries():
+            pass
+        threading.Timer(0.05, desk.hangs.set).start()
+        return session.tool("pay", order="A17", amount_cents=1).to_json()["status"]
+
+    ran = agent(program).start(TASK)
+    steps = platform.runs.steps(ran.run)
+    assert (ran.state, desk.done, steps[-1].name) == (WAITING, ["slow"], "waits")
