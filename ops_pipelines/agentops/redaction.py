@@ -75,7 +75,7 @@ They spare a step most of its searches, and change none of what is found.
 _DIGITS, _LETTER = re.compile(r"\d+"), re.compile(r"[A-Za-z]")
 _SHORTEST = 5
 """Letters of the shortest thing that any shape knows."""
-_PLAIN = re.compile(r"[A-Za-z_]{0,14}")
+_PLAIN = re.compile(r"[A-Za-z_]{0,18}|[A-Za-z_ ]{0,14}")
 """What no shape is made of; most names are, and to try all shapes on them takes longer than the rest of a step."""
 _MARK = re.compile(r"\[redacted [^\]\n]{1,80}\]")
 _WORDS = ("pass", "pwd", "secret", "key", "token", "auth", "cred", "://")
