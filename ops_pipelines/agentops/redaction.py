@@ -75,7 +75,8 @@ They spare a step most of its searches, and change none of what is found.
 _DIGITS, _LETTER = re.compile(r"\d+"), re.compile(r"[A-Za-z]")
 _SHORTEST = 5
 """Letters of the shortest thing that any shape knows."""
-_PLAIN = re.compile(r"[A-Za-z_]{0,14}")
+_SHORT = 18
+_PLAIN = re.compile(rf"[A-Za-z_]{{0,{_SHORT}}}|[A-Za-z_ ]{{0,14}}")
 """What no shape is made of; most names are, and to try all shapes on them takes longer than the rest of a step."""
 _MARK = re.compile(r"\[redacted [^\]\n]{1,80}\]")
 _WORDS = ("pass", "pwd", "secret", "key", "token", "auth", "cred", "://")
@@ -121,6 +122,8 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """The text with a mark for each thing that was taken out."""
+        if len(text) <= _SHORT and _says_nothing(text):
+            return text
         text = self._cut_out(text)
         return self._searched(text) if _is_worth_a_look(text) else text
 
@@ -155,7 +158,7 @@ class Redactor:
         return value if isinstance(value, str) and _MARK.fullmatch(value) else self._mark("value", repr(value))
 
     def _cut_out(self, text: str) -> str:
-        if len(text) < _SHORTEST or _PLAIN.fullmatch(text):
+        if len(text) < _SHORTEST:
             return text
         seen = _Seen(text)
         for kind, shape, letters, digits in _SHAPES:
@@ -195,6 +198,12 @@ def is_marked(value: Any) -> bool:
     if isinstance(value, dict):
         return any(map(is_marked, (*value, *value.values())))
     return isinstance(value, list | tuple) and any(map(is_marked, value))
+
+
+@lru_cache(maxsize=4096)
+def _says_nothing(text: str) -> bool:
+    """Whether there is nothing to look for in a short text, such as the names that come in every step."""
+    return bool(_PLAIN.fullmatch(text)) and not _is_worth_a_look(text)
 
 
 @lru_cache(maxsize=4096)
