@@ -7,6 +7,7 @@ from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.agentops.agent import read_agent
 from ops_pipelines.agentops.regression import Regressed, regress
 from ops_pipelines.agentops.run_log import Recording
+from ops_pipelines.agentops.run_named import gate_runs
 from ops_pipelines.core.release import find_release
 from ops_pipelines.mlops.training import import_function
 
@@ -21,7 +22,7 @@ def replayed_by_what_is_installed(platform: Platform, recording: Recording) -> R
     kept = read_agent(find_release(platform.releases, system, first.release).manifest, platform.objects.get)
     agent = equipped(platform, system, kept)
     program = import_function(agent.program, what="agent's program")
-    where = environment_of(platform, recording.run)
+    where = environment_of(platform, *gate_runs(recording))
     conductor = OpenAgent(platform, agent.manifest(system), agent, {}, program, where).conductor()
     with nothing_live():
         return regress(recording, conductor.replayed(recording), writer=writer_of(platform), release=conductor.release)
