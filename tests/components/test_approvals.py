@@ -25,9 +25,7 @@ def desk(tmp_path, monkeypatch) -> Iterator[Desk]:
     for name in ("OPS_HOME", "OPS_NOTIFY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
-    desk = Desk.at(tmp_path).later(FixedClock(NOON))
-    desk.walked()
-    yield desk
+    yield Desk.at(tmp_path).later(FixedClock(NOON)).released()
     find_project.cache_clear()
 
 
