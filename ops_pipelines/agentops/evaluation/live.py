@@ -15,11 +15,13 @@ from ops_pipelines.agentops.conduct import WAITING, Acting, Conductor
 from ops_pipelines.agentops.decision_log import DecisionLog
 from ops_pipelines.agentops.effects import EffectJournal
 from ops_pipelines.agentops.evaluation.judging import cannot_judge, judge_task
+from ops_pipelines.agentops.evaluation.recorded import redacted
 from ops_pipelines.agentops.evaluation.task import Task, TaskSet
 from ops_pipelines.agentops.evaluation.task_verdict import TaskVerdict
 from ops_pipelines.agentops.evaluation.world import World, let_person_answer
 from ops_pipelines.agentops.gate_parts import Parts, Run
 from ops_pipelines.agentops.recording import Writer
+from ops_pipelines.agentops.redaction import Redactor
 from ops_pipelines.agentops.run_log import Recording, RunLog, recording_of
 from ops_pipelines.agentops.spend import Purse
 from ops_pipelines.agentops.tool_gate import Gate
@@ -55,6 +57,7 @@ class Stage:
     stores: Callable[[], Stores]
     now: Callable[[], datetime]
     new_id: Callable[[], str]
+    redactor: Redactor = field(default_factory=lambda: Redactor(key=b"the world of a task holds no secret"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ def run_tasks(tasks: TaskSet, stage: Stage, *, repeats: int = 1) -> Iterator[Tas
     """Each task run as often as asked and judged, as it ends. A store that fails makes its run one that nobody can judge."""
     acts = {tool.name for tool in stage.agent.tools if tool.has_effect}
     for task in tasks.tasks:
+        marked = redacted(task, stage.redactor)
         for repeat in range(repeats):
             run = stage.new_id()
             try:
@@ -76,7 +80,7 @@ def run_tasks(tasks: TaskSet, stage: Stage, *, repeats: int = 1) -> Iterator[Tas
             except OpsError as error:
                 yield TaskRun(cannot_judge(task, error.wrong, run=run, repeat=repeat), Recording(run, (), {}))
             else:
-                yield TaskRun(judge_task(task, recording, acts=acts, repeat=repeat), recording)
+                yield TaskRun(judge_task(marked, recording, acts=acts, repeat=repeat), recording)
 
 
 def run_task(task: Task, stage: Stage, run: str) -> Recording:
@@ -129,6 +133,6 @@ def _conductor(stage: Stage, stores: Stores, clock: _Clock, world: World) -> Con
         program=stage.program,
         settings=agent.settings,
         gate_of=gate_of,
-        writer=Writer(stores.runs.append),
+        writer=Writer(stores.runs.append, stage.redactor),
         now=clock,
     )
