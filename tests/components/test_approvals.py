@@ -82,6 +82,14 @@ def test_an_effect_of_which_nobody_knows_waits_for_a_person(desk, capsys):
     assert "Nobody knows whether note was done" in capsys.readouterr().out
 
 
+def test_people_are_told_of_no_secret(desk, capsys):
+    intent = Intent("k", "note", '{"password":"hunter2"}', "r1", "r")
+    desk.platform.effects.start(intent, at=NOON - timedelta(hours=1), until=NOON)
+    rows = told(desk).table.to_pylist()
+    assert "hunter2" not in capsys.readouterr().out
+    assert "[redacted value" in rows[0]["arguments"]
+
+
 def test_whoever_could_not_be_told_is_told_again(desk, capsys):
     desk.ran(granted=None)
     lost = told(desk, Notifier(("nowhere://",)))
