@@ -6,6 +6,7 @@ MLflow's are loaded by its store directly, a hundred at once. Its search by the 
 square of the traces, until somebody has SQLite analyse the database, which MLflow does not: here it is done for it.
 """
 
+import asyncio
 import sqlite3
 import tempfile
 import uuid
@@ -214,11 +215,12 @@ def _ingest(folder: Path, experiment: str, sent: int) -> dict[str, float]:
 
     log, received = SQLiteRunLog(folder / "runs.db"), SQLiteRunLog(folder / "received.db")
     as_protobuf = {"content-type": "application/x-protobuf"}
-    with _client(_our_app(received)) as ours, _client(_mlflow_app()) as mlflow:
+    ours, mlflow, for_mlflow = _our_app(received), _mlflow_app(), {**as_protobuf, "x-mlflow-experiment-id": experiment}
+    with asyncio.Runner() as runner:
         doors = {
             "log": lambda number, _: log.append(_trace(number)),
-            "ours": lambda _, body: _post(ours, body, as_protobuf),
-            "mlflow": lambda _, body: _post(mlflow, body, {**as_protobuf, "x-mlflow-experiment-id": experiment}),
+            "ours": lambda _, body: runner.run(_post(ours, body, as_protobuf)),
+            "mlflow": lambda _, body: runner.run(_post(mlflow, body, for_mlflow)),
         }
         seconds: dict[str, list[float]] = {name: [] for name in doors}
         for number in range(sent):
@@ -246,15 +248,20 @@ def _mlflow_app() -> Any:
     return app
 
 
-def _client(app: Any) -> Any:
-    from starlette.testclient import TestClient
+async def _post(app: Any, body: bytes, headers: dict[str, str]) -> None:
+    """Has an application answer a request, as a server would once it had read it."""
+    told: list[Any] = []
+    named = [(name.encode(), value.encode()) for name, value in {"host": "127.0.0.1", **headers}.items()]
+    scope = {"type": "http", "method": "POST", "path": "/v1/traces", "headers": named, "query_string": b""}
 
-    return TestClient(app, base_url="http://127.0.0.1")
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
 
+    async def send(message: Any) -> None:
+        told.append(message)
 
-def _post(client: Any, body: bytes, headers: dict[str, str]) -> None:
-    answer = client.post("/v1/traces", content=body, headers=headers)
-    assert answer.status_code == 200, answer.text
+    await app(scope, receive, send)
+    assert told[0]["status"] == 200, told
 
 
 def _body(number: int) -> bytes:

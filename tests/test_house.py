@@ -13,8 +13,11 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 LOCATIONS = sorted(file.stem for file in (ROOT / "ops_pipelines" / "locations").glob("[!_]*.py"))
-LIBRARIES = ("mlflow", "feast", "evidently", "lightgbm", "sklearn", "lancedb", "bm25s")
-VENDORS = ("dagster", *LIBRARIES, "openai", "genai_prices", "detect_secrets", "sqlite3", "typer")
+LIBRARIES = (
+    *("mlflow", "feast", "evidently", "lightgbm", "sklearn", "lancedb", "bm25s"),
+    *("openai", "fastmcp", "pydantic_ai", "opentelemetry"),
+)
+VENDORS = ("dagster", *LIBRARIES, "genai_prices", "detect_secrets", "sqlite3", "typer")
 LOADED = "import sys; print([name for name in {names} if name in sys.modules])"
 INDEXES = ("pypi", "index-url", "find-links")
 UNFINISHED = ("TO" + "DO", "FIX" + "ME")

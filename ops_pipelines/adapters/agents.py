@@ -40,7 +40,7 @@ from ops_pipelines.agentops.gated import tools_of
 from ops_pipelines.agentops.policy import Policy
 from ops_pipelines.agentops.recording import Writer
 from ops_pipelines.agentops.redaction import Redactor
-from ops_pipelines.agentops.replay import Replayed, fork_note, replay
+from ops_pipelines.agentops.replay import Replayed, first_of, fork_note, replay
 from ops_pipelines.agentops.run_log import EFFECTS, TOOL, Recording, Step, recording_of
 from ops_pipelines.agentops.spend import Purse
 from ops_pipelines.agentops.stepping import stepped
@@ -179,7 +179,14 @@ class OpenAgent:
         return run_held(self.platform.project.home, run)
 
     def _check_may_go_on(self, recording: Recording, *, anyway: bool) -> None:
-        state = state_of(recording.steps, self.platform.clock.wall())
+        release, state = first_of(recording).release, state_of(recording.steps, self.platform.clock.wall())
+        if release != self.manifest.digest:
+            raise NotAllowed(
+                f"The run {recording.run} was made by release {short(release)}, and this is {short(self.manifest.digest)}",
+                expected="the release that made it",
+                action="Open that release, or fork the run to go on with another",
+                run=recording.run,
+            )
         if state in (WAITING, STOPPED) or (anyway and state == RUNNING):
             return
         is_running = state == RUNNING

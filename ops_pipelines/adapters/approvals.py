@@ -16,6 +16,7 @@ from ops_pipelines.core.verdict import Passed, Verdict, reasons_of
 
 APPROVES, DENIES, TOO_LATE = "approves a call", "denies a call", "answer did not count"
 """What the audit log says of it."""
+LEAST_DIGITS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +48,18 @@ class Answered:
 
 
 def approval_named(platform: Platform, digits: str) -> Held:
-    """The one request whose id begins so; ConfigError for none, with the nearest that waits, and for several."""
+    """The one request whose id begins so; ConfigError for none, with the nearest, for several, and for few digits.
+
+    A yes is not given by a slip of the hand: it takes four digits.
+    """
     held = platform.approvals.held()
-    found = [one for one in held if digits and one.request.id.startswith(digits)]
+    found = [one for one in held if len(digits) >= LEAST_DIGITS and one.request.id.startswith(digits)]
     exact = [one for one in found if one.request.id == digits]
     if len(exact or found) == 1:
         return (exact or found)[0]
     raise ConfigError(
         f"{'No' if not found else 'More than one'} approval begins with {digits!r}",
-        expected="the first digits of exactly one approval",
+        expected=f"the first digits of exactly one approval, at least {LEAST_DIGITS}",
         action=f"{near_miss(digits, [one.request.id for one in held[-20:]])} `ops agent approvals` lists them",
         approval=digits,
     )

@@ -2,7 +2,8 @@
 
 import importlib.util
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from ops_pipelines.adapters.declared import Declared
 from ops_pipelines.adapters.feature_files import read_feature_files
 from ops_pipelines.adapters.flavours import path_of
 from ops_pipelines.adapters.platform import Platform
+from ops_pipelines.adapters.project import Project
+from ops_pipelines.agentops.agent import Agent, is_agent, read_agent
+from ops_pipelines.agentops.impact import COMPONENT, edges_of_agent, edges_of_declared_agent
 from ops_pipelines.core.errors import ArtefactError, ConfigError
 from ops_pipelines.core.lineage import Artefact
 from ops_pipelines.core.pointer import PRODUCTION, live_release
@@ -33,7 +37,10 @@ from ops_pipelines.mlops.impact import (
 )
 from ops_pipelines.mlops.provenance import RELEASE
 
-FORMS = "an asset, ASSET@PARTITION, a file, a feature, a feature view, a system, or the first digits of a release"
+FORMS = (
+    "an asset, ASSET@PARTITION, a file, a feature, a feature view, a system, an agent's tool, or the first digits of a "
+    "release"
+)
 _LOADED = {"Dataset": "loader", "Model": "train"}
 _ROOMS = ("ops_pipelines.core", "ops_pipelines.mlops")
 
@@ -62,13 +69,17 @@ def edges_of(
     platform: Platform, declared: Declared, records: list[Artefact], *, environments: tuple[str, ...]
 ) -> Iterator[Edge]:
     """Everything that is known: records in the lake, live releases, applied features, YAML, and files."""
-    systems = (*platform.releases.systems(), *declared.kinds.get("Model", {}), *declared.kinds.get("Release", {}))
+    named = (declared.kinds.get(kind, {}) for kind in ("Model", "Release", COMPONENT))
+    systems = (*platform.releases.systems(), *chain.from_iterable(named))
     yield from edges_of_records(records, systems)
-    yield from edges_of_live([live for environment in environments for live in _live(platform, environment)])
+    live = [one for environment in environments for one in _live(platform, environment)]
+    yield from edges_of_live(live)
+    yield from chain.from_iterable(edges_of_agent(one.thing, agent) for one in live if (agent := _agent(platform, one)))
     yield from chain.from_iterable(_edges_of_applied(made) for made in records)
     for kind, named in declared.kinds.items():
         for name, attributes in named.items():
-            yield from edges_of_declared(kind, name, attributes)
+            make = edges_of_declared_agent if kind == COMPONENT else partial(edges_of_declared, kind)
+            yield from make(name, attributes)
     yield from _edges_of_files(platform, declared)
 
 
@@ -108,8 +119,11 @@ def _edges_of_files(platform: Platform, declared: Declared) -> Iterator[Edge]:
     """Which files make what: those of a component's folder and beside its function, the feature repo's, and our rooms."""
     root = platform.project.root
     for (kind, name), folder in declared.folders.items():
-        thing, attributes = thing_declared(kind, name), declared.kinds[kind][name]
+        acts = kind == COMPONENT
+        thing = (SYSTEM, name) if acts else thing_declared(kind, name)
+        attributes = declared.kinds[kind][name]
         files = [*_sources(folder), *_beside(attributes.get(_LOADED.get(kind, "")))]
+        files += _agent_files(platform.project, name, attributes) if acts else []
         if kind == "Model":
             files += [platform.project.lock, *_platform_files(str(attributes.get("flavour")))]
         yield from ((_file(file, root), thing) for file in files)
@@ -118,6 +132,24 @@ def _edges_of_files(platform: Platform, declared: Declared) -> Iterator[Edge]:
         yield from ((here, (VIEW, view)) for view in found.views)
         yield from ((here, (SERVICE, service)) for service in found.services)
         yield from ((_file(other, root), here) for other in found.imports)
+
+
+def _agent(platform: Platform, live: Live) -> Agent | None:
+    """The agent that a live release is; None for what is none, or whose parts are lost: `ops why` says so."""
+    if not is_agent(live.release.manifest):
+        return None
+    try:
+        return read_agent(live.release.manifest, platform.objects.get)
+    except (ArtefactError, ConfigError):
+        return None
+
+
+def _agent_files(project: Project, name: str, attributes: Mapping[str, Any]) -> list[Path]:
+    """The files of its program, of its tools and of its policy."""
+    policy = attributes.get("policy")
+    folder = project.root / str(policy) if policy else project.evals / "agents" / name / "policy"
+    code = (_beside(attributes.get(part)) for part in ("program", "toolset"))
+    return [*chain.from_iterable(code), *sorted(file for file in folder.glob("*") if file.is_file())]
 
 
 def _sources(folder: Path) -> list[Path]:

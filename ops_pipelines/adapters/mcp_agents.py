@@ -7,11 +7,10 @@ own policy; who stands in it is what the sender says, and a server that stranger
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from re import fullmatch
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from ops_pipelines.adapters.mcp_trace import meta_of, trace_of
+from ops_pipelines.adapters.mcp_trace import ANSWERED_BY, LINE, TENANT, TOOLS, answered_by, line_of, meta_of, trace_of
 from ops_pipelines.agentops.handoff import DelegationPolicy, Handoff, judge_handoff
 from ops_pipelines.agentops.joined_runs import JoinedRuns
 from ops_pipelines.agentops.recording import Outcome, Scope
@@ -22,7 +21,6 @@ from ops_pipelines.core.verdict import Passed, reasons_of
 if TYPE_CHECKING:
     from fastmcp import Client, FastMCP
 
-LINE, TOOLS, TENANT, ANSWERED_BY = "ops/line", "ops/tools", "ops/tenant", "ops/step"
 ANSWER = "answer"
 """The name of the step by which an agent gives its answer."""
 
@@ -80,9 +78,7 @@ async def ask_agent(
         found = await client.call_tool(
             handoff.receiver, {"task": handoff.task, "message": message}, meta={**meta_of(scope), **line}
         )
-        step = str((found.meta or {}).get(ANSWERED_BY, ""))
-        links = (step,) if fullmatch("[0-9a-f]{16}", step) else ()
-        return Outcome((found.structured_content or {}).get(ANSWER), links=links)
+        return Outcome((found.structured_content or {}).get(ANSWER), links=answered_by(found.meta))
 
     return await scope.call_async(MESSAGE, handoff.receiver, {"task": handoff.task, "message": message}, act)
 
@@ -99,6 +95,6 @@ def check_handoff(policy: DelegationPolicy, handoff: Handoff) -> None:
 
 
 def _handed(meta: Mapping[str, Any], receiver: str, task: str, tenant: str) -> Handoff:
-    line, tools = ([str(one) for one in meta.get(key, ()) if isinstance(one, str)] for key in (LINE, TOOLS))
-    given = frozenset(tools)
-    return Handoff(tuple(line), receiver, task, given, given, str(meta.get(TENANT, "")), tenant)
+    tools = meta.get(TOOLS)
+    given = frozenset(one for one in tools if isinstance(one, str)) if isinstance(tools, list) else frozenset()
+    return Handoff(line_of(meta), receiver, task, given, given, str(meta.get(TENANT, "")), tenant)

@@ -10,13 +10,21 @@ from typing import Any
 
 from ops_pipelines.core.fingerprint import canonical_json
 
-CONTENT, STRUCTURED = "content", "structuredContent"
+CONTENT, STRUCTURED, META = "content", "structuredContent", "_meta"
+_KEYS = {CONTENT, STRUCTURED, META}
 _WRAPPED = {"result"}
 """How a result that is no object is wrapped into one."""
 
 
-def kept_once(content: Sequence[Mapping[str, Any]], structured: Any) -> dict[str, Any]:
+def kept_once(
+    content: Sequence[Mapping[str, Any]], structured: Any, meta: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """A result as plain JSON; without its text where that only repeats what is structured."""
+    whole = _kept_once(content, structured)
+    return {**whole, META: dict(meta)} if meta else whole
+
+
+def _kept_once(content: Sequence[Mapping[str, Any]], structured: Any) -> dict[str, Any]:
     if structured is None:
         return {CONTENT: list(content)}
     if len(content) == 1 and content[0].keys() == {"type", "text"} and _repeats(content[0]["text"], structured):
@@ -26,7 +34,7 @@ def kept_once(content: Sequence[Mapping[str, Any]], structured: Any) -> dict[str
 
 def is_result(value: Any) -> bool:
     """Whether a value is what `kept_once` makes."""
-    return isinstance(value, Mapping) and bool(value) and value.keys() <= {CONTENT, STRUCTURED}
+    return isinstance(value, Mapping) and bool(value.keys() & {CONTENT, STRUCTURED}) and value.keys() <= _KEYS
 
 
 def told_twice(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,7 +44,7 @@ def told_twice(result: Mapping[str, Any]) -> dict[str, Any]:
     structured = result[STRUCTURED]
     inner = structured["result"] if structured.keys() == _WRAPPED else structured
     text = inner if isinstance(inner, str) else canonical_json(inner).decode()
-    return {CONTENT: [{"type": "text", "text": text}], STRUCTURED: structured}
+    return {**result, CONTENT: [{"type": "text", "text": text}]}
 
 
 def _repeats(text: str, structured: Any) -> bool:

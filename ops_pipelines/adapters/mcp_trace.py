@@ -2,8 +2,11 @@
 
 The line is sent under the standard's own name and under ours, and ours is read first: where OpenTelemetry is switched on
 in the client's process it puts the span of its own under the standard's name, which no run log knows.
+
+Among agents of ours more goes along: who waits for the task, and on the way back the step that answered.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +14,11 @@ from ops_pipelines.agentops.recording import Scope
 from ops_pipelines.agentops.trace_context import TraceContext, format_traceparent, parse_traceparent
 
 TRACEPARENT, OURS = "traceparent", "ops/traceparent"
+LINE, TOOLS, TENANT = "ops/line", "ops/tools", "ops/tenant"
+"""In the `_meta` of a request: the agents that wait for the task, what the receiver may use for it, and for whom it is."""
+ANSWERED_BY = "ops/step"
+"""In the `_meta` of a result: the step by which an agent gave it."""
+_STEP = re.compile(r"[0-9a-f]{16}")
 
 
 def meta_of(scope: Scope) -> dict[str, str]:
@@ -32,3 +40,15 @@ def trace_of(meta: Mapping[str, Any] | None, headers: Mapping[str, str] | None =
         if found is not None:
             return found
     return None
+
+
+def answered_by(meta: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """The step that a result's `_meta` names, for the links of the step that asked; empty where it names none."""
+    step = (meta or {}).get(ANSWERED_BY)
+    return (step,) if isinstance(step, str) and _STEP.fullmatch(step) else ()
+
+
+def line_of(meta: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """The agents that wait for a task, as whoever asks says."""
+    said = (meta or {}).get(LINE)
+    return tuple(one for one in said if isinstance(one, str)) if isinstance(said, list) else ()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ops_pipelines.adapters.mcp_results import kept_once
 from ops_pipelines.adapters.mcp_tools import REFUSED, UNKNOWN_TOOL, Declared, Listed, tool_listed, tools_listed
+from ops_pipelines.adapters.mcp_trace import ANSWERED_BY, LINE, TENANT, TOOLS, answered_by
 from ops_pipelines.agentops.tool_call import EffectNotDone
 from ops_pipelines.agentops.tool_registry import Tool
 from ops_pipelines.core.errors import ConfigError, DataError
@@ -32,13 +33,15 @@ class ToolFailed(Exception):
 class Offer:
     """What is offered of a server: the declarations by the server's own names, and what becomes of other tools.
 
-    `relist_seconds` is how old a list may be when a tool is called.
+    `relist_seconds` is how old a list may be when a tool is called. `agents` says that the tools are agents of ours, who
+    are told which others wait for the task; a stranger is told the trace alone.
     """
 
     declared: Mapping[str, Declared]
     undeclared: str = REFUSED
     prefix: str = ""
     relist_seconds: float = 30.0
+    agents: bool = False
 
 
 @dataclass(slots=True)
@@ -93,8 +96,9 @@ class Upstream:
         """
         name = tool.removeprefix(self.offer.prefix)
         client = await self._good_for(tool)
+        told = {key: value for key, value in meta.items() if self.offer.agents or key not in (LINE, TOOLS, TENANT)}
         try:
-            found = await client.session.call_tool(name, dict(arguments), meta=dict(meta) or None)
+            found = await client.session.call_tool(name, dict(arguments), meta=told or None)
         except BaseException:
             self._listed_at = None  # look again before the next call, and connect again where that fails
             raise
@@ -102,7 +106,8 @@ class Upstream:
         if found.is_error:
             clean = self.offer.declared.get(name, UNKNOWN_TOOL).clean_errors
             raise (EffectNotDone if clean else ToolFailed)(_said(plain))
-        return kept_once(plain["content"], plain.get("structuredContent"))
+        step = {ANSWERED_BY: plain["_meta"][ANSWERED_BY]} if answered_by(plain.get("_meta")) else {}
+        return kept_once(plain["content"], plain.get("structuredContent"), step)
 
     async def _good_for(self, tool: str) -> "Client[Any]":
         """The open client, where the tool is listed as it was; EffectNotDone otherwise."""

@@ -7,7 +7,8 @@ what came out of that as its output, and the real end beside it, so that reading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ops_pipelines.agentops.otlp import (
+from ops_pipelines.agentops.otlp_export import attribute, export_spans, nano
+from ops_pipelines.agentops.otlp_names import (
     MLFLOW_COST,
     MLFLOW_INPUTS,
     MLFLOW_OUTPUTS,
@@ -16,7 +17,6 @@ from ops_pipelines.agentops.otlp import (
     MLFLOW_TYPE,
     OPS_ENDED,
 )
-from ops_pipelines.agentops.otlp_export import attribute, export_spans, nano
 from ops_pipelines.agentops.run_log import AGENT, MEMORY_READ, MEMORY_WRITE, MODEL, TOOL, Entry, RunLog, Step
 
 _TYPES = {AGENT: "AGENT", MODEL: "CHAT_MODEL", TOOL: "TOOL", MEMORY_READ: "RETRIEVER", MEMORY_WRITE: "MEMORY"}

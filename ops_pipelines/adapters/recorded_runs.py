@@ -4,20 +4,25 @@ evals/agents/<agent>/runs/*.json
 """
 
 import json
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from ops_pipelines.adapters.agents import recording_in
 from ops_pipelines.adapters.files import written_aside
+from ops_pipelines.adapters.nothing_live import nothing_live
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.project import Project
 from ops_pipelines.adapters.secret_scan import find_secrets
-from ops_pipelines.agentops.conduct import DONE, FAILED, state_of
+from ops_pipelines.agentops.conduct import DONE, FAILED, Acting, Conductor, state_of
 from ops_pipelines.agentops.recorded_run import portable, read_recording, recording_to_json
 from ops_pipelines.agentops.recording import Writer
 from ops_pipelines.agentops.redaction import Redactor
+from ops_pipelines.agentops.regression import Regressed, regress
 from ops_pipelines.agentops.replay import first_of
 from ops_pipelines.agentops.run_log import AGENT, Recording, RunFilter, Tally, recording_of
+from ops_pipelines.agentops.tool_gate import Gate
 from ops_pipelines.core.clock import Window
 from ops_pipelines.core.errors import DataError, NotAllowed
 
@@ -69,6 +74,19 @@ def recorded_lately(platform: Platform, agent: str, days: int) -> tuple[Recordin
     summaries = platform.runs.runs(Window(now - timedelta(days=days), now + timedelta(minutes=1)), of, limit=_MOST)
     found = (recording_of(platform.runs, one.run) for one in reversed(summaries))
     return tuple(portable(one) for one in found if _is_of(one, agent, now))
+
+
+def replayed_by(
+    agent: str, program: Acting, settings: Mapping[str, Any], recordings: Iterable[Recording], *, release: str = ""
+) -> list[Regressed]:
+    """Each recorded run beside its replay with a program and its settings, with sockets and processes refused."""
+    conductor = Conductor(agent, release, program, settings, _no_gate, PORTABLE, lambda: datetime.now(UTC))
+    with nothing_live():
+        return [regress(one, conductor.replayed(), writer=PORTABLE, release=release) for one in recordings]
+
+
+def _no_gate(run: str, began: datetime) -> Gate:  # noqa: ARG001  (the shape)
+    raise NotAllowed("A replay has no gate", expected="a program that is only replayed", action="Start a run for that")
 
 
 def _is_of(recording: Recording, agent: str, now: datetime) -> bool:

@@ -8,13 +8,15 @@ wall clock.
 from collections.abc import Iterator
 from datetime import datetime
 
+from ops_pipelines.adapters.agent_logs import AGENT_RUNS
 from ops_pipelines.adapters.compacted import compacted_ids
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.agentops.conduct import RUNNING, WAITING, state_of
+from ops_pipelines.agentops.run_tables import ID, STEPS
 from ops_pipelines.core.clock import window_of_day
 
-STEPS_OF_DAYS, ROW = "agent_runs/steps", "row"
-"""The asset of the days of all agents, and its column of `run/step`."""
+STEPS_OF_DAYS = f"{AGENT_RUNS}/{STEPS}"
+"""The asset of the days of all agents; its rows are named `run/step`."""
 _MOST = 1_000_000
 
 
@@ -28,7 +30,7 @@ def compacted_days(platform: Platform) -> Iterator[tuple[str, datetime]]:
 def forgettable(platform: Platform, day: str) -> set[str]:
     """The runs of a day in the log; none where the lake lacks a step of one, refused the day, or one has not ended."""
     runs = [one.run for one in platform.runs.runs(window_of_day(day), limit=_MOST)]
-    kept = compacted_ids(platform.lake, STEPS_OF_DAYS, day, column=ROW) if runs else set()
+    kept = compacted_ids(platform.lake, STEPS_OF_DAYS, day, column=ID) if runs else set()
     return set(runs) if all(_is_kept(platform, run, kept) for run in runs) else set()
 
 

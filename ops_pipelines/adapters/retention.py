@@ -18,6 +18,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
+from ops_pipelines.adapters.agent_logs import AGENT_RUNS
 from ops_pipelines.adapters.compacted import compacted_ids
 from ops_pipelines.adapters.corpora import Corpora
 from ops_pipelines.adapters.corpus_snapshots import CONTENT, OBJECT, stored_snapshots
@@ -252,7 +253,7 @@ def _written(file: Path) -> datetime:
 def _end_of_day(platform: Platform, made: Artefact) -> datetime | None:
     """The end of the day that a partition of a daily log is named after, as the platform's clock tells ages."""
     folder, _, part = made.key.rpartition("/")
-    if folder != STEPS_OF_DAYS.partition("/")[0] and part not in daily_logs(platform):
+    if folder != AGENT_RUNS and part not in daily_logs(platform):
         return None
     return window_of_day(made.partition).end + _replayed(platform)
 

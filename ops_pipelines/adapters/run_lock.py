@@ -14,9 +14,13 @@ from ops_pipelines.core.errors import NotAllowed
 from ops_pipelines.core.fingerprint import digest_bytes
 
 
+class AlreadyRunning(NotAllowed):
+    """A process that is alive conducts the run."""
+
+
 @contextmanager
 def run_held(home: Path, run: str) -> Iterator[None]:
-    """Holds a run; NotAllowed where a process that is alive, or another thread, has it."""
+    """Holds a run; AlreadyRunning where a process that is alive, or another thread, has it."""
     file = home / "running" / digest_bytes(run.encode())[:32]
     file.parent.mkdir(parents=True, exist_ok=True)
     opened = _taken(file, run)
@@ -37,7 +41,7 @@ def _taken(file: Path, run: str) -> int:
                 return opened
         except BlockingIOError as error:
             os.close(opened)
-            raise NotAllowed(
+            raise AlreadyRunning(
                 f"The run {run} is running: a process that is alive has it",
                 expected="a run that waits, or whose process is gone",
                 action="Wait for it, or end its process",

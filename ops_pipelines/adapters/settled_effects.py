@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ops_pipelines.adapters.agent_place import environment_of, system_of
+from ops_pipelines.adapters.approvals import LEAST_DIGITS
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.agentops.effects import DONE, NOT_DONE, STARTED, Entry, Outcome, judge_outcome
 from ops_pipelines.core.errors import ConfigError, near_miss
@@ -45,13 +46,14 @@ class Settled:
 def effect_named(platform: Platform, key: str) -> Entry:
     """The one effect whose key, or whose digits, begin so; ConfigError for none, with the nearest, and for several."""
     entries = platform.effects.entries()
-    found = [one for one in entries if key and (one.intent.key.startswith(key) or one.intent.digits.startswith(key))]
+    names = [(one, (one.intent.key, one.intent.digits)) for one in entries if len(key) >= LEAST_DIGITS]
+    found = [one for one, known in names if any(name.startswith(key) for name in known)]
     exact = [one for one in found if one.intent.key == key]
     if len(exact or found) == 1:
         return (exact or found)[0]
     raise ConfigError(
         f"{'No' if not found else 'More than one'} effect begins with {key!r}",
-        expected="the first digits of one effect, or enough of its key",
+        expected=f"the first digits of one effect, at least {LEAST_DIGITS}, or enough of its key",
         action=f"{near_miss(key, [one.intent.key for one in entries[-20:]])} `ops agent effects` lists them",
         key=key,
     )

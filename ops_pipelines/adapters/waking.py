@@ -7,8 +7,10 @@ from typing import Any
 
 from ops_pipelines.adapters.agents import OpenAgent, live_agent
 from ops_pipelines.adapters.platform import Platform
+from ops_pipelines.adapters.run_lock import AlreadyRunning
 from ops_pipelines.agentops.alarms import Alarm
-from ops_pipelines.agentops.conduct import FAILURE, RESULT, Ran, state_of, waits_of
+from ops_pipelines.agentops.conduct import RUNNING, Ran, state_of, waits_of
+from ops_pipelines.agentops.notes import FAILURE, RESULT
 from ops_pipelines.agentops.run_log import DECISION, recording_of
 from ops_pipelines.core.errors import DataError
 from ops_pipelines.core.fingerprint import digest_json
@@ -37,8 +39,9 @@ def wake(platform: Platform, alarm: Alarm, *, agent: str, environment: str = PRO
         return known
     try:
         return found.start({"alarm": as_task(alarm)}, run=run)
+    except AlreadyRunning:  # of two who wake it at once the second finds that the run has begun, or is about to
+        return _known(found, run) or Ran(run, RUNNING)
     except DataError:
-        # Of two who wake it at once the second finds that the run has begun.
         if known := _known(found, run):
             return known
         raise

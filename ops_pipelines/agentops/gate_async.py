@@ -10,8 +10,8 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, TypeVar
 
+from ops_pipelines.agentops.call_under_way import Begun
 from ops_pipelines.agentops.current_call import on_behalf_of
-from ops_pipelines.agentops.gate_call import Begun
 from ops_pipelines.agentops.gate_parts import Parts
 from ops_pipelines.agentops.tool_call import Answer
 from ops_pipelines.agentops.tool_gate import Gate
@@ -42,12 +42,21 @@ def has_effect(parts: Parts, tool: str) -> bool:
 
 async def _ran(begun: Begun, seconds: float, most_bytes: int) -> Ran:
     """What the tool came to. One that has not answered has as long again, for its late answer, and is then cancelled."""
-    task = asyncio.ensure_future(_work(begun))
-    await asyncio.wait({task}, timeout=seconds)
+    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(_work(begun))
+    over = loop.create_future()
+    task.add_done_callback(lambda _: _settle(over, None, None))
+    given_up = loop.call_later(seconds, _settle, over, None, None)
+    try:
+        await over
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
+    finally:
+        given_up.cancel()
     if task.done():
         return came_to(task.result, most_bytes)
     task.add_done_callback(lambda done: hand_over(lambda: begun.late(came_to(done.result, most_bytes))))
-    task.get_loop().call_later(seconds, task.cancel)
+    loop.call_later(seconds, task.cancel)
     return Ran(in_time=False)
 
 
@@ -85,7 +94,7 @@ async def to_its_end(work: Coroutine[Any, Any, _T]) -> _T:
 
 
 def _settle(done: "asyncio.Future[Any]", found: Any, error: BaseException | None) -> None:
-    if done.cancelled():  # whoever asked has gone
+    if done.done():  # whoever asked has gone
         return
     if error is None:
         done.set_result(found)

@@ -1,4 +1,4 @@
-"""Spans of OpenTelemetry, in OTLP's JSON form, as steps of runs: the one place that knows the conventions' names.
+"""Spans of OpenTelemetry, in OTLP's JSON form, as steps of runs.
 
 The GenAI conventions are still in development, so older names and those of OpenInference are read, too. A span that no
 convention explains is work of an agent. What comes from the network is anybody's: each span is taken or named as rejected,
@@ -13,57 +13,36 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from ops_pipelines.agentops.otlp_names import (
+    INPUTS,
+    KINDS_BY_WORD,
+    NAMES,
+    OPERATIONS,
+    OPS_DECISION,
+    OPS_ENDED,
+    OPS_KIND,
+    OPS_NAME,
+    OPS_NANOS,
+    OPS_OCCURRENCE,
+    OPS_RELEASE,
+    OPS_VERSION,
+    OUR_INPUTS,
+    OUR_OUTPUTS,
+    OURS,
+    OUTPUTS,
+    REPEATED,
+    REPEATED_OF_OURS,
+    STATUS_ERROR,
+    TOKENS,
+    TOTAL_TOKENS,
+)
 from ops_pipelines.agentops.payload import Payload, plain
 from ops_pipelines.agentops.recording import Writer
-from ops_pipelines.agentops.run_log import AGENT, KINDS, MEMORY_READ, MODEL, TOOL, Entry, Step
+from ops_pipelines.agentops.run_log import AGENT, KINDS, Entry, Step
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_NANO = 253_402_300_799 * 10**9
 _TRACE, _SPAN = re.compile(r"(?!0{32})[0-9a-f]{32}"), re.compile(r"(?!0{16})[0-9a-f]{16}")
-STATUS_ERROR = 2
-_KINDS = {
-    **dict.fromkeys(
-        ("chat", "text_completion", "generate_content", "embeddings", "LLM", "EMBEDDING", "CHAT_MODEL"), MODEL
-    ),
-    **dict.fromkeys(("execute_tool", "TOOL"), TOOL),
-    **dict.fromkeys(("invoke_agent", "create_agent", "AGENT", "CHAIN"), AGENT),
-    **dict.fromkeys(("RETRIEVER",), MEMORY_READ),
-}
-OPS_KIND, OPS_NAME, OPS_OCCURRENCE, OPS_DECISION = (
-    "ops.step.kind",
-    "ops.step.name",
-    "ops.step.occurrence",
-    "ops.decision",
-)
-OPS_NANOS, OPS_RELEASE, OPS_VERSION = "ops.cost.nanos", "ops.release", "ops.memory.version"
-OPS_ENDED = "ops.step.ended"
-"""Ours, where no convention has a word. The last is when a step ended whose span is drawn longer."""
-MLFLOW_TYPE, MLFLOW_INPUTS, MLFLOW_OUTPUTS = "mlflow.spanType", "mlflow.spanInputs", "mlflow.spanOutputs"
-MLFLOW_TOKENS, MLFLOW_COST, MLFLOW_TAG = "mlflow.chat.tokenUsage", "mlflow.llm.cost", "mlflow.traceTag.agent"
-"""MLflow's, some of which only repeat for its page what others say."""
-_OPERATIONS = ("gen_ai.operation.name", "openinference.span.kind", MLFLOW_TYPE)
-_OURS = frozenset({OPS_KIND, OPS_NAME, OPS_OCCURRENCE, OPS_DECISION, OPS_NANOS, OPS_RELEASE, OPS_VERSION, OPS_ENDED})
-NAMES = {
-    MODEL: ("gen_ai.request.model", "gen_ai.response.model", "llm.model_name"),
-    TOOL: ("gen_ai.tool.name", "tool.name"),
-    AGENT: ("gen_ai.agent.name",),
-}
-_INPUTS = ("gen_ai.input.messages", "gen_ai.tool.call.arguments", "input.value", MLFLOW_INPUTS, "gen_ai.prompt")
-_OUTPUTS = (
-    "gen_ai.output.messages",
-    "gen_ai.tool.call.result",
-    "output.value",
-    MLFLOW_OUTPUTS,
-    "gen_ai.completion",
-)
-_TOKENS = (
-    ("gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"),
-    ("llm.token_count.prompt", "llm.token_count.completion"),
-)
-TOTAL_TOKENS = "llm.token_count.total"
-OUR_VALUES = ("input.value", "output.value")
-"""Where a span of ours has what went in and came out."""
-_REPEATED = (MLFLOW_TOKENS, MLFLOW_COST, MLFLOW_TAG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +118,8 @@ def _entry(span: Any, service: str, writer: Writer, limits: SpanLimits, counts: 
     name = writer.word(str(_first(known, (OPS_NAME, *NAMES.get(kind, ()))) or span.get("name") or "unknown"))
     started, ended = _instant(span, "startTimeUnixNano"), _instant({**span, **_ended(known)}, "endTimeUnixNano")
     counts[run, parent, kind, name] += 1
-    sent, came = _values(known, kind, _events(span, limits), writer)
+    events = _events(span, limits)
+    sent, came = _values(known, kind, events, writer)
     step = Step(
         id=id,
         run=run,
@@ -153,7 +133,7 @@ def _entry(span: Any, service: str, writer: Writer, limits: SpanLimits, counts: 
         started=started,
         ended=max(started, ended),
         decision=writer.word(str(known.get(OPS_DECISION) or "")),
-        error=writer.word(_error(span), 2000),
+        error=writer.word(_error(span, events), 2000),
         memory_version=writer.word(str(known.get(OPS_VERSION) or "")),
         release=writer.word(str(known.get(OPS_RELEASE) or "")),
         tokens=_tokens(known),
@@ -169,17 +149,15 @@ def _values(
     known: Mapping[str, Any], kind: str, events: list[Any], writer: Writer
 ) -> tuple[Payload | None, Payload | None]:
     """What went in and came out; events, and attributes that no convention explains, are kept beside what went in."""
-    explained = _OURS.union(
-        _REPEATED, _INPUTS, _OUTPUTS, _OPERATIONS, NAMES.get(kind, ()), NAMES[AGENT], *_TOKENS, [TOTAL_TOKENS]
-    )
-    rest = {name: value for name, value in known.items() if name not in explained}
     is_ours = OPS_KIND in known
-    sent = _read(_first(known, OUR_VALUES[:1] if is_ours else _INPUTS))
+    inputs, outputs = (OUR_INPUTS, OUR_OUTPUTS) if is_ours else (INPUTS, OUTPUTS)
+    words = (*OPERATIONS, *NAMES.get(kind, ()), *NAMES[AGENT], *TOKENS[0], *TOKENS[1], TOTAL_TOKENS)
+    explained = OURS.union(REPEATED, REPEATED_OF_OURS if is_ours else (), inputs, outputs, words)
+    rest = {name: value for name, value in known.items() if name not in explained}
+    sent, came = _read(_first(known, inputs)), _read(_first(known, outputs))
     beside = {name: value for name, value in (("attributes", rest), ("events", events)) if value}
     given = {"inputs": sent, **beside} if beside else sent
-    return writer.payload(plain(given)), writer.payload(
-        plain(_read(_first(known, OUR_VALUES[1:] if is_ours else _OUTPUTS)))
-    )
+    return writer.payload(plain(given)), writer.payload(plain(came))
 
 
 def _attributes(span: Mapping[str, Any], limits: SpanLimits) -> dict[str, Any]:
@@ -222,8 +200,8 @@ def _scalar(value: Any) -> Any:
 def _kind(known: Mapping[str, Any]) -> str:
     if known.get(OPS_KIND) in KINDS:
         return str(known[OPS_KIND])
-    operations = (known.get(name) for name in _OPERATIONS)
-    return next((_KINDS[word] for word in operations if isinstance(word, str) and word in _KINDS), AGENT)
+    operations = (known.get(name) for name in OPERATIONS)
+    return next((KINDS_BY_WORD[word] for word in operations if isinstance(word, str) and word in KINDS_BY_WORD), AGENT)
 
 
 def _id(span: Mapping[str, Any], key: str, shape: re.Pattern[str]) -> str:
@@ -252,18 +230,22 @@ def _count(value: Any, otherwise: Any) -> Any:
 
 
 def _tokens(known: Mapping[str, Any]) -> int | None:
-    for pair in ((TOTAL_TOKENS,), *_TOKENS):
+    for pair in ((TOTAL_TOKENS,), *TOKENS):
         counts = [_count(known.get(name), None) for name in pair]
         if any(count is not None for count in counts):
             return sum(max(count or 0, 0) for count in counts)
     return None
 
 
-def _error(span: Mapping[str, Any]) -> str:
+def _error(span: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> str:
+    """What its status says, or the exception that happened under way; empty where it went well."""
     status = span.get("status")
     if not isinstance(status, Mapping) or status.get("code") not in (STATUS_ERROR, "STATUS_CODE_ERROR"):
         return ""
-    return str(status.get("message") or "it failed, and nothing says why")
+    raised = [
+        f"{one.get('exception.type')}: {one.get('exception.message')}" for one in events if "exception.type" in one
+    ]
+    return str(status.get("message") or (raised and raised[-1]) or "it failed, and nothing says why")
 
 
 def _first(known: Mapping[str, Any], names: Sequence[str]) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ops_pipelines.agentops.otlp import (
+from ops_pipelines.agentops.otlp_names import (
     NAMES,
     OPS_DECISION,
     OPS_KIND,

@@ -69,7 +69,7 @@ def plain(value: Any, *, depth: int = 0) -> Any:
         return _text(value)
     if value is None or isinstance(value, bool | int | float):
         return _number(value)
-    if isinstance(value, Mapping | Set | Sequence) and not isinstance(value, bytes | bytearray | memoryview):
+    if isinstance(value, dict | list) or _is_nested(value):  # to look for abstract kinds takes ten times as long
         return _nested(value, depth + 1) if depth < _DEEPEST else f"nested deeper than {_DEEPEST}"
     return _shown(value)
 
@@ -82,10 +82,14 @@ def shortened(value: Any, limit_bytes: int) -> Any:
     return _within(value, [limit_bytes])
 
 
+def _is_nested(value: Any) -> bool:
+    return isinstance(value, Mapping | Set | Sequence) and not isinstance(value, bytes | bytearray | memoryview)
+
+
 def _nested(value: Any, depth: int) -> Any:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict | Mapping):
         return {_name(name): plain(one, depth=depth) for name, one in value.items()}
-    ordered = sorted(value, key=_shown) if isinstance(value, Set) else value
+    ordered = sorted(value, key=_shown) if not isinstance(value, list) and isinstance(value, Set) else value
     return [plain(one, depth=depth) for one in ordered]
 
 

@@ -15,7 +15,7 @@ import hmac
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 Find = Callable[[str], Iterable[tuple[int, str]]]
@@ -147,9 +147,10 @@ class Redactor:
         return kept
 
     def _named(self, name: str, value: Any) -> Any:
-        if isinstance(value, str) and _ID.fullmatch(name):
+        is_id, is_secret = _told_by(name)
+        if is_id and isinstance(value, str):
             return self._cut_out(value)
-        if value is None or value == "" or isinstance(value, bool) or not _NAMED.fullmatch(name):
+        if not is_secret or value is None or value == "" or isinstance(value, bool):
             return self.value(value)
         return value if isinstance(value, str) and _MARK.fullmatch(value) else self._mark("value", repr(value))
 
@@ -194,6 +195,12 @@ def is_marked(value: Any) -> bool:
     if isinstance(value, dict):
         return any(map(is_marked, (*value, *value.values())))
     return isinstance(value, list | tuple) and any(map(is_marked, value))
+
+
+@lru_cache(maxsize=4096)
+def _told_by(name: str) -> tuple[bool, bool]:
+    """Whether a name says that its value is an id, and whether it says that it is a secret."""
+    return bool(_ID.fullmatch(name)), bool(_NAMED.fullmatch(name))
 
 
 def _is_card(text: str) -> bool:

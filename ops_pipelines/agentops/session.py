@@ -19,7 +19,7 @@ from decimal import Decimal
 from typing import Any
 
 from ops_pipelines.agentops.course import Course, Suspended
-from ops_pipelines.agentops.gate_call import broke
+from ops_pipelines.agentops.gate_refusal import broke
 from ops_pipelines.agentops.memory import MemoryStore
 from ops_pipelines.agentops.notes import ENDS, NOTES, UNTRUSTED
 from ops_pipelines.agentops.paid_model import PaidModel
@@ -73,9 +73,9 @@ class Session:
 
     def tool(self, name: str, /, **arguments: Any) -> Done | Denied:
         """What comes of a call: its result, or why it was denied and what to do. It never raises for what the gate says."""
-        place = f"{self.scope.step}/{name}/{self.scope.kept_as(arguments)[:16]}"
-        with self.course.turn(place) as call, self.course.step():
-            told, acted = self._told(call, name, arguments)
+        kept = self.scope.kept_as(arguments)
+        with self.course.turn(f"{self.scope.step}/{name}/{kept[:16]}") as call, self.course.step():
+            told, acted = self._told(call, name, arguments, kept)
         answer = answer_from_json(told)
         assert not isinstance(answer, Waiting)
         return answer if acted else self._heard_again(name, arguments, answer)
@@ -171,14 +171,14 @@ class Session:
             gate.hear(_text(task), source="task", trusted=not tainted)
         return Session(scope, gate, settings=self.settings, course=self.course, memory=self._memory)
 
-    def _told(self, call: str, name: str, arguments: Mapping[str, Any]) -> tuple[Any, bool]:
+    def _told(self, call: str, name: str, arguments: Mapping[str, Any], kept: str) -> tuple[Any, bool]:
         """What a call came to as JSON, and whether it was made now."""
         acted = False
 
         def act() -> Any:
             nonlocal acted
             acted = True
-            return self._called(call, name, arguments)
+            return self._called(call, name, arguments, kept)
 
         try:
             return self.scope.tool(name, arguments, act), acted
@@ -187,7 +187,7 @@ class Session:
                 raise Suspended(call, name, arguments, self.course.waits[call]) from None
             raise
 
-    def _called(self, call: str, name: str, arguments: Mapping[str, Any]) -> Any:
+    def _called(self, call: str, name: str, arguments: Mapping[str, Any], kept: str) -> Any:
         gate = self._gate
         if gate is None:
             return Denied("execute", "this is a replay, and it does nothing", "Run it live").to_json()
@@ -198,7 +198,7 @@ class Session:
         except OpsError as error:  # found out before it is done, and not when it cannot be written down any more
             answer: Done | Denied | Waiting = broke(RECORD, error)
         else:
-            answer = gate.call(name, arguments, call_id=call)
+            answer = gate.call(name, arguments, call_id=call, is_same=lambda one: self.scope.kept_as(one) == kept)
         if isinstance(answer, Waiting):
             raise Suspended(call, name, arguments, answer)
         stands = f"denied at {answer.stage}" if isinstance(answer, Denied) else ""

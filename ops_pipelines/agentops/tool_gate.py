@@ -23,20 +23,21 @@ from decimal import Decimal
 from threading import Lock
 from typing import Any
 
-from ops_pipelines.agentops.approval import PENDING, USED, Binding, Held, Request
+from ops_pipelines.agentops.approval import PENDING, Binding, Held, Request
 from ops_pipelines.agentops.breaker import Breaker
 from ops_pipelines.agentops.call_facts import cents_of, kinds_of, plain_arguments, told_of
+from ops_pipelines.agentops.call_under_way import Begun, Call
 from ops_pipelines.agentops.claims import claims_of
 from ops_pipelines.agentops.decision_log import Logged
 from ops_pipelines.agentops.effect_answer import answer_of, outcome_of, unknown_answer
 from ops_pipelines.agentops.effects import DONE, NOT_DONE, UNKNOWN, Entry, Intent
 from ops_pipelines.agentops.freeze import frozen_by
-from ops_pipelines.agentops.gate_call import ASK_A_PERSON, Begun, Call, Refused, broke, deny, let_pass
 from ops_pipelines.agentops.gate_parts import Parts, Run
+from ops_pipelines.agentops.gate_refusal import ASK_A_PERSON, Refused, broke, deny, let_pass
 from ops_pipelines.agentops.policy import ALLOW, ASK, Situation
 from ops_pipelines.agentops.provenance import TAINTED, UNSEEN, USER, Heard, Traced, suspects
 from ops_pipelines.agentops.spend import Purse, settle
-from ops_pipelines.agentops.taken_up import check_whole, left_behind, request_of
+from ops_pipelines.agentops.taken_up import IsSame, left_behind, request_of, take_up
 from ops_pipelines.agentops.tool_call import (
     APPROVE,
     BUDGET,
@@ -106,14 +107,18 @@ class Gate:
         self.breaker.admit(self.parts.now())
         self.breaker.record(self.run.id, tool, arguments, shown, failed=failed)
 
-    def call(self, tool: str, arguments: Any, *, call_id: str = "", approval: str = "") -> Answer:
+    def call(
+        self, tool: str, arguments: Any, *, call_id: str = "", approval: str = "", is_same: IsSame = lambda _: True
+    ) -> Answer:
         """What comes of a call; it never raises.
 
         `call_id` names the step and is the same when the agent is resumed: a step that was done is not done again, and its
         result is returned. Without one it is the tool, the arguments and how often this gate has been asked for them.
-        `approval` is that of a call that waited, which has to be made again to the byte.
+        `approval` is that of a call that waited, which has to be made again to the byte. `is_same` says whether arguments
+        that were kept are those of this call.
         """
-        begun, limits = self.begin(tool, arguments, call_id=call_id, approval=approval), self.parts.limits
+        begun = self.begin(tool, arguments, call_id=call_id, approval=approval, is_same=is_same)
+        limits = self.parts.limits
         if not isinstance(begun, Begun):
             return begun
         try:
@@ -122,7 +127,9 @@ class Gate:
             ran = Ran(error=error)
         return self.end(begun, ran)
 
-    def begin(self, tool: str, arguments: Any, *, call_id: str = "", approval: str = "") -> Begun | Answer:
+    def begin(
+        self, tool: str, arguments: Any, *, call_id: str = "", approval: str = "", is_same: IsSame = lambda _: True
+    ) -> Begun | Answer:
         """The first half of a call, for whoever runs the tool in another way: what is to be run now, or what came of it.
 
         An effect is written down as started, and counts as unknown until `end` is told.
@@ -130,7 +137,7 @@ class Gate:
         call: Call | None = None
         try:
             call = Call(self.parts.new_id(), str(tool), self.parts.now(), call_id, approval)
-            return self._through(call, arguments)
+            return self._through(call, arguments, is_same)
         except Refused as refused:
             answer: Answer = refused.answer
         except Exception as error:  # whatever broke, nothing more may be done
@@ -146,9 +153,11 @@ class Gate:
             answer = unknown_answer(call.tool, str(error))
         return self._kept(call, answer)
 
-    def _through(self, call: Call, arguments: Any) -> Begun:
-        exact = self._stage(APPROVE, lambda: self._taken_up(call, arguments))
-        tool = self._stage(VALIDATE, lambda: self._validated(call, exact))
+    def _through(self, call: Call, arguments: Any, is_same: IsSame) -> Begun:
+        if self.resumed and call.name:
+            given = arguments
+            arguments = self._stage(APPROVE, lambda: take_up(self.parts, self.run.id, call, given, is_same))
+        tool = self._stage(VALIDATE, lambda: self._validated(call, arguments))
         traced = self._stage(PROVENANCE, lambda: self._traced(tool, call))
         self._stage(POLICY, lambda: self._decided(tool, call, traced))
         self._stage(LOOP, lambda: let_pass(LOOP, self.breaker.admit(call.at), ASK_A_PERSON))
@@ -166,24 +175,6 @@ class Gate:
             raise
         except Exception as error:
             raise Refused(broke(stage, error)) from error
-
-    def _taken_up(self, call: Call, arguments: Any) -> Any:
-        """The arguments of a call as it was made before its run went on, with a person's answer to it where there is one."""
-        tool = self.parts.registry.get(call.tool)
-        if not self.resumed or not call.name or tool is None:
-            return arguments
-        for entry in self.parts.journal.entries(f"{self.run.id}/{call.name}") if tool.has_effect else ():
-            return json.loads(entry.intent.arguments)
-        _, last = request_of(self.parts.approvals, self.run.id, call.name)
-        if last is None:
-            check_whole(arguments)
-            return arguments
-        if last.state(call.at) not in (
-            PENDING,
-            USED,
-        ):  # one that was used, and nothing was begun by it, is asked for again
-            call.approval = call.approval or last.request.id
-        return json.loads(last.request.binding.arguments)
 
     def _validated(self, call: Call, arguments: Any) -> Tool:
         try:

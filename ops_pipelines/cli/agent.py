@@ -30,6 +30,7 @@ VERBS = {
     "step": "agent_step:step_through",
     "fork": "agent_fork:fork_run",
     "keep": "agent_keep:keep",
+    "regress": "agent_regress:regress_runs",
     "receive": "agent_receive:receive",
     "export": "agent_export:export",
 }

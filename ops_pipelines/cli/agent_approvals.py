@@ -78,7 +78,7 @@ def _gone_on(platform: "Platform", answered: "Answered") -> tuple[dict[str, Any]
     from ops_pipelines.cli.agent_run import exit_code, words_of
     from ops_pipelines.core.errors import OpsError
 
-    run = answered.held.request.binding.run
+    run, _, _ = answered.held.request.binding.run.partition("/")  # an agent that works for another goes on with its run
     try:
         ran = agent_of_run(platform, recording_in(platform, run)).resume(run)
     except OpsError as error:

@@ -84,7 +84,7 @@ def words_of(ran: "Ran") -> list[str]:
         waits = ran.waits
         approval = str(waits["approval"])[:12]
         return [
-            f"{run} waits for a person: {waits['reason']}",
+            f"{run} waits for a person: {exact(waits['reason'])}",
             f"  the call:  {waits['tool']} {exact(waits['arguments'])}",
             f"  1. ops agent approve {approval}   (or: ops agent deny {approval})",
             f"  2. ops agent resume {run}",

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ops_pipelines.cli.agent_names import instant_since
-from ops_pipelines.cli.agent_words import at, dollars, span
+from ops_pipelines.cli.agent_words import at, dollars, span, state_word
 from ops_pipelines.cli.output import AsJson, show
 
 if TYPE_CHECKING:
@@ -51,12 +51,11 @@ def _failed(platform: "Platform", window: "Window", of: Any, limit: int) -> "lis
 
 
 def _row(platform: "Platform", one: "RunSummary", as_json: bool) -> dict[str, Any]:
-    from ops_pipelines.agentops.conduct import state_of
     from ops_pipelines.agentops.run_log import TOOL
 
     steps = platform.runs.steps(one.run)
     tools = [step for step in steps if step.kind == TOOL]
-    state = state_of(steps, platform.clock.wall())
+    state = state_word(steps, platform.clock.wall())
     if as_json:
         return _record(one, steps, state, len(tools))
     return {

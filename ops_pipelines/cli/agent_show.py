@@ -6,7 +6,7 @@ import typer
 
 from ops_pipelines.cli.agent_names import RunId, recording_named
 from ops_pipelines.cli.agent_step_words import numbers_of, step_named, steps_shown, whole_step
-from ops_pipelines.cli.agent_words import at, dollars, exact, short_json, span
+from ops_pipelines.cli.agent_words import at, dollars, exact, short_json, span, state_word
 from ops_pipelines.cli.output import AsJson, show
 
 if TYPE_CHECKING:
@@ -49,8 +49,6 @@ def show_run(
 
 
 def _head(platform: "Platform", recording: "Recording") -> dict[str, Any]:
-    from ops_pipelines.agentops.conduct import state_of
-
     steps = recording.steps
     began, ended = min(step.started for step in steps), max(step.ended for step in steps)
     versions = sorted({step.memory_version for step in steps if step.memory_version})
@@ -59,7 +57,7 @@ def _head(platform: "Platform", recording: "Recording") -> dict[str, Any]:
         "run": recording.run,
         "agent": steps[0].agent,
         "release": steps[0].release or "none of ours",
-        "state": state_of(steps, platform.clock.wall()),
+        "state": state_word(steps, platform.clock.wall()),
         "task": short_json(_shown(recording, steps[0].inputs), 500),
         "began": at(began),
         "took": span(ended - began),

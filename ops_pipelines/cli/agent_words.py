@@ -10,19 +10,29 @@ if TYPE_CHECKING:
 
 
 def exact(value: Any) -> str:
-    r"""All of a value as JSON, or of a text as it is, with what a terminal would not show written out.
+    r"""All of a value as JSON, or of a text as it is, with what a terminal would not show written out as JSON does.
+
+    The JSON of a call stays the JSON of that very call: two calls never look the same.
 
     >>> exact("refund\u202e A17")
     'refund\\u202e A17'
     """
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
-    return "".join(letter if letter.isprintable() else _written_out(letter) for letter in text)
+    return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in text)
 
 
 def short_json(value: Any, most: int = 80) -> str:
     """The beginning of a value, in one line; empty for None."""
     text = "" if value is None else exact(value)
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def state_word(steps: "Sequence[Step]", now: datetime) -> str:
+    """What has become of a run; `recorded` for one that no release of ours made, and that nobody here can go on with."""
+    from ops_pipelines.agentops.conduct import STOPPED, state_of
+
+    state = state_of(steps, now)
+    return state if state != STOPPED or any(step.release for step in steps) else "recorded"
 
 
 def dollars(steps: "Sequence[Step]") -> str:
@@ -56,7 +66,3 @@ def span(took: timedelta) -> str:
 def at(instant: datetime | None) -> str:
     """An instant, to the second; empty for none."""
     return f"{instant:%Y-%m-%d %H:%M:%S} UTC" if instant else ""
-
-
-def _written_out(letter: str) -> str:
-    return f"\\u{ord(letter):04x}" if ord(letter) < 0x10000 else f"\\U{ord(letter):08x}"

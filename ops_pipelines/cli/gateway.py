@@ -3,9 +3,14 @@
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from mcp.server import Server
 
 app = typer.Typer()
 
@@ -18,20 +23,40 @@ def _family() -> None:
 @app.command("gateway")
 def serve_gateway(
     config: Annotated[
-        Path, typer.Argument(help="The YAML file that says whose calls go through, and to which servers.")
-    ],
+        Path | None, typer.Argument(help="The YAML file that says whose calls go through, and to which servers.")
+    ] = None,
+    agent: Annotated[str, typer.Option(help="In place of a file: the tools of this agent's live release.")] = "",
+    task: Annotated[str, typer.Option(help="With --agent: what its runs are about, in words that are trusted.")] = "",
+    environment: Annotated[str, typer.Option(help="Whose pointer says which release is live.")] = "production",
     http: Annotated[int | None, typer.Option(help="A port of loopback to listen on; stdio without it.")] = None,
 ) -> None:
     """Put the tool gate in front of MCP servers: what they offer is judged, recorded and done at most once."""
     import asyncio
 
-    from ops_pipelines.adapters.platform import Platform
-    from ops_pipelines.apps.tool_gateway.config import read_config
     from ops_pipelines.apps.tool_gateway.serving import serve
 
-    read = read_config(config)
+    opened = _opened(config, agent, task, environment)
     with suppress(KeyboardInterrupt):  # by Ctrl-C it has ended as it was told to
-        asyncio.run(serve(read, Platform.embedded(), port=http, tell=_tell))
+        asyncio.run(serve(opened, port=http, tell=_tell))
+
+
+def _opened(config: Path | None, agent: str, task: str, environment: str) -> "AbstractAsyncContextManager[Server[Any]]":
+    from ops_pipelines.adapters.platform import Platform
+    from ops_pipelines.core.errors import ConfigError
+
+    if bool(config) == bool(agent):
+        raise ConfigError("Whose tools are served is not said", expected="a file, or --agent", action="Say one of them")
+    platform = Platform.embedded()
+    if config:
+        from ops_pipelines.apps.tool_gateway.config import read_config
+        from ops_pipelines.apps.tool_gateway.serving import configured
+
+        return configured(read_config(config), platform)
+    from ops_pipelines.adapters.agents import live_agent
+    from ops_pipelines.apps.tool_gateway.released import released_server
+
+    live = live_agent(platform, agent, environment=platform.project.checked_environment(environment))
+    return released_server(live, task=task)
 
 
 def _tell(url: str) -> None:

@@ -24,7 +24,9 @@ def _family() -> None:
 def show_impact(
     name: Annotated[
         str,
-        typer.Argument(help="An asset, ASSET@PARTITION, a file, a feature, a feature view, a system, or a release."),
+        typer.Argument(
+            help="An asset, ASSET@PARTITION, a file, a feature, a feature view, a system, an agent's tool, or a release."
+        ),
     ],
     as_json: AsJson = False,
 ) -> None:

@@ -137,6 +137,8 @@ def _product(
             "release": release.digest,
             "cases": kept.run.cases,
             "evaluation": kept.id,
+            "tasks": kept.facts["tasks"],
+            "recorded": {f"{row['task']} {row['repeat']}": row["recorded"] for row in rows},
             "summary": summary.to_json(),
         },
         shown={

@@ -7,6 +7,8 @@ or a partition for a run.
 holds up no other. The days are the wall clock's, as those of answers are.
 """
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import dagster as dg
@@ -15,10 +17,11 @@ from ops_pipelines.adapters.agent_logs import AGENT_RUNS, agent_logs
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.project import automation_is_on
 from ops_pipelines.adapters.source_code import code_version
+from ops_pipelines.agentops.run_log import AGENT, RunFilter
 from ops_pipelines.agentops.run_tables import DECISIONS, EFFECTS, ID, MEMORY, SAID, STEPS
 from ops_pipelines.components.calendar import Daily
 from ops_pipelines.components.publishing import Product, gate_spec, publish, shown_table, unmade
-from ops_pipelines.core.clock import utc
+from ops_pipelines.core.clock import utc, window_of_day
 from ops_pipelines.core.compaction import judge_compaction, unite
 from ops_pipelines.core.fingerprint import digest_table
 
@@ -35,12 +38,17 @@ def day_key(part: str) -> dg.AssetKey:
     return dg.AssetKey([AGENT_RUNS, part])
 
 
-def agent_log_defs(also: list[dg.AssetKey]) -> dg.Definitions:
-    """The assets of the days, the job that makes them with others of the same days, and its schedule."""
+def runs_key(agent: str) -> dg.AssetKey:
+    """The asset of an agent's days."""
+    return dg.AssetKey([agent, "runs"])
+
+
+def agent_log_defs(agents: Sequence[str]) -> dg.Definitions:
+    """The assets of the days, the job that makes them with the runs of each of these agents, and its schedule."""
     assets = [_asset(part) for part in _WHAT]
     job = f"compact_{AGENT_RUNS}"
-    selection = dg.AssetSelection.assets(*assets, *also)
-    return dg.Definitions(assets=assets, jobs=[dg.define_asset_job(job, selection)], schedules=[_schedule(job)])
+    selection = dg.AssetSelection.assets(*assets, *map(runs_key, agents))
+    return dg.Definitions(assets=assets, jobs=[dg.define_asset_job(job, selection)], schedules=[_schedule(job, agents)])
 
 
 def make_day(part: str, platform: Platform, day: str) -> Product:
@@ -58,9 +66,22 @@ def make_day(part: str, platform: Platform, day: str) -> Product:
     return Product(table, digest_table(table, key=[ID]), verdict, {}, shown=shown)
 
 
-def due_days(platform: Platform, now: Any) -> list[str]:
-    """The days, over by an instant, of which the lake lacks a row of any log, in order."""
-    return sorted({day for log in agent_logs(platform).values() for day in log.due(platform.lake, now)})
+def due_days(platform: Platform, agents: Sequence[str], now: datetime) -> dict[str, list[dg.AssetKey]]:
+    """The days, over by an instant, of which the lake lacks a row of some log, in order, with what is to be made of each.
+
+    That is each log that lacks a row, and the runs of each agent that began one on the day.
+    """
+    found: dict[str, list[dg.AssetKey]] = {}
+    for log in agent_logs(platform).values():
+        for day in log.due(platform.lake, now):
+            found.setdefault(day, []).append(day_key(log.part))
+    for day, keys in found.items():
+        keys += [runs_key(agent) for agent in agents if _ran(platform, agent, day)]
+    return dict(sorted(found.items()))
+
+
+def _ran(platform: Platform, agent: str, day: str) -> bool:
+    return bool(platform.runs.runs(window_of_day(day), RunFilter(agent=agent, kind=AGENT), limit=1))
 
 
 def _asset(part: str) -> dg.AssetsDefinition:
@@ -81,7 +102,7 @@ def _asset(part: str) -> dg.AssetsDefinition:
     return day
 
 
-def _schedule(job: str) -> dg.ScheduleDefinition:
+def _schedule(job: str, agents: Sequence[str]) -> dg.ScheduleDefinition:
     """Asks for each day that is over and has rows which are not compacted: yesterday, and any that grew since."""
 
     @dg.schedule(
@@ -94,8 +115,11 @@ def _schedule(job: str) -> dg.ScheduleDefinition:
         context: dg.ScheduleEvaluationContext, platform: dg.ResourceParam[Platform]
     ) -> list[dg.RunRequest] | dg.SkipReason:
         now = utc(context.scheduled_execution_time)
-        due = [day for day in due_days(platform, now) if DAYS.has_partition_key(day)]
-        requests = [dg.RunRequest(run_key=f"{day}:{now:%Y-%m-%dT%H:%M}", partition_key=day) for day in due]
+        requests = [
+            dg.RunRequest(run_key=f"{day}:{now:%Y-%m-%dT%H:%M}", partition_key=day, asset_selection=keys)
+            for day, keys in due_days(platform, agents, now).items()
+            if DAYS.has_partition_key(day)
+        ]
         return requests or dg.SkipReason("every day that is over is compacted")
 
     return schedule

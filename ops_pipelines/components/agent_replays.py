@@ -3,11 +3,10 @@
 from typing import TYPE_CHECKING
 
 from ops_pipelines.adapters.agents import open_agent
-from ops_pipelines.adapters.nothing_live import nothing_live
 from ops_pipelines.adapters.platform import Platform
-from ops_pipelines.adapters.recorded_runs import PORTABLE, recorded_in, recorded_lately, runs_folder
+from ops_pipelines.adapters.recorded_runs import recorded_in, recorded_lately, replayed_by, runs_folder
 from ops_pipelines.agentops.recorded_run import recording_to_json
-from ops_pipelines.agentops.regression import Regressed, judge_regression, regress
+from ops_pipelines.agentops.regression import Regressed, judge_regression
 from ops_pipelines.agentops.run_log import Recording
 from ops_pipelines.components.agent_candidate import kept_candidate
 from ops_pipelines.components.publishing import Product, shown_table, table_of, unmade
@@ -65,9 +64,8 @@ def recorded_set(agent: "Agent", platform: Platform) -> tuple[Recording, ...]:
 
 
 def replayed(platform: Platform, release: Release, recordings: tuple[Recording, ...]) -> list[Regressed]:
-    """Each recorded run beside its replay with a release, with sockets and processes refused."""
+    """Each recorded run beside its replay with a release; none where there is no recorded run."""
     if not recordings:
         return []
-    program = open_agent(platform, release.manifest).conductor().replayed()
-    with nothing_live():
-        return [regress(one, program, writer=PORTABLE, release=release.digest) for one in recordings]
+    opened = open_agent(platform, release.manifest)
+    return replayed_by(opened.name, opened.program, opened.agent.settings, recordings, release=release.digest)

@@ -15,7 +15,7 @@ from ops_pipelines.agentops.effects import UNKNOWN
 from ops_pipelines.agentops.run_log import AGENT
 from ops_pipelines.agentops.run_quality import QualityRule, RunOutcome, by_release, judge_day, outcomes_of
 from ops_pipelines.agentops.run_tables import EFFECTS, STEPS, steps_of_table
-from ops_pipelines.components.agent_log import COMPLETE, DAYS, day_key
+from ops_pipelines.components.agent_log import COMPLETE, DAYS, day_key, runs_key
 from ops_pipelines.components.publishing import (
     Product,
     finding_spec,
@@ -67,11 +67,6 @@ def agent_days(agent: str, settings: AgentDays, *, owners: Sequence[str] = ()) -
         return publish(context, platform, make_runs(agent, platform, context.partition_key, rule), check=COMPLETE)
 
     return dg.Definitions(assets=[runs])
-
-
-def runs_key(agent: str) -> dg.AssetKey:
-    """The asset of an agent's days."""
-    return dg.AssetKey([agent, "runs"])
 
 
 def make_runs(agent: str, platform: Platform, day: str, rule: QualityRule) -> Product:

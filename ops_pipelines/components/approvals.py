@@ -16,7 +16,7 @@ from ops_pipelines.adapters.source_code import code_version
 from ops_pipelines.agentops.waiting import Notice, judge_waiting, notices_of
 from ops_pipelines.components.conditions import sensor_status, tick_seconds
 from ops_pipelines.components.publishing import Product, finding_spec, gate_spec, publish, shown_table, table_of
-from ops_pipelines.core.fingerprint import digest_json
+from ops_pipelines.core.fingerprint import digest_json, short
 from ops_pipelines.core.lineage import Artefact
 from ops_pipelines.core.verdict import Blocked, Passed
 
@@ -60,9 +60,14 @@ def make_approvals(platform: Platform, notifier: Notifier) -> Product:
         verdict=Blocked(tuple(problems)) if problems else Passed({"told": len(now_told)}),
         inputs={},
         facts={"told": told, "state": _state(notices)},
-        shown={"waiting": shown_table(row for row in rows if row["waits"]), "told now": len(now_told)},
+        shown={"waiting": shown_table(_shown(one) for one in notices if one.waits), "told now": len(now_told)},
         findings={NOTHING_WAITS: judge_waiting(notices)},
     )
+
+
+def _shown(one: Notice) -> dict[str, Any]:
+    until = one.to_row()["until"]
+    return {"what": one.message[0], "with": one.arguments, "why": one.reason, "until": until, "run": short(one.run)}
 
 
 def waiting_now(platform: Platform) -> tuple[Notice, ...]:

@@ -13,7 +13,7 @@ from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.project import find_project
 from ops_pipelines.components.agent_jobs import run_jobs
 from ops_pipelines.components.agent_log import agent_log_defs
-from ops_pipelines.components.agent_runs import ACTS, runs_key
+from ops_pipelines.components.agent_runs import ACTS
 from ops_pipelines.components.approvals import approvals_defs
 from ops_pipelines.components.arrivals import arrivals
 from ops_pipelines.components.conditions import sensor_status, tick_seconds
@@ -64,7 +64,7 @@ def _of_agents(tree: dg.Definitions) -> dg.Definitions:
     acting = [spec.key.path[0] for spec in _specs(tree) if ACTS in spec.tags]
     if not acting:
         return dg.Definitions()
-    days = agent_log_defs([runs_key(agent) for agent in acting])
+    days = agent_log_defs(acting)
     return dg.Definitions.merge(days, approvals_defs(), dg.Definitions(jobs=run_jobs()))
 
 

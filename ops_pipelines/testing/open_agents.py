@@ -71,9 +71,10 @@ class Desk:
 
 
 def platform_in(folder: Path) -> Platform:
-    """The platform of a project in an empty folder."""
-    (folder / "pyproject.toml").write_text("[tool.ops]\n")
-    (folder / "requirements.lock").write_text("nothing==1\n")
+    """The platform of a project in a folder, which is made one where it is none."""
+    for name, text in (("requirements.lock", "nothing==1\n"), ("pyproject.toml", "[tool.ops]\n")):
+        if not (folder / name).exists():
+            (folder / name).write_text(text)
     find_project.cache_clear()
     return Platform.embedded(find_project(folder))
 

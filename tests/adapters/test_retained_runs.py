@@ -6,11 +6,13 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 import pytest
 
+from ops_pipelines.adapters.agent_logs import agent_logs
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.project import find_project
 from ops_pipelines.adapters.retained_runs import STEPS_OF_DAYS
 from ops_pipelines.adapters.retention import plan_for, sweep
-from ops_pipelines.agentops.conduct import WAITS
+from ops_pipelines.agentops.notes import WAITS
+from ops_pipelines.agentops.run_tables import ID, STEPS
 from ops_pipelines.core.clock import day_of
 from ops_pipelines.core.lineage import Artefact, Origin
 from ops_pipelines.core.verdict import Blocked, Passed
@@ -54,6 +56,11 @@ def home(tmp_path, monkeypatch):
     monkeypatch.delenv("OPS_HOME", raising=False)
     yield Home(Platform.embedded(find_project(tmp_path)))
     find_project.cache_clear()
+
+
+def test_a_day_as_the_compaction_writes_it_is_known(home):
+    product = agent_logs(home.platform)[STEPS].table(DAY)
+    assert product.column(ID).to_pylist() == home.rows()
 
 
 def test_runs_go_whole_once_the_lake_has_their_steps_and_their_day_is_old(home):

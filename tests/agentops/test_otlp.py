@@ -88,6 +88,12 @@ def test_a_failed_span_has_an_error_also_without_a_message():
     assert [entry.step.error for entry in found.entries] == ["no", "it failed, and nothing says why"]
 
 
+def test_a_failed_span_without_a_message_has_the_exception_that_happened_in_it():
+    raised = {"name": "exception", "attributes": attributes(exception__type="OSError", exception__message="no disk")}
+    (entry,) = imported(span(status={"code": 2}, events=[raised])).entries
+    assert entry.step.error == "OSError: no disk"
+
+
 @pytest.mark.parametrize(
     ("wrong", "why"),
     [
@@ -178,3 +184,9 @@ def test_every_kind_of_step_survives_the_way_out_and_back(kind):
     told = {"decision": "d", "error": "E: no", "memory_version": "acme@1", "release": "r1", "links": (CALL,)}
     entry = entry_of(kind=kind, parent=ROOT, occurrence=3, inputs={"a": 1}, outputs=[1], tokens=5, nanos=7, **told)
     assert import_spans(export_spans([entry]), WRITER).entries == (entry,)
+
+
+def test_a_span_that_only_says_it_is_ours_loses_nothing_that_it_carries():
+    named = attributes(ops__step__kind="tool", input__value='"a"', gen_ai__input__messages="b", mlflow__spanInputs="a")
+    (entry,) = imported(span(attributes=named)).entries
+    assert entry.payloads[0].value() == {"inputs": "a", "attributes": {"gen_ai.input.messages": "b"}}

@@ -1,5 +1,6 @@
 """A person's answer at the command line: what counts, what does not, and that each is told of."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.agentops.agent import Budgets
 from ops_pipelines.agentops.gate_parts import Limits
 from ops_pipelines.core.audit import read_entry
+from ops_pipelines.core.errors import DataError
 from ops_pipelines.testing.refund_agent import paid, refund_agent, released
 
 TASK = {"order": "A17"}
@@ -82,6 +84,7 @@ def test_an_unknown_approval_is_answered_with_the_nearest(ops, waiting):
     approval = waiting.waits["approval"]
     said = ops("agent", "approve", approval[:-1] + "x")
     assert (said.code, f"Did you mean '{approval}'?" in said.err) == (2, True)
+    assert ops("agent", "approve", approval[:3]).code == 2
 
 
 def test_with_principals_only_an_approver_approves_and_only_a_proposer_goes_on(ops, refunds, waiting, monkeypatch):
@@ -124,8 +127,6 @@ def test_an_answer_that_came_second_is_told_of_as_such(refunds, waiting):
             answer_approval(platform, id, granted=False, otherwise="carl")
             return platform.approvals.answer(id, answer)
 
-    from dataclasses import replace
-
     found = answer_approval(
         replace(platform, approvals=Slow()), waiting.waits["approval"], granted=True, otherwise="ben"
     )
@@ -137,3 +138,24 @@ def test_a_name_with_letters_that_a_terminal_hides_is_written_out(ops, refunds):
     agent = live_agent(Platform.embedded(), "refunds")
     agent.start({"order": "A17\u202e"})
     assert "A17\\u202e" in ops("agent", "approvals").out
+
+
+def test_where_the_audit_log_cannot_be_written_nothing_is_approved(refunds, waiting):
+    class Down:
+        def append(self, **_):
+            raise DataError("The disk is full", expected="room", action="Make some")
+
+    with pytest.raises(DataError, match="disk is full"):
+        answer_approval(
+            replace(refunds.platform, audit=Down()), waiting.waits["approval"], granted=True, otherwise="ben"
+        )
+    assert refunds.platform.approvals.held()[0].answer is None
+
+
+def test_a_store_of_approvals_that_is_broken_is_told_and_lets_nothing_through(ops, refunds, waiting):
+    for file in refunds.folder.glob("approvals.db*"):
+        file.unlink()
+    refunds.folder.joinpath("approvals.db").write_bytes(b"no database, but long enough to be looked at" * 50)
+    assert ops("agent", "approvals").code == 3
+    assert ops("agent", "approve", waiting.waits["approval"], "--resume").code == 3
+    assert paid(refunds.folder) == []

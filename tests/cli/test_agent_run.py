@@ -4,7 +4,9 @@ import json
 
 import pytest
 
+from ops_pipelines.agentops.run_log import AGENT, MODEL
 from ops_pipelines.testing.refund_agent import paid
+from ops_pipelines.testing.run_log import entry_of
 
 TASK = '{"order": "A17"}'
 
@@ -115,3 +117,12 @@ def test_an_unknown_run_is_answered_with_the_nearest_one(ops, waiting):
 def test_a_step_that_is_not_there_names_those_that_are(ops, waiting):
     said = ops("agent", "show", waiting["run"], "--step", "9", "--json")
     assert (said.code, json.loads(said.out)["expected"][:20]) == (2, "a number from 0 to 1")
+
+
+def test_a_run_of_another_system_is_recorded_and_what_nobody_knows_of_its_cost_is_unknown(ops, refunds):
+    root = entry_of("lead", kind=AGENT, run="ab" * 16)
+    refunds.platform.runs.append([root, entry_of("desk-1", kind=MODEL, parent=root.step.id, run="ab" * 16)])
+    (found,) = ops("agent", "runs", "--json").json()
+    assert (found["state"], found["usd"], found["unpriced"]) == ("recorded", None, 1)
+    assert "\tunknown\n" in ops("agent", "runs").out
+    assert ops("agent", "replay", "abab").code == 3

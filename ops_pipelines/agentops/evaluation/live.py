@@ -92,8 +92,7 @@ def run_task(task: Task, stage: Stage, run: str) -> Recording:
         if ran.state != WAITING:
             break
         clock.ahead += let_person_answer(task, stores.approvals, str(ran.waits["approval"]), clock())
-        recording = recording_of(stores.runs, run)
-        ran = conductor.resume(recording, by=stage.new_id())
+        ran = conductor.resume(recording_of(stores.runs, run), by=stage.new_id())
     return recording_of(stores.runs, run)
 
 

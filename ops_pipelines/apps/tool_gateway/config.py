@@ -28,7 +28,7 @@ from ops_pipelines.agentops.breaker import LoopRule
 from ops_pipelines.agentops.gate_parts import Limits
 from ops_pipelines.core.errors import ConfigError, near_miss
 
-_SERVER = ("command", "url", "env", "headers", "prefix", "undeclared", "relist_seconds", "tools")
+_SERVER = ("command", "url", "env", "headers", "prefix", "undeclared", "relist_seconds", "agents", "tools")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,7 @@ def _server(file: Path, name: str, read: Any) -> Server:
         undeclared=undeclared,
         prefix=str(said.get("prefix", "")),
         relist_seconds=float(said.get("relist_seconds", 30.0)),
+        agents=said.get("agents") is True,
     )
     where = {key: said[key] for key in ("command", "url", "env", "headers") if key in said}
     return Server(name, ServerAddress.from_json(name, where, folder=file.parent), offer)

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ops_pipelines.adapters.mcp_results import is_result, told_twice
-from ops_pipelines.adapters.mcp_trace import trace_of
+from ops_pipelines.adapters.mcp_results import META, is_result, told_twice
+from ops_pipelines.adapters.mcp_trace import LINE, TOOLS, trace_of
 from ops_pipelines.agentops.tool_call import Answer, Denied, Done
 from ops_pipelines.apps.tool_gateway.sessions import Asked
 from ops_pipelines.core.fingerprint import canonical_json
@@ -22,7 +22,9 @@ def asked_of(tool: str, arguments: Mapping[str, Any] | None, context: Any) -> As
     meta: Mapping[str, Any] = getattr(context, "meta", None) or {}
     headers: Mapping[str, str] = getattr(getattr(context, "request", None), "headers", None) or {}
     words = {name: str(meta[key]) for name, key in _WORDS.items() if isinstance(meta.get(key), str)}
-    return Asked(tool, dict(arguments or {}), trace_of(meta, headers), headers.get(_SESSION, ""), **words)
+    handed = {key: meta[key] for key in (LINE, TOOLS) if isinstance(meta.get(key), list)}
+    session = headers.get(_SESSION, "")
+    return Asked(tool, dict(arguments or {}), trace_of(meta, headers), session, handed=handed, **words)
 
 
 def shown(answer: Answer) -> dict[str, Any]:
@@ -31,6 +33,6 @@ def shown(answer: Answer) -> dict[str, Any]:
     result = answer.result if isinstance(answer, Done) and not answer.truncated else None
     if is_result(result):
         marks = {name: value for name, value in plain.items() if name != "result"}
-        return {**told_twice(result), "isError": False, "_meta": {GATE: marks}}
+        return {**told_twice(result), "isError": False, META: {**result.get(META, {}), GATE: marks}}
     text = {"type": "text", "text": canonical_json(plain).decode()}
     return {"content": [text], "structuredContent": plain, "isError": isinstance(answer, Denied)}

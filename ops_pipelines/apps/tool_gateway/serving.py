@@ -1,22 +1,21 @@
 """A gateway as a process: over standard input and output, or over HTTP on loopback."""
 
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from ops_pipelines.adapters.agents import writer_of
 from ops_pipelines.adapters.mcp_upstream import Upstream
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.policy_files import policy_in
-from ops_pipelines.adapters.sqlite_runs import SQLiteRunLog
 from ops_pipelines.agentops.gate_parts import Parts
-from ops_pipelines.agentops.joined_runs import RunLogged
 from ops_pipelines.agentops.policy import Policy
 from ops_pipelines.apps.tool_gateway.config import GatewayConfig
 from ops_pipelines.apps.tool_gateway.gateway import Offered, gateway
 from ops_pipelines.apps.tool_gateway.sessions import Sessions, Terms
+from ops_pipelines.apps.tool_gateway.stores import logged_in
 from ops_pipelines.core.fingerprint import digest_json
 
 if TYPE_CHECKING:
@@ -26,18 +25,21 @@ LOOPBACK = "127.0.0.1"
 
 
 async def serve(
-    config: GatewayConfig, platform: Platform, *, port: int | None = None, tell: Callable[[str], None]
+    opened: "AbstractAsyncContextManager[Server[Any]]", *, port: int | None = None, tell: Callable[[str], None]
 ) -> None:
     """Serve until the client goes, or the process is told to end; `tell` is told where, once it listens.
 
-    Errors as `gateway`, and ConfigError for a policy that cannot be used.
+    Over standard input and output without a port; whatever the server raises when it is opened.
     """
-    policy = policy_in(config.policy)
-    upstreams = [Upstream(server.name, server.address.client, server.offer) for server in config.servers]
-    async with gateway(
-        upstreams, partial(sessions_of, config, policy, platform), name=f"gate of {config.agent}"
-    ) as server:
+    async with opened as server:
         await (_over_stdio(server) if port is None else _over_http(server, port, tell))
+
+
+def configured(config: GatewayConfig, platform: Platform) -> "AbstractAsyncContextManager[Server[Any]]":
+    """The gateway of a file; ConfigError for a policy that cannot be used, and when it is opened as `gateway`."""
+    judge = partial(sessions_of, config, policy_in(config.policy), platform)
+    upstreams = [Upstream(server.name, server.address.client, server.offer) for server in config.servers]
+    return gateway(upstreams, judge, name=f"gate of {config.agent}")
 
 
 def sessions_of(config: GatewayConfig, policy: Policy, platform: Platform, offered: Offered) -> Sessions:
@@ -66,7 +68,7 @@ def sessions_of(config: GatewayConfig, policy: Policy, platform: Platform, offer
         operator_text=config.operator_text,
         hears_user=config.hears_user,
     )
-    return Sessions(parts, terms, _logged(platform))
+    return Sessions(parts, terms, logged_in(platform))
 
 
 def release_of(config: GatewayConfig, policy: Policy, offered: Offered) -> str:
@@ -80,13 +82,6 @@ def release_of(config: GatewayConfig, policy: Policy, offered: Offered) -> str:
 
 def _usd(amount: Decimal) -> str:
     return f"{amount:f}"
-
-
-def _logged(platform: Platform) -> RunLogged:
-    """The run log of a home. What only reads is kept so that it survives the process, and not a power cut."""
-    writer = writer_of(platform)
-    light = SQLiteRunLog(platform.project.home / "log" / "runs.db", durable=False)
-    return RunLogged(writer, platform.runs.steps, type(writer)(light.append, writer.redactor, writer.limit_bytes))
 
 
 async def _over_stdio(server: "Server[Any]") -> None:

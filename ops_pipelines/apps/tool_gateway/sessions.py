@@ -8,7 +8,8 @@ from time import monotonic
 from typing import Any
 from uuid import uuid4
 
-from ops_pipelines.adapters.mcp_trace import meta_of
+from ops_pipelines.adapters.mcp_results import META, is_result
+from ops_pipelines.adapters.mcp_trace import LINE, TENANT, answered_by, line_of, meta_of
 from ops_pipelines.agentops.approval import PENDING
 from ops_pipelines.agentops.breaker import Breaker, LoopRule
 from ops_pipelines.agentops.gate_async import call_async, has_effect, to_its_end
@@ -23,6 +24,9 @@ from ops_pipelines.agentops.tool_gate import Gate
 from ops_pipelines.agentops.trace_context import TraceContext
 from ops_pipelines.apps.tool_gateway.carried import Carried, Serve, carry
 from ops_pipelines.core.fingerprint import canonical_json
+
+_MOST_PARENTS = 1000
+"""So many steps that asked for something are remembered in a run; whoever comes again after that is noted once more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +53,10 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A call as it came: on whose behalf, and what its `_meta` says besides the arguments."""
+    """A call as it came: on whose behalf, and what its `_meta` says besides the arguments.
+
+    `handed` is what it says of the agents that wait for it; it is passed on to agents of ours, and decides nothing here.
+    """
 
     tool: str
     arguments: Mapping[str, Any]
@@ -58,6 +65,7 @@ class Asked:
     call_id: str = ""
     approval: str = ""
     user_words: str = ""
+    handed: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def key(self) -> bytes:
@@ -116,11 +124,11 @@ class GatedRun:
 
         async def act() -> Outcome:
             came.append(answer := await self._gated(asked))
-            return Outcome(answer.to_json(), decision=_stands(answer))
+            return Outcome(answer.to_json(), decision=_stands(answer), links=_links(answer))
 
         try:
             scope = self._scope(asked.trace.step if asked.trace else "", asked.tool)
-            carry(Carried(meta_of(scope), serve))
+            carry(Carried({**meta_of(scope), **self._handed_on(asked)}, serve))
             await scope.call_async(TOOL, asked.tool, asked.arguments, act)
         except Exception as error:  # the run log is down: what was not run is not run, and what was is told as such
             self._scopes.clear()  # to open one anew finds out, before anything is run, whether the log is back
@@ -139,6 +147,12 @@ class GatedRun:
             self._waiting.pop(asked.key, None)
         return answer
 
+    def _handed_on(self, asked: Asked) -> dict[str, Any]:
+        """Who waits for the task, this agent the last of them: what a client leaves out makes nothing more allowed."""
+        line, agent = line_of(asked.handed), self.gate.run.agent
+        whole = line if line[-1:] == (agent,) else (*line, agent)
+        return {**asked.handed, LINE: list(whole), TENANT: self.gate.run.tenant}
+
     def _answered(self, asked: Asked) -> str:
         """The approval that this very call waits for, once a person has answered: the same call again is enough."""
         approval, parts = self._waiting.get(asked.key, "") if self._waiting else "", self.gate.parts
@@ -150,10 +164,18 @@ class GatedRun:
 
     def _scope(self, parent: str, tool: str) -> Scope:
         if parent not in self._scopes:
+            if len(self._scopes) >= _MOST_PARENTS:
+                self._scopes.clear()
             name = f"gate of {self.gate.run.agent}"
             self._scopes[parent] = self._joined.begin(name, run=self.gate.run.id, parent=parent)
         scope, light = self._scopes[parent], self._joined.logged.light
         return scope.kept_by(light) if light and not has_effect(self.gate.parts, tool) else scope
+
+
+def _links(answer: Answer) -> tuple[str, ...]:
+    """The step of another agent whose words these are."""
+    result = answer.result if isinstance(answer, Done) else None
+    return answered_by(result.get(META)) if is_result(result) else ()
 
 
 def _stands(answer: Answer) -> str:

@@ -3,10 +3,15 @@ from datetime import timedelta
 from decimal import Decimal
 from uuid import uuid4
 
+from fastmcp import FastMCP
+
+from ops_pipelines.adapters.mcp_agents import ask_agent, offer_agent
 from ops_pipelines.adapters.mcp_tools import Declared
 from ops_pipelines.adapters.mcp_trace import meta_of, trace_of
+from ops_pipelines.agentops.handoff import DelegationPolicy, Handoff, HandoffRule
+from ops_pipelines.agentops.joined_runs import JoinedRuns, RunLogged
 from ops_pipelines.agentops.recording import Live, Tape, Writer
-from ops_pipelines.agentops.trace_graph import trace_graph
+from ops_pipelines.agentops.trace_graph import TOLD, trace_graph
 from ops_pipelines.core.clock import Window
 from ops_pipelines.testing.gates import NOON
 
@@ -62,3 +67,44 @@ def test_a_client_that_begins_a_run_for_each_call_spends_no_more():
 
     assert [found.is_error for found in run(called())] == [False, False, True]
     assert len(desk.done) == 2
+
+
+class Both:
+    """An agent that is offered over MCP, and the gate through which another one reaches it."""
+
+    def __init__(self) -> None:
+        self.desk, self.lines = Desk(), []
+        self.desk.server = FastMCP("analysts")
+        runs = JoinedRuns(RunLogged(Writer(self.desk.log.append), self.desk.log.steps), lambda: NOON)
+        self.policy = DelegationPolicy(tuple(HandoffRule(sender, "analyst") for sender in ("oncall", "planner", "")))
+        offer_agent(self.desk.server, "analyst", self.analyst, runs, self.policy)
+
+    async def analyst(self, errand):
+        self.lines.append(errand.handoff.line)
+        return "the storm"
+
+    def ask(self, line, *, agents=True):
+        scope = Tape(uuid4().hex, Live(lambda: NOON), Writer(self.desk.log.append)).begin(line[-1])
+        declared = {"analyst": Declared(effect="read")}
+
+        async def asked():
+            async with self.desk.proxied(declared=declared, agents=agents) as client:
+                return await ask_agent(scope, client, Handoff(line, "analyst", "explain"), "w9", self.policy)
+
+        return run(asked()), trace_graph(self.desk.log.steps(scope.run))
+
+
+def test_an_agent_behind_a_gate_is_told_who_waits_and_its_answer_is_linked_on_both_sides():
+    both = Both()
+    answer, graph = both.ask(("planner",))
+    assert answer == "the storm"
+    assert both.lines == [("planner", "oncall")]
+    assert graph.is_whole
+    told = [(graph.steps[edge.source].name, graph.steps[edge.target].kind) for edge in graph.edges if edge.kind == TOLD]
+    assert sorted(told) == [("answer", "message"), ("answer", "tool")]
+
+
+def test_a_server_of_strangers_is_not_told_who_waits():
+    both = Both()
+    both.ask(("planner",), agents=False)
+    assert both.lines == [()]
