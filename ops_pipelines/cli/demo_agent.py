@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ops_pipelines.cli.demo_misled import tell_misled
 from ops_pipelines.cli.demo_people import People, people_of
@@ -26,14 +26,18 @@ if TYPE_CHECKING:
     from ops_pipelines.adapters.dagster_daemon import InProcessDaemon
     from ops_pipelines.adapters.platform import Platform
     from ops_pipelines.agentops.alarms import Alarm
+    from ops_pipelines.agentops.fork import Forked, NewResult
+    from ops_pipelines.agentops.policy import Policy
+    from ops_pipelines.agentops.run_log import Recording
 
 APPROVER = "ben"
 STEPS = 6
 """How many steps of the bar the chapter takes."""
-NO_ROLLBACK = """
-@id("nothing is rolled back while the auditors are here") forbid(principal, action, resource)
-when { resource.effect == "destructive" };
+NO_TRAINING = """
+@id("nothing is trained while the auditors are here") forbid(principal, action, resource == Tool::"retrain");
 """
+_PLACE_OF_HISTORY = 2
+"""The step of a run at which oncall reads the history; the ones before begin it, and read the report."""
 Row = dict[str, str]
 
 
@@ -109,11 +113,12 @@ def _released(platform: "Platform", daemon: "InProcessDaemon") -> Row:
     """What is live of oncall by the job that tries it on its tasks, and lets its gate decide."""
     daemon.run_job("agentops", f"evaluate_{AGENT}")
     live = _opened(platform)
-    made = platform.lake.good(f"{AGENT}/evaluation")
-    tasks = made.facts.get("tasks", "") if made else ""
+    rates = platform.lake.accepted(f"{AGENT}/evaluation").facts["summary"]["rates"]
+    done = next(rate for rate in rates if rate["score"] == "success")
     uses = ", ".join(f"{name}@{short(digest)}" for name, digest in live.agent.uses.items())
-    said = f"{short(live.manifest.digest)} is live: tried on its tasks{f' ({tasks})' if tasks else ''}, "
-    return row("oncall is released", f"{said}it uses {uses} and operates {SYSTEM}", f"ops releases {AGENT}")
+    tried = f"{done['mean']:.0%} of its {done['tasks']} tasks done as they should be"
+    said = f"{short(live.manifest.digest)} is live: {tried}; it uses {uses} and operates {SYSTEM}"
+    return row("oncall is tried and released", said, f"ops releases {AGENT}")
 
 
 def _forced(platform: "Platform") -> Row:
@@ -185,7 +190,24 @@ def _acted(people: People, run: str) -> Iterator[Row]:
     yield row("oncall approves it itself", _answered(people, held.request.id, AGENT), "ops agent approvals --all")
     yield row(f"{APPROVER} approves it", _answered(people, held.request.id, APPROVER), "ops audit")
     said = _resumed_twice(people, run)
-    yield row("two processes resume it at once", f"{said}; {_rollbacks(platform, run)}", f"ops releases {SYSTEM}")
+    yield row("two resume it at once", f"{said}; {_rollbacks(platform, run)}", f"ops releases {SYSTEM}")
+    yield from _came_late(people)
+
+
+def _came_late(people: People) -> Iterator[Row]:
+    """A run that another alarm of the week woke asked for the same: its yes comes when something else is live."""
+    from ops_pipelines.agentops.approval import PENDING
+
+    platform = people.platform
+    for held in platform.approvals.held():
+        if held.state(platform.clock.wall()) != PENDING or held.request.requester != AGENT:
+            continue
+        _answered(people, held.request.id, APPROVER)
+        late = held.request.binding.run
+        with people.acting_as(AGENT), _quiet():
+            ended = _opened(platform).resume(late)
+        why = str(ended.result["why"]).partition(". Because")[0]
+        yield row("another alarm's run asked for the same", f"approved, too: {why}", f"ops agent show {late[:12]}")
 
 
 def _answered(people: People, approval: str, who: str) -> str:
@@ -233,24 +255,43 @@ def _rollbacks(platform: "Platform", run: str) -> str:
 
 
 def _again(people: People, run: str) -> Iterator[Row]:
-    """The run replayed, and forked where it acted, under a policy that forbids it."""
-    from ops_pipelines.agentops.divergence import first_divergence
-    from ops_pipelines.agentops.policy import Policy
-
+    """The run replayed, and forked at its history: had nothing gone live lately, under its own policy and another."""
     agent = _opened(people.platform)
     recording = agent.recording(run)
     replayed = agent.replay(run)
-    same = "identical" if replayed.identical else f"NOT IDENTICAL: {replayed.why}"
+    same = "identical" if replayed.identical else "NOT IDENTICAL"
     told = f"{same}, {len(recording.steps)} steps, with sockets and processes refused"
     yield row("the run is replayed", told, f"ops agent replay {run[:12]}")
-    own = agent.agent.policy
-    stricter = Policy({**own.texts, "audit.cedar": NO_ROLLBACK}, own.freezes)
-    at = next(n for n, step in enumerate(recording.steps) if step.name == "roll_back")
     with people.acting_as(AGENT), _quiet():
-        forked = agent.fork(run, at=at, policy=stricter)
-    parted = first_divergence(recording, agent.recording(forked.run))
-    words = f"it parts at step {parted.at} ({parted.cause}): {parted.words}" if parted else "it does not part"
-    yield row("forked there, under a stricter policy", words, f"ops agent diff {run[:12]} {forked.run[:12]}")
+        for words, policy in (("its own policy", None), ("a policy that lets nothing be trained", _stricter(agent))):
+            forked = agent.fork(run, at=_PLACE_OF_HISTORY, edit=_live_for_long(recording), policy=policy)
+            what = f"forked, had nothing gone live lately; {words}"
+            yield row(what, _came_to(forked), f"ops agent diff {run[:12]} {forked.run[:12]}")
+
+
+def _came_to(forked: "Forked") -> str:
+    """What a fork did otherwise, which nobody has approved."""
+    denied = [f"{step.name} {step.decision}" for step in forked.steps if step.decision.startswith("denied")]
+    waits = forked.result.get("waits", {})
+    waiting = [f"{waits['tool']} waits for a person"] if waits else [f"it is {forked.result['state']}"]
+    return "; ".join([f"{forked.prefix} steps as recorded", *denied, *waiting])
+
+
+def _live_for_long(recording: "Recording") -> "NewResult":
+    """The history that a run read, as if what was live had been the first release there, and nothing had moved since."""
+    from ops_pipelines.agentops.fork import NewResult
+
+    step = next(step for step in recording.steps if step.name == "model_history")
+    told: Any = recording.value(step.outputs)
+    history = told["result"]
+    return NewResult({**told, "result": {**history, "moves": history["moves"][:1]}})
+
+
+def _stricter(agent: "OpenAgent") -> "Policy":
+    from ops_pipelines.agentops.policy import Policy
+
+    own = agent.agent.policy
+    return Policy({**own.texts, "audit.cedar": NO_TRAINING}, own.freezes)
 
 
 def _opened(platform: "Platform") -> "OpenAgent":

@@ -1,6 +1,5 @@
 """The Agent component: a program with its tools and its policy becomes a release that is gated before it acts."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,23 +75,6 @@ class Agent(OpsComponent):
         return project.root / self.policy if self.policy else project.evals / "agents" / self.name / "policy"
 
 
-def _releases(systems: Sequence[str]) -> list[dg.AssetKey]:
-    return [dg.AssetKey([system, "release"]) for system in systems]
-
-
-def _eager_but_for(operated: Sequence[dg.AssetKey]) -> dg.AutomationCondition:
-    """As eager as any gate, once all is there; a new release of what it only acts upon makes no other agent of it."""
-    if not operated:
-        return gated_eager()
-    updated = dg.AutomationCondition.any_deps_updated()
-    return gated_eager().replace("any_deps_updated", updated.ignore(dg.AssetSelection.assets(*operated)))
-
-
-def _changed() -> dg.AutomationCondition:
-    """Its code has changed since it was put together. The first time is when what it needs was released, and not before."""
-    return dg.AutomationCondition.code_version_changed() & ~dg.AutomationCondition.missing()
-
-
 def _schedules(job: Any, cron: str | None) -> list[dg.ScheduleDefinition]:
     if not cron:
         return []
@@ -108,14 +90,14 @@ class _Assets:
 
     def candidate(self) -> dg.AssetsDefinition:
         agent = self._agent
-        used, operated = _releases(agent.uses), _releases(agent.operates)
+        used = [dg.AssetKey([system, "release"]) for system in agent.uses]
 
         @self._asset(
             "candidate",
-            [*used, *operated],
+            used,
             agent.description or f"All that decides what {agent.name} does now, put together.",
             code_version=_version(agent, find_project()),
-            automation_condition=_eager_but_for(operated) | (_changed() if [*used, *operated] else first_or_changed()),
+            automation_condition=first_or_changed() | gated_eager(),
             tags={ACTS: ""},
         )
         def candidate(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
