@@ -12,11 +12,14 @@ What it cannot know: the name of a person, a secret in words, and a key that was
 
 import hashlib
 import hmac
+import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
+
+from ops_pipelines.core.fingerprint import canonical_json
 
 Find = Callable[[str], Iterable[tuple[int, str]]]
 """The line (from 1) and the kind of everything in a text that looks like a secret."""
@@ -139,6 +142,13 @@ class Redactor:
             shown = str(value)
             return value if self.text(shown) == shown else self.text(shown)
         return value
+
+    def json(self, text: str) -> str:
+        """A text of JSON with marks in it, as canonical JSON; any other text as `text`."""
+        try:
+            return canonical_json(self.value(json.loads(text))).decode()
+        except ValueError:
+            return self.text(text)
 
     def _mapping(self, values: dict[str, Any]) -> dict[str, Any]:
         kept: dict[str, Any] = {}

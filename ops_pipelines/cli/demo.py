@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from ops_pipelines.cli.demo_story import Story
 
 app = typer.Typer()
-YEAR, ANSWERS = "year", "answers"
-CHAPTERS = (YEAR, ANSWERS)
+YEAR, ANSWERS, AGENT = "year", "answers", "agent"
+CHAPTERS = (YEAR, ANSWERS, AGENT)
 PREPARED = {"dagster", "locks"}
 """What commands that only look leave in a home."""
 MARK = "demo"
@@ -34,19 +34,22 @@ def run_demo(
     full: Annotated[bool, typer.Option(help="Walk all 52 weeks, some minutes more.")] = False,
     daemon: Annotated[bool, typer.Option(help="Let Dagster's own daemon walk the weeks of the first episode.")] = False,
     chapter: Annotated[
-        str | None, typer.Option(help="Only one: `year`, or `answers` in the home of a demo, or in a fresh one.")
+        str | None,
+        typer.Option(
+            help="Only one: `year`; `answers` or `agent` in the home of a demo; `answers` in a fresh one, too."
+        ),
     ] = None,
     keep: Annotated[bool, typer.Option(help="Keep an earlier demo's state as <home>.previous-<time>.")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Train on winter, meet the storms, retrain, take it back; then release a prompt that answers: in a fresh home."""
+    """Train on winter, meet the storms, retrain, take it back; release a prompt that answers; let an agent watch it all."""
     from ops_pipelines.adapters.dagster_home import prepare
     from ops_pipelines.adapters.project import find_project
 
     project = find_project()
     _check_reference(project.root)
     told = _chapters(chapter)
-    _make_room(project.home, keep=keep, goes_on=told == [ANSWERS])
+    _make_room(project.home, keep=keep, goes_on=YEAR not in told)
     os.environ.update(prepare(project))
     (project.home / MARK).write_text("`ops demo` made this home, and puts it aside when it runs again.\n")
     began = time.monotonic()
@@ -78,18 +81,23 @@ def _chapters(named: str | None) -> list[str]:
 
 def _told(home: Path, chapters: list[str], *, full: bool, daemon: bool, quiet: bool) -> "Story":
     """The story of some chapters, one after the other."""
+    from ops_pipelines.cli import demo_agent
     from ops_pipelines.cli.demo_answers import NEXT_STEPS, STEPS, tell_answers
     from ops_pipelines.cli.demo_story import Story, tell
     from ops_pipelines.cli.demo_walk import walk
 
     story = Story([], [], [])
     steps = (53 if full else 29 if YEAR in chapters else 0) + (STEPS if ANSWERS in chapters else 0)
+    steps += demo_agent.STEPS if AGENT in chapters else 0
     with _progress(steps, quiet=quiet) as advance:
         if YEAR in chapters:
             story = tell(walk(home, advance, full=full, by_daemon=daemon))
         if ANSWERS in chapters:
             told = tell_answers(home, advance)
             story = Story(story.weeks, [*story.chapters, *told], [*story.next_steps, *NEXT_STEPS])
+        if AGENT in chapters:
+            acted = demo_agent.tell_agent(home, advance)
+            story = Story(story.weeks, [*story.chapters, *acted.rows], [*story.next_steps, *acted.next_steps])
     return story
 
 
