@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from ops_pipelines.adapters.agents import writer_of
 from ops_pipelines.adapters.compacted import compacted_ids
 from ops_pipelines.adapters.lake import Lake
 from ops_pipelines.adapters.platform import Platform
@@ -80,7 +81,8 @@ def _steps(platform: Platform) -> AgentLog:
 
 def _decisions(platform: Platform) -> AgentLog:
     def table(day: str) -> "pa.Table":
-        return table_of_decisions(one for one in platform.decisions.decisions() if day_of(one.at) == day)
+        found = (one for one in platform.decisions.decisions() if day_of(one.at) == day)
+        return table_of_decisions(found, writer_of(platform).redactor)
 
     def rows() -> Iterator[tuple[str, str]]:
         return ((day_of(one.at), decision_id(one)) for one in platform.decisions.decisions())
@@ -91,7 +93,7 @@ def _decisions(platform: Platform) -> AgentLog:
 def _effects(platform: Platform) -> AgentLog:
     def table(day: str) -> "pa.Table":
         entries = (one for one in platform.effects.entries() if day_of(one.started_at) == day)
-        return table_of_effects(entries, platform.clock.wall())
+        return table_of_effects(entries, platform.clock.wall(), writer_of(platform).redactor)
 
     def rows() -> Iterator[tuple[str, str]]:
         now = platform.clock.wall()

@@ -10,7 +10,11 @@ def system_of(platform: Platform, release: str, *, otherwise: str) -> str:
     return next((system for system in systems if platform.release(system, release)), otherwise)
 
 
-def environment_of(platform: Platform, run: str) -> str:
-    """The environment in which a run acts, as its gate wrote it down; production for one whose gate was never asked."""
-    told = (decision.situation.get("environment", "") for decision in platform.decisions.decisions(run))
+def environment_of(platform: Platform, *runs: str) -> str:
+    """The environment in which a run acts, as its gates wrote it down; production where they were never asked.
+
+    `runs` are what its gates call it.
+    """
+    decisions = (decision for run in runs for decision in platform.decisions.decisions(run))
+    told = (decision.situation.get("environment", "") for decision in decisions)
     return next((str(environment) for environment in told if environment), PRODUCTION)

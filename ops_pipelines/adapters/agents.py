@@ -42,6 +42,7 @@ from ops_pipelines.agentops.recording import Writer
 from ops_pipelines.agentops.redaction import Redactor
 from ops_pipelines.agentops.replay import Replayed, first_of, fork_note, replay
 from ops_pipelines.agentops.run_log import EFFECTS, TOOL, Recording, Step, recording_of
+from ops_pipelines.agentops.run_named import gate_runs
 from ops_pipelines.agentops.spend import Purse
 from ops_pipelines.agentops.stepping import stepped
 from ops_pipelines.agentops.tool_function import DoesTool
@@ -261,7 +262,7 @@ def agent_of_run(platform: Platform, recording: Recording) -> OpenAgent:
             action="It can be looked at and compared, but not run again",
             run=recording.run,
         )
-    return open_agent(platform, release.manifest, environment=environment_of(platform, recording.run))
+    return open_agent(platform, release.manifest, environment=environment_of(platform, *gate_runs(recording)))
 
 
 def recording_in(platform: Platform, run: str) -> Recording:

@@ -5,7 +5,7 @@ wrong, and when it says that its tools have changed: a tool whose listing is ano
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -102,12 +102,12 @@ class Upstream:
         except BaseException:
             self._listed_at = None  # look again before the next call, and connect again where that fails
             raise
-        plain = found.model_dump(mode="json", by_alias=True, exclude_none=True)
+        content = [part.model_dump(mode="json", by_alias=True, exclude_none=True) for part in found.content]
         if found.is_error:
             clean = self.offer.declared.get(name, UNKNOWN_TOOL).clean_errors
-            raise (EffectNotDone if clean else ToolFailed)(_said(plain))
-        step = {ANSWERED_BY: plain["_meta"][ANSWERED_BY]} if answered_by(plain.get("_meta")) else {}
-        return kept_once(plain["content"], plain.get("structuredContent"), step)
+            raise (EffectNotDone if clean else ToolFailed)(_said(content))
+        step = answered_by(found.meta)
+        return kept_once(content, found.structured_content, {ANSWERED_BY: step[0]} if step else {})
 
     async def _good_for(self, tool: str) -> "Client[Any]":
         """The open client, where the tool is listed as it was; EffectNotDone otherwise."""
@@ -163,8 +163,8 @@ class Upstream:
         return [Listed(tool.name, tool.description or "", tool.input_schema) for tool in tools]
 
 
-def _said(plain: Mapping[str, Any]) -> str:
-    texts = [part["text"] for part in plain.get("content", ()) if part.get("type") == "text"]
+def _said(content: Sequence[Mapping[str, Any]]) -> str:
+    texts = [part["text"] for part in content if part.get("type") == "text"]
     return "\n".join(texts)[:2000] or "it said no reason"
 
 

@@ -8,6 +8,7 @@ from ops_pipelines.adapters.agent_place import environment_of, system_of
 from ops_pipelines.adapters.approvals import LEAST_DIGITS
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.agentops.effects import DONE, NOT_DONE, STARTED, Entry, Outcome, judge_outcome
+from ops_pipelines.agentops.run_named import run_of
 from ops_pipelines.core.errors import ConfigError, near_miss
 from ops_pipelines.core.principal import APPROVE
 from ops_pipelines.core.verdict import Blocked, Passed, Verdict, reasons_of
@@ -85,7 +86,7 @@ def _who(platform: Platform, entry: Entry, otherwise: str) -> str:
 
 
 def _system(platform: Platform, entry: Entry) -> str:
-    steps = platform.runs.steps(entry.intent.run)
+    steps = platform.runs.steps(run_of(entry.intent.run))
     return system_of(platform, entry.intent.release, otherwise=steps[0].agent if steps else entry.intent.run)
 
 

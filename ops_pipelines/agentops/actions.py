@@ -19,6 +19,7 @@ from ops_pipelines.agentops.decision_log import Logged
 from ops_pipelines.agentops.effects import Entry
 from ops_pipelines.agentops.replay import fork_note
 from ops_pipelines.agentops.run_log import MODEL, TOOL, Recording, Step
+from ops_pipelines.agentops.run_named import run_of
 from ops_pipelines.core.errors import DataError
 from ops_pipelines.core.fingerprint import short
 from ops_pipelines.core.walk import Node, Room, Thing
@@ -131,7 +132,7 @@ def _decision(id: str, sources: Sources) -> Node:
         return Node(DECISION, id, {}, missing="the log of decisions no longer keeps it")
     names = ("tool", "arguments", "what", "stage", "reason")
     facts = {name: getattr(found, name) for name in names} | {"policy": short(found.policy)}
-    return Node(DECISION, id, facts, ((RUN, found.run),))
+    return Node(DECISION, id, facts, ((RUN, run_of(found.run)),))
 
 
 def _approval(id: str, sources: Sources) -> Node:
@@ -150,7 +151,7 @@ def _approval(id: str, sources: Sources) -> Node:
         "bound_to": short(request.binding.digest),
         "policy": short(request.binding.policy),
     }
-    return Node(APPROVAL, id, facts, ((RUN, request.binding.run),))
+    return Node(APPROVAL, id, facts, ((RUN, run_of(request.binding.run)),))
 
 
 def _effect(id: str, sources: Sources) -> Node:
@@ -168,7 +169,7 @@ def _effect(id: str, sources: Sources) -> Node:
         "started": entry.started_at.isoformat(timespec="seconds"),
     }
     approval = [(APPROVAL, intent.approval)] if intent.approval else []
-    return Node(EFFECT, id, facts, (*approval, (RUN, intent.run)))
+    return Node(EFFECT, id, facts, (*approval, (RUN, run_of(intent.run))))
 
 
 def _memory(id: str, sources: Sources) -> Node:

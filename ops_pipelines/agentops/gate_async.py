@@ -6,7 +6,8 @@ the loop waits for the gate itself: to change threads would take longer than tha
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
@@ -18,6 +19,17 @@ from ops_pipelines.agentops.tool_gate import Gate
 from ops_pipelines.agentops.tool_run import Ran, came_to, hand_over
 
 _T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Cancellable:
+    """A tool's coroutine function that ends at once when it is cancelled, as one that waits for a socket does."""
+
+    work: Callable[[Mapping[str, Any]], Awaitable[Any]]
+
+    def __call__(self, arguments: Mapping[str, Any]) -> Awaitable[Any]:
+        """What it returns."""
+        return self.work(arguments)
 
 
 async def call_async(gate: Gate, tool: str, arguments: Any, *, call_id: str = "", approval: str = "") -> Answer:
@@ -42,6 +54,8 @@ def has_effect(parts: Parts, tool: str) -> bool:
 
 async def _ran(begun: Begun, seconds: float, most_bytes: int) -> Ran:
     """What the tool came to. One that has not answered has as long again, for its late answer, and is then cancelled."""
+    if isinstance(begun.function, Cancellable) and not begun.tool.has_effect:
+        return await _cut_off(begun, seconds, most_bytes)
     loop, task = asyncio.get_running_loop(), asyncio.ensure_future(_work(begun))
     over = loop.create_future()
     task.add_done_callback(lambda _: _settle(over, None, None))
@@ -58,6 +72,16 @@ async def _ran(begun: Begun, seconds: float, most_bytes: int) -> Ran:
     task.add_done_callback(lambda done: hand_over(lambda: begun.late(came_to(done.result, most_bytes))))
     loop.call_later(seconds, task.cancel)
     return Ran(in_time=False)
+
+
+async def _cut_off(begun: Begun, seconds: float, most_bytes: int) -> Ran:
+    """The same without a task of its own, for what ends at once when it is cancelled and has nothing to tell later."""
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            found = await _work(begun)
+    except Exception as error:
+        return Ran(in_time=False) if limit.expired() else Ran(error=error)
+    return came_to(lambda: found, most_bytes)
 
 
 async def _work(begun: Begun) -> Any:

@@ -119,8 +119,8 @@ class Pending:
         """The answer of what the act returned, or of the exception that it raised, as JSON can hold it."""
         failed = isinstance(came, Exception)
         value = {"type": type(came).__name__, "message": str(came)} if failed else came
-        known = value if isinstance(value, Outcome) else Outcome(value)
-        outcome = replace(known, value=plain(known.value))
+        known = value if isinstance(value, Outcome) else None
+        outcome = replace(known, value=plain(known.value)) if known else Outcome(plain(value))
         return Answer(self.occurrence, outcome, self.started, self.now(), failed, self.instead)
 
 
@@ -376,7 +376,7 @@ class _Asking:
 
     def answered(self, came: Any) -> "_Asking":
         assert isinstance(self.found, Pending)
-        return replace(self, found=self.found.ended(came))
+        return _Asking(self.name, self.asked, self.sent, self.found.ended(came))
 
 
 def _came_of(act: Act) -> Any:

@@ -12,11 +12,14 @@ What it cannot know: the name of a person, a secret in words, and a key that was
 
 import hashlib
 import hmac
+import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
+
+from ops_pipelines.core.fingerprint import canonical_json
 
 Find = Callable[[str], Iterable[tuple[int, str]]]
 """The line (from 1) and the kind of everything in a text that looks like a secret."""
@@ -75,7 +78,8 @@ They spare a step most of its searches, and change none of what is found.
 _DIGITS, _LETTER = re.compile(r"\d+"), re.compile(r"[A-Za-z]")
 _SHORTEST = 5
 """Letters of the shortest thing that any shape knows."""
-_PLAIN = re.compile(r"[A-Za-z_]{0,14}")
+_SHORT = 18
+_PLAIN = re.compile(rf"[A-Za-z_]{{0,{_SHORT}}}|[A-Za-z_ ]{{0,14}}")
 """What no shape is made of; most names are, and to try all shapes on them takes longer than the rest of a step."""
 _MARK = re.compile(r"\[redacted [^\]\n]{1,80}\]")
 _WORDS = ("pass", "pwd", "secret", "key", "token", "auth", "cred", "://")
@@ -121,6 +125,8 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """The text with a mark for each thing that was taken out."""
+        if len(text) <= _SHORT and _says_nothing(text):
+            return text
         text = self._cut_out(text)
         return self._searched(text) if _is_worth_a_look(text) else text
 
@@ -136,6 +142,13 @@ class Redactor:
             shown = str(value)
             return value if self.text(shown) == shown else self.text(shown)
         return value
+
+    def json(self, text: str) -> str:
+        """A text of JSON with marks in it, as canonical JSON; any other text as `text`."""
+        try:
+            return canonical_json(self.value(json.loads(text))).decode()
+        except ValueError:
+            return self.text(text)
 
     def _mapping(self, values: dict[str, Any]) -> dict[str, Any]:
         kept: dict[str, Any] = {}
@@ -155,7 +168,7 @@ class Redactor:
         return value if isinstance(value, str) and _MARK.fullmatch(value) else self._mark("value", repr(value))
 
     def _cut_out(self, text: str) -> str:
-        if len(text) < _SHORTEST or _PLAIN.fullmatch(text):
+        if len(text) < _SHORTEST:
             return text
         seen = _Seen(text)
         for kind, shape, letters, digits in _SHAPES:
@@ -195,6 +208,12 @@ def is_marked(value: Any) -> bool:
     if isinstance(value, dict):
         return any(map(is_marked, (*value, *value.values())))
     return isinstance(value, list | tuple) and any(map(is_marked, value))
+
+
+@lru_cache(maxsize=4096)
+def _says_nothing(text: str) -> bool:
+    """Whether there is nothing to look for in a short text, such as the names that come in every step."""
+    return bool(_PLAIN.fullmatch(text)) and not _is_worth_a_look(text)
 
 
 @lru_cache(maxsize=4096)

@@ -1,8 +1,11 @@
-"""Runs by the first digits of their ids, as people type them."""
+"""Runs by the names that they have: the first digits of an id, as people type them, and what their gates call them.
+
+The gate of an agent that was handed work by another calls its run `RUN/STEP`, by the step in which that agent began.
+"""
 
 from datetime import UTC, datetime
 
-from ops_pipelines.agentops.run_log import RunFilter, RunLog
+from ops_pipelines.agentops.run_log import AGENT, Recording, RunFilter, RunLog
 from ops_pipelines.core.clock import Window
 from ops_pipelines.core.errors import ConfigError, near_miss
 
@@ -23,3 +26,22 @@ def run_named(log: RunLog, digits: str) -> str:
         action=f"{near if near.endswith('?') or found else ''} `ops agent runs` lists them".strip(),
         run=digits,
     )
+
+
+def run_of(name: str) -> str:
+    """The run in the log that a gate's run is, or is a part of.
+
+    >>> run_of("4bf92f35/00f067aa")
+    '4bf92f35'
+    """
+    return name.partition("/")[0]
+
+
+def gate_runs(recording: Recording) -> tuple[str, ...]:
+    """What the gates of a run call it: the run itself first, then one name for each agent that was handed work."""
+    names: dict[str, str] = {}
+    for step in recording.steps:
+        if step.kind == AGENT:
+            above = names.get(step.parent)
+            names[step.id] = f"{above}/{step.id}" if above else recording.run
+    return tuple(dict.fromkeys([recording.run, *names.values()]))

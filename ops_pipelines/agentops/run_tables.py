@@ -2,7 +2,7 @@
 
 A step is of the day on which its run began, however late it comes, so that a run lies in one partition. What went in and
 what came out stays in the run log, under the digests that the rows name. An effect has a row for each state in which it was
-seen: what nobody knew for a while stays told.
+seen: what nobody knew for a while stays told. What a gate needs as it is, the arguments of a call, is redacted here.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ops_pipelines.agentops.decision_log import Logged
 from ops_pipelines.agentops.effects import Entry
 from ops_pipelines.agentops.memory import Change, MemoryScope, version_name
+from ops_pipelines.agentops.redaction import Redactor
 from ops_pipelines.agentops.run_log import Step
 from ops_pipelines.core.clock import utc
 from ops_pipelines.core.fingerprint import canonical_json, digest_json
@@ -56,14 +57,14 @@ def steps_of_table(table: "pa.Table") -> tuple[Step, ...]:
     return tuple(_step(row) for row in rows)
 
 
-def table_of_decisions(decisions: Iterable[Logged]) -> "pa.Table":
-    """One row a decision of the gate, with all that its policy was asked as JSON."""
-    return _table(map(_decision_row, decisions), times=("at",))
+def table_of_decisions(decisions: Iterable[Logged], redactor: Redactor) -> "pa.Table":
+    """One row a decision of the gate, redacted, with all that its policy was asked as JSON."""
+    return _table((_decision_row(one, redactor) for one in decisions), times=("at",))
 
 
-def table_of_effects(entries: Iterable[Entry], at: datetime) -> "pa.Table":
-    """One row an effect in the state that it is in at an instant of the wall clock."""
-    return _table((_effect_row(one, at) for one in entries), times=("started_at", "ended_at"))
+def table_of_effects(entries: Iterable[Entry], at: datetime, redactor: Redactor) -> "pa.Table":
+    """One row an effect in the state that it is in at an instant of the wall clock, redacted."""
+    return _table((_effect_row(one, at, redactor) for one in entries), times=("started_at", "ended_at"))
 
 
 def table_of_changes(changes: Iterable[tuple[MemoryScope, int, Change]]) -> "pa.Table":
@@ -96,14 +97,17 @@ def _step(row: Mapping[str, Any]) -> Step:
     return Step(**{**kept, **times, "links": tuple(json.loads(row["links"]))})
 
 
-def _decision_row(one: Logged) -> dict[str, Any]:
-    names = ("id", "run", "agent", "release", "policy", "tool", "arguments", "what", "stage", "reason")
+def _decision_row(one: Logged, redactor: Redactor) -> dict[str, Any]:
+    names = ("id", "run", "agent", "release", "policy", "tool", "what", "stage")
     plain = {name: getattr(one, name) for name in names}
-    return {ID: decision_id(one), **plain, "situation": canonical_json(dict(one.situation)).decode(), "at": utc(one.at)}
+    said = {"arguments": redactor.json(one.arguments), "reason": redactor.text(one.reason)}
+    asked = canonical_json(redactor.value(dict(one.situation))).decode()
+    return {ID: decision_id(one), **plain, **said, "situation": asked, "at": utc(one.at)}
 
 
-def _effect_row(entry: Entry, at: datetime) -> dict[str, Any]:
+def _effect_row(entry: Entry, at: datetime, redactor: Redactor) -> dict[str, Any]:
     told = {name: value for name, value in entry.to_json(at).items() if name != "started_at"}
+    told |= {name: redactor.json(told[name]) for name in ("arguments", "result")}
     ended = utc(entry.ended_at) if entry.ended_at else None
     return {ID: effect_id(entry, at), **told, "started_at": utc(entry.started_at), "ended_at": ended}
 

@@ -1,6 +1,7 @@
 """What waits for people: approvals that nobody has answered, those that expired so, and effects of which nobody knows.
 
-People are told of each once. What they are told names the command that answers it, and never what is secret.
+People are told of each once. What they are told names the command that answers it, and not what is secret: who answers
+looks at the very call with `ops agent approvals`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,6 +11,7 @@ from typing import Any
 
 from ops_pipelines.agentops.approval import EXPIRED, PENDING, Held
 from ops_pipelines.agentops.effects import UNKNOWN, Entry
+from ops_pipelines.agentops.redaction import Redactor
 from ops_pipelines.core.clock import utc
 from ops_pipelines.core.fingerprint import short
 from ops_pipelines.core.verdict import Blocked, Passed, Verdict
@@ -54,10 +56,10 @@ class Notice:
             yield "Look whether it was done, and say so: ops agent effects"
 
 
-def notices_of(held: Iterable[Held], entries: Iterable[Entry], now: datetime) -> tuple[Notice, ...]:
-    """Everything that waits for people, and what expired lately, in the order in which it was asked."""
-    asked = [_of_request(one, one.state(now)) for one in held if _is_told(one, now)]
-    return (*asked, *(_of_effect(entry) for entry in entries if entry.state(now) == UNKNOWN))
+def notices_of(held: Iterable[Held], entries: Iterable[Entry], now: datetime, redactor: Redactor) -> tuple[Notice, ...]:
+    """Everything that waits for people, and what expired lately, in the order in which it was asked; redacted."""
+    asked = [_of_request(one, one.state(now), redactor) for one in held if _is_told(one, now)]
+    return (*asked, *(_of_effect(entry, redactor) for entry in entries if entry.state(now) == UNKNOWN))
 
 
 def judge_waiting(notices: Iterable[Notice]) -> Verdict:
@@ -74,29 +76,29 @@ def _is_told(one: Held, now: datetime) -> bool:
     return state == PENDING or (state == EXPIRED and one.answer is None and expired_lately)
 
 
-def _of_request(one: Held, state: str) -> Notice:
+def _of_request(one: Held, state: str, redactor: Redactor) -> Notice:
     asked = one.request
     return Notice(
         key=f"{state}:{asked.id}",
         what=state,
         tool=asked.tool,
         run=asked.binding.run,
-        arguments=_cut(asked.binding.arguments),
-        reason=f"{asked.requester}: {asked.reason}",
+        arguments=_cut(redactor.json(asked.binding.arguments)),
+        reason=redactor.text(f"{asked.requester}: {asked.reason}"),
         until=asked.expires_at,
         waits=state == PENDING,
     )
 
 
-def _of_effect(entry: Entry) -> Notice:
+def _of_effect(entry: Entry, redactor: Redactor) -> Notice:
     intent, said = entry.intent, entry.outcome.result if entry.outcome else "its process ended before it could tell"
     return Notice(
         key=f"{UNKNOWN}:{intent.key}",
         what=UNKNOWN,
         tool=intent.tool,
         run=intent.run,
-        arguments=_cut(intent.arguments),
-        reason=said,
+        arguments=_cut(redactor.json(intent.arguments)),
+        reason=redactor.json(said),
         until=None,
         waits=True,
     )

@@ -74,11 +74,12 @@ def _answer(approval: str, *, granted: bool, note: str, resume: bool, dry_run: b
 def _gone_on(platform: "Platform", answered: "Answered") -> tuple[dict[str, Any], int]:
     """What the run came to, or why it could not go on: the answer is kept all the same."""
     from ops_pipelines.adapters.agents import agent_of_run, recording_in
+    from ops_pipelines.agentops.run_named import run_of
     from ops_pipelines.cli import exit_code_of
     from ops_pipelines.cli.agent_run import exit_code, words_of
     from ops_pipelines.core.errors import OpsError
 
-    run, _, _ = answered.held.request.binding.run.partition("/")  # an agent that works for another goes on with its run
+    run = run_of(answered.held.request.binding.run)
     try:
         ran = agent_of_run(platform, recording_in(platform, run)).resume(run)
     except OpsError as error:

@@ -1,6 +1,6 @@
 """`ops agent replay`: a run again from its recording, with sockets and processes refused."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,11 +12,18 @@ from ops_pipelines.cli.output import AsJson, show
 
 if TYPE_CHECKING:
     from ops_pipelines.adapters.agents import OpenAgent
+    from ops_pipelines.adapters.platform import Platform
     from ops_pipelines.agentops.replay import Replayed
     from ops_pipelines.agentops.run_log import Recording
 
 
-def replay_run(run: RunId, as_json: AsJson = False) -> None:
+def replay_run(
+    run: RunId,
+    installed: Annotated[
+        bool, typer.Option("--installed", help="With the code as it is here now, and not as it was released.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Whether the program does exactly the same again, with nothing outside touched. Exit 1 where it does not.
 
     A run that has not ended is replayed as far as it came.
@@ -27,17 +34,29 @@ def replay_run(run: RunId, as_json: AsJson = False) -> None:
 
     platform = Platform.embedded()
     recording = recording_named(platform, run)
-    agent = agent_of_run(platform, recording)
     try:
-        found = _record(recording, agent.replay(recording.run))
+        found = (
+            _by_what_is_installed(platform, recording)
+            if installed
+            else _record(recording, agent_of_run(platform, recording).replay(recording.run))
+        )
     except ReplayDiverged as diverged:
-        found = _as_far(agent, recording, diverged)
+        found = _as_far(agent_of_run(platform, recording), recording, diverged)
     if as_json:
         show([found], as_json=True)
     else:
         print("\n".join(_words(found)))
     if not found["identical"]:
         raise typer.Exit(REFUSED)
+
+
+def _by_what_is_installed(platform: "Platform", recording: "Recording") -> dict[str, Any]:
+    from ops_pipelines.adapters.installed_agent import replayed_by_what_is_installed
+
+    found = replayed_by_what_is_installed(platform, recording)
+    parted = found.divergence
+    why = {"at": parted.at, "cause": parted.cause} if parted else {}
+    return {"run": recording.run, "identical": found.same, "code": "installed", "why": found.words, **why}
 
 
 def _record(recording: "Recording", replayed: "Replayed") -> dict[str, Any]:
@@ -72,7 +91,9 @@ def _as_far(agent: "OpenAgent", recording: "Recording", diverged: Any) -> dict[s
 def _words(found: dict[str, Any]) -> list[str]:
     run = found["run"][:12]
     if not found["identical"]:
-        return [f"{run} does not replay: {exact(found['why'])}"]
+        return [f"{run} does not replay as it was recorded: {exact(found['why'])}"]
+    if "code" in found:
+        return [f"{run} takes the same turns with the code that is installed"]
     lines = [f"{run} replays identically: {found['steps']} steps, digest {found['digest'][:12]}"]
     came = (
         f"it came to {short_json(found.get('result'), 500)}"

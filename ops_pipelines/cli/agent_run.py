@@ -24,9 +24,11 @@ def start(
     """Start a run. Exit 0 when it is done, 1 when it failed or was stopped by its gate, 3 when it waits for a person."""
     from ops_pipelines.adapters.agents import live_agent
     from ops_pipelines.adapters.platform import Platform
+    from ops_pipelines.cli.known_system import check_known
 
     given, platform = json_given(task, option="--task"), Platform.embedded()
     where = platform.project.checked_environment(environment)
+    check_known(platform, agent)
     found = live_agent(platform, agent, release=release, environment=where)
     if dry_run:
         show([_would_run(found, given)], as_json=as_json)

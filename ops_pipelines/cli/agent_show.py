@@ -28,7 +28,7 @@ def show_run(
     if step:
         _show_step(platform, recording, step_named(recording, step), as_json)
         return
-    head, said = _head(platform, recording), platform.decisions.decisions(recording.run)
+    head, said = _head(platform, recording), _decisions(platform, recording)
     if as_json:
         decisions = [one.to_json() for one in said]
         numbers = numbers_of(recording)
@@ -68,6 +68,7 @@ def _head(platform: "Platform", recording: "Recording") -> dict[str, Any]:
 def _waits(platform: "Platform", recording: "Recording") -> list[dict[str, Any]]:
     """The requests of this run that nobody has answered yet."""
     from ops_pipelines.agentops.approval import PENDING
+    from ops_pipelines.agentops.run_named import run_of
 
     now = platform.clock.wall()
     return [
@@ -79,15 +80,23 @@ def _waits(platform: "Platform", recording: "Recording") -> list[dict[str, Any]]
             "until": at(held.request.expires_at),
         }
         for held in platform.approvals.held()
-        if held.request.binding.run == recording.run and held.state(now) == PENDING
+        if run_of(held.request.binding.run) == recording.run and held.state(now) == PENDING
     ]
+
+
+def _decisions(platform: "Platform", recording: "Recording") -> "tuple[Logged, ...]":
+    """What the gates of a run said, its own and those of agents that were handed work, in the order of their instants."""
+    from ops_pipelines.agentops.run_named import gate_runs
+
+    found = [one for run in gate_runs(recording) for one in platform.decisions.decisions(run)]
+    return tuple(sorted(found, key=lambda one: one.at))
 
 
 def _show_step(platform: "Platform", recording: "Recording", step: "Step", as_json: bool) -> None:
     """Everything that is known of one step, its whole input and output."""
     import json
 
-    said = _said_of(platform.decisions.decisions(recording.run), recording, step)
+    said = _said_of(_decisions(platform, recording), recording, step)
     whole = whole_step(recording, step)
     if as_json:
         show([{**whole, "decisions": [one.to_json() for one in said]}], as_json=True)

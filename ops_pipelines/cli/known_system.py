@@ -15,7 +15,7 @@ def check_known(platform: "Platform", system: str) -> None:
         return
     raise ConfigError(
         f"There is no system {system!r}",
-        expected="a name that has a release, was trained, or is declared by a Model or a Release",
+        expected="a name that has a release, was trained, or is declared by a Model, a Release or an Agent",
         action=near_miss(system, known | declared),
     )
 
@@ -30,4 +30,4 @@ def _declared(platform: "Platform") -> set[str]:
         kinds = declared_in(read_dg_project(platform.project.root).defs_folder).kinds
     except ConfigError:
         return set()
-    return {*kinds.get("Model", {}), *kinds.get("Release", {})}
+    return {*kinds.get("Model", {}), *kinds.get("Release", {}), *kinds.get("Agent", {})}

@@ -1,4 +1,4 @@
-"""How people name a policy: a folder of files, or an agent, whose release holds one."""
+"""How people name a policy: a folder of files, or an agent, by the files that its YAML names or by its release."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class NamedPolicy:
-    """The texts of a policy, which need not be one, with its freezes, and the agent whose it is, if any."""
+    """The texts of a policy, which need not be one, with its freezes, and the released agent whose it is, if any."""
 
     name: str
     texts: "Mapping[str, str]"
@@ -23,13 +23,17 @@ class NamedPolicy:
 
 
 def policy_named(platform: "Platform", name: str) -> NamedPolicy:
-    """The policy in a folder, or that of an agent; ConfigError where there is neither."""
+    """The policy in a folder, or that of an agent as its files are now; of one without files, as it was released.
+
+    ConfigError where there is neither.
+    """
     from ops_pipelines.adapters.policy_files import freezes_in, texts_in
 
-    folder = Path(name)
-    if folder.is_dir():
-        return NamedPolicy(name, texts_in(folder), freezes_in(folder))
-    agent = agent_named(platform, name)
+    agent = agent_named(platform, name) if platform.releases.releases(name) else None
+    folder = Path(name) if Path(name).is_dir() else _folder_of(platform, name)
+    if folder:
+        return NamedPolicy(name, texts_in(folder), freezes_in(folder), agent)
+    agent = agent or agent_named(platform, name)
     return NamedPolicy(name, agent.policy.texts, agent.policy.freezes, agent)
 
 
@@ -52,3 +56,19 @@ def agent_named(platform: "Platform", name: str, release: str = "") -> "Agent":
         )
     wanted = release or platform.live(PRODUCTION, name) or known[-1].digest
     return read_agent(find_release(platform.releases, name, wanted).manifest, platform.objects.get)
+
+
+def _folder_of(platform: "Platform", name: str) -> Path | None:
+    """Where the policy lies of an agent that the project declares; None where there is none."""
+    from ops_pipelines.adapters.declared import declared_in
+    from ops_pipelines.cli.dg_project import read_dg_project
+    from ops_pipelines.core.errors import ConfigError
+
+    project = platform.project
+    try:
+        declared = declared_in(read_dg_project(project.root).defs_folder).kinds.get("Agent", {})
+    except ConfigError:
+        return None
+    policy = declared[name].get("policy") if name in declared else None
+    folder = project.root / str(policy) if policy else project.evals / "agents" / name / "policy"
+    return folder if name in declared and folder.is_dir() else None

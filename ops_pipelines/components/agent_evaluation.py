@@ -20,7 +20,7 @@ from ops_pipelines.agentops.evaluation.verdicts import judge_beside_live, judge_
 from ops_pipelines.agentops.recorded_run import recording_to_json
 from ops_pipelines.components.agent_candidate import kept_candidate
 from ops_pipelines.components.publishing import Product, shown_table, table_of, unmade
-from ops_pipelines.core.errors import ConfigError, DataError
+from ops_pipelines.core.errors import ArtefactError, ConfigError, DataError
 from ops_pipelines.core.fingerprint import canonical_json, digest_json, short
 from ops_pipelines.core.lineage import Artefact
 from ops_pipelines.core.release import Release
@@ -105,8 +105,10 @@ def _beside(agent: "Agent", platform: Platform, release: Release, live: Release,
     if before is None:
         return NotEvaluated(f"no evaluation of {short(live.digest)}, which is live, was kept")
     if before.run.cases != ours.cases:
-        text = platform.objects.get(str(before.facts["tasks"])).decode()
-        tasks = read_tasks(agent.name, text)
+        try:
+            tasks = read_tasks(agent.name, platform.objects.get(str(before.facts.get("tasks"))).decode())
+        except (ArtefactError, DataError) as error:
+            return NotEvaluated(f"the tasks by which {short(live.digest)} went live are lost: {error.wrong}")
         runs = run_on(platform, release, tasks, repeats=agent.evaluation.repeats)
         ours = evaluation_of(release.digest, tasks, [one.verdict for one in runs])
     return judge_beside_live(ours, before.run, rule=agent.evaluation.compare_rule())

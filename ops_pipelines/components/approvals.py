@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from ops_pipelines.adapters.agents import writer_of
 from ops_pipelines.adapters.notifier import NotificationError, Notifier, one_at_a_time
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.source_code import code_version
@@ -72,7 +73,8 @@ def _shown(one: Notice) -> dict[str, Any]:
 
 def waiting_now(platform: Platform) -> tuple[Notice, ...]:
     """What people are to know now."""
-    return notices_of(platform.approvals.held(), platform.effects.entries(), platform.clock.wall())
+    redactor = writer_of(platform).redactor
+    return notices_of(platform.approvals.held(), platform.effects.entries(), platform.clock.wall(), redactor)
 
 
 def _sensor(job: Any) -> dg.SensorDefinition:

@@ -19,13 +19,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
 def canonical_json(value: Any) -> bytes:
     """The one JSON text of a value: keys sorted, no spaces, UTF-8; NaN and infinities are refused with ValueError.
 
     >>> canonical_json({"b": 1, "a": [1.5, None]})
     b'{"a":[1.5,null],"b":1}'
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return _CANONICAL.encode(value).encode()
 
 
 def digest_bytes(content: bytes) -> str:

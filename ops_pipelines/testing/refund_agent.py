@@ -66,6 +66,11 @@ def program(session: Session) -> dict[str, Any]:
     return {"paid": found.result["amount_cents"]}
 
 
+def handing_on(session: Session) -> dict[str, Any]:
+    """The same done by another agent, to which the task is handed."""
+    return {"desk": program(session.inside("desk", session.task))}
+
+
 def refund_agent(*, policy: str = POLICY, **others: Any) -> Agent:
     """The agent, with other parts where some are given."""
     made: dict[str, Any] = {

@@ -12,7 +12,7 @@ from ops_pipelines.agentops.agent import Budgets
 from ops_pipelines.agentops.gate_parts import Limits
 from ops_pipelines.core.audit import read_entry
 from ops_pipelines.core.errors import DataError
-from ops_pipelines.testing.refund_agent import paid, refund_agent, released
+from ops_pipelines.testing.refund_agent import HERE, paid, refund_agent, released
 
 TASK = {"order": "A17"}
 
@@ -159,3 +159,19 @@ def test_a_store_of_approvals_that_is_broken_is_told_and_lets_nothing_through(op
     assert ops("agent", "approvals").code == 3
     assert ops("agent", "approve", waiting.waits["approval"], "--resume").code == 3
     assert paid(refunds.folder) == []
+
+
+def test_what_an_agent_that_was_handed_work_asks_for_is_approved_and_its_run_goes_on(ops, refunds):
+    released(refunds.platform, refund_agent(program=f"{HERE}:handing_on"))
+    ran = live_agent(refunds.platform, "refunds").start(TASK)
+    (shown,) = ops("agent", "show", ran.run, "--json").json()
+    assert ([one["what"] for one in shown["decisions"]], len(shown["waits"])) == (["allowed", "waiting"], 1)
+    (found,) = ops("agent", "approve", ran.waits["approval"], "--resume", "--json").json()
+    assert found["resumed"]["result"] == {"desk": {"paid": 1200}}
+    key = refunds.platform.effects.entries()[0].intent.key
+    assert [node["what"] for node in ops("why", key, "--json").json()["nodes"][:4]] == [
+        "effect",
+        "approval",
+        "run",
+        "release",
+    ]

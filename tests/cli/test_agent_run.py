@@ -97,7 +97,7 @@ def test_a_dry_resume_says_what_was_answered_and_changes_nothing(ops, waiting):
         (("run", "refunds", "--task", "{order: A17}"), "--task is no JSON"),
         (("run", "refunds", "--task", '{"order": NaN}'), "NaN is no value"),
         (("run", "refunds", "--task", "@gone.json"), "gone.json cannot be read"),
-        (("run", "refund"), "Nothing of 'refund' is live"),
+        (("run", "refund"), "Did you mean 'refunds'?"),
         (("run", "refunds", "--release", "ffff"), "begins with 'ffff'"),
         (("show", "ffff"), "No run begins with 'ffff'"),
         (("resume", ""), "No run begins with ''"),

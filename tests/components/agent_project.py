@@ -24,7 +24,7 @@ from ops_pipelines.components.publishing import Product
 from ops_pipelines.core.lineage import Artefact
 from ops_pipelines.core.pointer import PRODUCTION
 from ops_pipelines.core.verdict import Passed, verdict_to_json
-from ops_pipelines.testing.refund_agent import HERE, POLICY
+from ops_pipelines.testing.refund_agent import HERE, POLICY, refund_agent, released
 
 TASKS = """\
 tasks:
@@ -95,6 +95,11 @@ class Desk:
             if not isinstance(product.verdict, Passed):
                 break
         return made
+
+    def released(self) -> "Desk":
+        """The project with the agent live, without any of its assets."""
+        released(self.platform, refund_agent())
+        return self
 
     def live(self) -> str | None:
         return self.platform.live(PRODUCTION, "refunds")

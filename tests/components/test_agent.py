@@ -75,6 +75,7 @@ def test_a_policy_that_lets_go_what_was_held_back_is_refused_by_its_recorded_cal
     assert desk.platform.releases.releases("refunds")[-1].latest.verdict == gate
 
 
+@pytest.mark.long
 def test_what_a_team_only_wants_reported_is_shown_and_ships(desk):
     desk.walked()
     first = desk.live()

@@ -20,9 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::dagster.PreviewWarning")  # a c
 def desk(tmp_path, monkeypatch) -> Iterator[Desk]:
     monkeypatch.delenv("OPS_HOME", raising=False)
     monkeypatch.chdir(tmp_path)
-    desk = Desk.at(tmp_path)
-    desk.walked()
-    yield desk
+    yield Desk.at(tmp_path).released()
     find_project.cache_clear()
 
 

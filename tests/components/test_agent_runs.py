@@ -31,9 +31,7 @@ TOMORROW = FixedClock(NOON + timedelta(days=1))
 def desk(tmp_path, monkeypatch) -> Iterator[Desk]:
     monkeypatch.delenv("OPS_HOME", raising=False)
     monkeypatch.chdir(tmp_path)
-    desk = Desk.at(tmp_path).later(FixedClock(NOON))
-    desk.walked()
-    yield desk
+    yield Desk.at(tmp_path).later(FixedClock(NOON)).released()
     find_project.cache_clear()
 
 

@@ -25,9 +25,7 @@ def desk(tmp_path, monkeypatch) -> Iterator[Desk]:
     for name in ("OPS_HOME", "OPS_NOTIFY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
-    desk = Desk.at(tmp_path).later(FixedClock(NOON))
-    desk.walked()
-    yield desk
+    yield Desk.at(tmp_path).later(FixedClock(NOON)).released()
     find_project.cache_clear()
 
 
@@ -82,6 +80,14 @@ def test_an_effect_of_which_nobody_knows_waits_for_a_person(desk, capsys):
     later = desk.later(FixedClock(NOON + timedelta(minutes=2)))
     assert isinstance(told(later).findings[NOTHING_WAITS], Blocked)
     assert "Nobody knows whether note was done" in capsys.readouterr().out
+
+
+def test_people_are_told_of_no_secret(desk, capsys):
+    intent = Intent("k", "note", '{"password":"hunter2"}', "r1", "r")
+    desk.platform.effects.start(intent, at=NOON - timedelta(hours=1), until=NOON)
+    rows = told(desk).table.to_pylist()
+    assert "hunter2" not in capsys.readouterr().out
+    assert "[redacted value" in rows[0]["arguments"]
 
 
 def test_whoever_could_not_be_told_is_told_again(desk, capsys):

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from ops_pipelines.adapters.mcp_upstream import Upstream
+from ops_pipelines.agentops.gate_async import Cancellable
 from ops_pipelines.agentops.tool_registry import Tool, ToolRegistry
 from ops_pipelines.apps.tool_gateway.carried import carried
 from ops_pipelines.apps.tool_gateway.requests import asked_of, shown
@@ -81,4 +82,4 @@ def _does(upstream: Upstream, tool: str) -> Does:
     async def work(arguments: Mapping[str, Any]) -> Any:
         return await upstream.call(tool, arguments, meta=carried().meta)
 
-    return work
+    return Cancellable(work)

@@ -1,6 +1,6 @@
 """The gate around the tools of an MCP server of one's own, in the same process."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from ops_pipelines.agentops.tool_registry import Tool
 from ops_pipelines.apps.tool_gateway.carried import carried
 from ops_pipelines.apps.tool_gateway.requests import asked_of, shown
 from ops_pipelines.apps.tool_gateway.sessions import Sessions
+from ops_pipelines.core.fingerprint import canonical_json
 
 if TYPE_CHECKING:
     from fastmcp import FastMCP
@@ -35,7 +36,7 @@ def gated_server(server: "FastMCP[Any]", sessions: Sessions) -> "FastMCP[Any]":
     from fastmcp.server.middleware import Middleware
     from fastmcp.tools.base import Tool as Shown
     from fastmcp.tools.base import ToolResult
-    from mcp_types import CallToolResult
+    from mcp_types import CallToolRequestParams, CallToolResult
 
     listed = [
         Shown(name=tool.name, description=tool.description, parameters=dict(tool.schema))
@@ -43,17 +44,20 @@ def gated_server(server: "FastMCP[Any]", sessions: Sessions) -> "FastMCP[Any]":
     ]
 
     class Door(Middleware):
-        async def on_list_tools(self, context: Any, call_next: Any) -> Sequence[Shown]:  # noqa: ARG002
-            return listed
+        async def __call__(self, context: Any, call_next: Any) -> Any:
+            """What a request comes to; one that is malformed goes on, and comes to an error."""
+            if isinstance(context.message, CallToolRequestParams):
+                return await call(context, call_next)
+            return listed if context.method == "tools/list" else await call_next(context)
 
-        async def on_call_tool(self, context: Any, call_next: Any) -> ToolResult:
-            request = context.fastmcp_context.request_context if context.fastmcp_context else None
-            asked = asked_of(context.message.name, context.message.arguments, request)
-            came: list[ToolResult] = []
-            answer = await sessions.call(asked, partial(_served, context, call_next, came))
-            if came and isinstance(answer, Done) and not answer.truncated:
-                return came[0]  # as the server made it
-            return ToolResult.from_mcp_result(CallToolResult.model_validate(shown(answer)))
+    async def call(context: Any, call_next: Any) -> ToolResult:
+        request = context.fastmcp_context.request_context if context.fastmcp_context else None
+        asked = asked_of(context.message.name, context.message.arguments, request)
+        came: list[ToolResult] = []
+        answer = await sessions.call(asked, partial(_served, context, call_next, came))
+        if came and isinstance(answer, Done) and not answer.truncated:
+            return came[0]  # as the server made it
+        return ToolResult.from_mcp_result(CallToolResult.model_validate(shown(answer)))
 
     server.add_middleware(Door())
     return server
@@ -63,8 +67,10 @@ async def _served(context: Any, call_next: Any, came: "list[ToolResult]", argume
     """The tool of the server, given what the gate let through; `came` is told the result itself."""
     from mcp_types import CallToolRequestParams
 
-    message = CallToolRequestParams(name=context.message.name, arguments=dict(arguments))
-    found = await call_next(context.copy(message=message))
+    if canonical_json(arguments) != canonical_json(context.message.arguments or {}):
+        message = CallToolRequestParams(name=context.message.name, arguments=dict(arguments))
+        context = context.copy(message=message)
+    found = await call_next(context)
     came.append(found)
     content = [part.model_dump(mode="json", by_alias=True, exclude_none=True) for part in found.content]
     return kept_once(content, found.structured_content)

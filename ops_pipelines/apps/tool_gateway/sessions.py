@@ -114,7 +114,7 @@ class GatedRun:
     def __init__(self, gate: Gate, joined: JoinedRuns, *, hears_user: bool) -> None:
         self.gate, self.used_at = gate, 0.0
         self._joined, self._hears_user = joined, hears_user
-        self._scopes: dict[str, Scope] = {}
+        self._scopes: dict[str, tuple[Scope, Scope]] = {}
         self._heard: set[str] = set()
         self._waiting: dict[bytes, str] = {}
 
@@ -166,10 +166,10 @@ class GatedRun:
         if parent not in self._scopes:
             if len(self._scopes) >= _MOST_PARENTS:
                 self._scopes.clear()
-            name = f"gate of {self.gate.run.agent}"
-            self._scopes[parent] = self._joined.begin(name, run=self.gate.run.id, parent=parent)
-        scope, light = self._scopes[parent], self._joined.logged.light
-        return scope.kept_by(light) if light and not has_effect(self.gate.parts, tool) else scope
+            light, name = self._joined.logged.light, f"gate of {self.gate.run.agent}"
+            scope = self._joined.begin(name, run=self.gate.run.id, parent=parent)
+            self._scopes[parent] = scope, scope.kept_by(light) if light else scope
+        return self._scopes[parent][not has_effect(self.gate.parts, tool)]
 
 
 def _links(answer: Answer) -> tuple[str, ...]:

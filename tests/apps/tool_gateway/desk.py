@@ -82,6 +82,7 @@ class Desk:
         """A client in front of a gateway in front of the server."""
         upstream = Upstream("desk", self.client, Offer(**{"declared": DECLARED, **offer}))
         async with gateway([upstream], self.judge) as server, Client(in_process(server)) as client:
+            self.gateway = server
             yield client
 
     @asynccontextmanager

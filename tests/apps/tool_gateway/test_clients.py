@@ -1,0 +1,71 @@
+"""Clients of other times, and clients that go away."""
+
+import asyncio
+
+from fastmcp import Client
+
+from ops_pipelines.agentops.effects import DONE
+from ops_pipelines.testing.gates import NOON
+from ops_pipelines.testing.mcp_transport import in_process
+
+from .desk import Desk
+
+
+def test_a_client_of_the_protocol_with_a_handshake_is_served():
+    desk = Desk()
+
+    async def called():
+        async with desk.proxied(), Client(in_process(desk.gateway), mode="legacy") as client:
+            listed = [tool.name for tool in await client.list_tools()]
+            return listed, await client.call_tool_mcp("look", {"week": "w1"})
+
+    listed, found = asyncio.run(called())
+    assert "look" in listed
+    assert found.structured_content == {"result": "all is well"}
+
+
+def test_an_effect_whose_client_goes_away_is_done_once_and_written_down():
+    desk = Desk()
+
+    async def called():
+        begun, go_on = asyncio.Event(), asyncio.Event()
+
+        async def slowly():
+            begun.set()
+            await go_on.wait()
+            return "noted"
+
+        desk.does = slowly
+        async with desk.proxied() as client:
+            call = asyncio.ensure_future(client.call_tool_mcp("note", {"text": "x"}))
+            await begun.wait()
+            call.cancel()
+            go_on.set()
+            while desk.sessions.parts.journal.entries()[0].outcome is None:
+                await asyncio.sleep(0.01)
+
+    asyncio.run(called())
+    (entry,) = desk.sessions.parts.journal.entries()
+    assert entry.state(NOON) == DONE
+    assert desk.done == [("note", "x")]
+
+
+def test_a_read_whose_client_goes_away_is_given_up():
+    desk = Desk()
+
+    async def called():
+        begun = asyncio.Event()
+
+        async def for_ever():
+            begun.set()
+            await asyncio.sleep(60)
+
+        desk.does = for_ever
+        async with desk.proxied() as client:
+            call = asyncio.ensure_future(client.call_tool_mcp("look", {"week": "w1"}))
+            await begun.wait()
+            call.cancel()
+            desk.does = lambda: "fine"
+            return await client.call_tool_mcp("look", {"week": "w1"})
+
+    assert not asyncio.run(called()).is_error
