@@ -33,6 +33,7 @@ from ops_pipelines.agentops.conduct import (
     is_untrusted,
     state_of,
 )
+from ops_pipelines.agentops.foreign_steps import keep_foreign
 from ops_pipelines.agentops.fork import Edit, Forked, ForkSettings, effects_left, fork
 from ops_pipelines.agentops.freeze import Freeze
 from ops_pipelines.agentops.gate_parts import Parts, Run
@@ -137,7 +138,16 @@ class OpenAgent:
         gate, trusted = self.gate(new, self.platform.clock.wall(), policy=asking), not is_untrusted(recording)
         program = conductor.forked(new, gate, trusted=trusted)
         with self._alone(new):
-            return fork(recording, program, at=at, run=new, writer=conductor.writer, settings=settings, edit=edit)
+            return fork(
+                recording,
+                program,
+                at=at,
+                run=new,
+                writer=conductor.writer,
+                settings=settings,
+                edit=edit,
+                release=self.manifest.digest,
+            )
 
     def recording(self, run: str) -> Recording:
         """A run of this agent as it was kept; DataError where there is none."""
@@ -303,6 +313,15 @@ def _policy_of(note: Mapping[str, Any], own: Policy) -> Policy:
             action="Fork the run once more",
         )
     return asking
+
+
+def foreign_writer_of(platform: Platform) -> Writer:
+    """What writes what others send: the same, and never in the place of a step of a run that is conducted here."""
+
+    def is_ours(release: str) -> bool:
+        return any(platform.release(system, release) for system in platform.releases.systems())
+
+    return replace(writer_of(platform), keep=keep_foreign(platform.runs, is_ours))
 
 
 def _through_the_tool_gate(kind: str, name: str, given: Any, act: Callable[[], Any]) -> Any:  # noqa: ARG001

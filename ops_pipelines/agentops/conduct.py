@@ -10,14 +10,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from ops_pipelines.agentops.approval import PENDING, ApprovalStore
 from ops_pipelines.agentops.course import Course, Suspended
 from ops_pipelines.agentops.fork import Effects
 from ops_pipelines.agentops.memory import MemoryStore
-from ops_pipelines.agentops.notes import FAILURE, RESULT, RESUMED, UNTRUSTED, WAITS, notebook
+from ops_pipelines.agentops.notes import FAILURE, RESULT, RESUMED, UNTRUSTED, WAITS, notebook, notes_in
 from ops_pipelines.agentops.recording import Act, Answer, Asked, Live, NotKept, Pending, Scope, Tape, Writer
 from ops_pipelines.agentops.replay import Program, RecordedSteps, first_of, fork_note, played_in
-from ops_pipelines.agentops.run_log import DECISION, Recording, Step
+from ops_pipelines.agentops.run_log import Recording, Step
 from ops_pipelines.agentops.session import Session
 from ops_pipelines.agentops.tool_call import Waiting
 from ops_pipelines.agentops.tool_gate import Gate
@@ -47,18 +46,6 @@ class Ran:
         """The run as plain JSON, without what is empty."""
         told = {"result": self.result, "error": self.error, "waits": dict(self.waits)}
         return {"run": self.run, "state": self.state, **{name: one for name, one in told.items() if one}}
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """What has become of the calls for which a run waited, by their names, for whoever looks at it.
-
-    `answered` holds the approval of each call that somebody has answered, or that has expired, with the arguments that it
-    is bound to; `pending` the approval of each that still waits.
-    """
-
-    answered: Mapping[str, tuple[str, Mapping[str, Any]]] = field(default_factory=dict)
-    pending: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,30 +191,17 @@ class Going:
 def state_of(steps: Sequence[Step], now: datetime) -> str:
     """What has become of the run with some steps (at least one), at an instant of the wall clock."""
     notes = {RESULT: DONE, FAILURE: FAILED, WAITS: WAITING}
-    last = next((step for step in reversed(steps) if step.kind == DECISION and step.name in {*notes, RESUMED}), None)
-    if last is not None and last.name in notes:
-        return notes[last.name]
+    noted = notes_in(steps, *notes, RESUMED)
+    if noted and noted[-1].name in notes:
+        return notes[noted[-1].name]
     newest = max(step.ended for step in steps)
     return RUNNING if utc(now) - utc(newest) < PATIENCE else STOPPED
 
 
 def waits_of(recording: Recording) -> tuple[Mapping[str, Any], ...]:
     """What a run has noted of the calls for which it waited, the first first."""
-    notes = (step for step in recording.steps if step.kind == DECISION and step.name == WAITS)
+    notes = notes_in(recording.steps, WAITS)
     return tuple(dict(recording.value(step.inputs)) for step in notes)  # type: ignore[call-overload]
-
-
-def answers_to(recording: Recording, approvals: ApprovalStore, now: datetime) -> Answers:
-    """What has become of the calls for which a run waited."""
-    answered: dict[str, tuple[str, Mapping[str, Any]]] = {}
-    pending: dict[str, str] = {}
-    for note in waits_of(recording):
-        for held in approvals.held(note["approval"]):
-            if held.state(now) == PENDING:
-                pending[note["call"]] = note["approval"]
-            else:
-                answered[note["call"]] = (note["approval"], json.loads(held.request.binding.arguments))
-    return Answers(answered, pending)
 
 
 def is_untrusted(recording: Recording) -> bool:

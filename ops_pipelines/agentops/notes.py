@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from ops_pipelines.agentops.recording import Live, Scope, Tape
-from ops_pipelines.agentops.run_log import DECISION, Step
+from ops_pipelines.agentops.run_log import AGENT, DECISION, Step, has_own_id
 
 FORK, WAITS, RESUMED = NOTES = ("fork", "waits", "resumed")
 """Of what other run it is a fork, for what it waits, that somebody resumes it. A replay makes none of them."""
@@ -25,3 +25,10 @@ def notebook(tape: Tape, agent: str, step: str, now: Callable[[], datetime], pas
         if one.kind == DECISION:
             live.occurrences.reserve((one.parent, one.kind, one.name), one.occurrence)
     return Scope(replace(tape, source=live), agent, step)
+
+
+def notes_in(steps: Sequence[Step], *names: str) -> tuple[Step, ...]:
+    """What a run noted of itself under some names: decisions of its first agent, and of nobody who works for it."""
+    first = next((step.id for step in steps if step.kind == AGENT and has_own_id(step)), "")
+    kept = (step for step in steps if step.kind == DECISION and step.name in names and has_own_id(step))
+    return tuple(step for step in kept if not first or step.parent == first)

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ops_pipelines.agentops.notes import FORK, NOTES
+from ops_pipelines.agentops.notes import FORK, NOTES, notes_in
 from ops_pipelines.agentops.recording import Act, Answer, Asked, Outcome, Scope, StepFailed, Tape, Writer
-from ops_pipelines.agentops.run_log import AGENT, DECISION, Entry, Recording, Step, Tally
+from ops_pipelines.agentops.run_log import AGENT, DECISION, Entry, Recording, Step, Tally, has_own_id
 from ops_pipelines.core.errors import DataError, OpsError
 from ops_pipelines.core.fingerprint import digest_json, short
 
@@ -115,7 +115,7 @@ def digest_run(steps: Sequence[Step]) -> str:
 def first_of(recording: Recording) -> Step:
     """The step with which the run's first agent began; DataError where there is none."""
     for step in recording.steps:
-        if step.kind == AGENT:
+        if step.kind == AGENT and has_own_id(step):
             return step
     raise DataError(
         f"The run {recording.run!r} has no step with which an agent began",
@@ -126,13 +126,23 @@ def first_of(recording: Recording) -> Step:
 
 
 def played_in(recording: Recording) -> tuple[Step, ...]:
-    """The steps that the program itself took: all but what the run notes of itself."""
-    return tuple(step for step in recording.steps if step.kind != DECISION or step.name not in NOTES)
+    """The steps that the program itself took: without what the run notes of itself, and what others did for it.
+
+    Another process that works for the run, of another release, has its steps there, too, and spans may come from anywhere.
+    """
+    if not any(step.kind == AGENT and has_own_id(step) for step in recording.steps):
+        return tuple(step for step in recording.steps if not _is_note(step))
+    own = first_of(recording).release
+    return tuple(step for step in recording.steps if step.release == own and not _is_note(step) and has_own_id(step))
+
+
+def _is_note(step: Step) -> bool:
+    return step.kind == DECISION and step.name in NOTES
 
 
 def fork_note(recording: Recording) -> Mapping[str, Any]:
     """What a run says of the one that it is a fork of: `of`, `at`, `edited`, and what its maker noted; empty for no fork."""
-    notes = [step for step in recording.steps if (step.kind, step.name) == (DECISION, FORK)]
+    notes = notes_in(recording.steps, FORK)
     note: Any = recording.value(notes[-1].inputs) if notes else {}
     return dict(note)
 

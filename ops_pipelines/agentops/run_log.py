@@ -141,6 +141,11 @@ def step_id(parent: str, kind: str, name: str, occurrence: int) -> str:
     return digest_json([parent, kind, name, occurrence])[:16]
 
 
+def has_own_id(step: Step) -> bool:
+    """Whether a step's id is that of its place, as those are that were recorded here; foreign spans have ids of their own."""
+    return step.id == step_id(step.parent, step.kind, step.name, step.occurrence)
+
+
 def fault_of(entry: Entry) -> str:
     """Why an entry cannot be kept, empty where it can."""
     step = entry.step

@@ -73,7 +73,7 @@ class Session:
 
     def tool(self, name: str, /, **arguments: Any) -> Done | Denied:
         """What comes of a call: its result, or why it was denied and what to do. It never raises for what the gate says."""
-        kept = self.scope.kept_as(arguments)
+        name, kept = str(name), self.scope.kept_as(arguments)  # a model may call for something that is no name at all
         with self.course.turn(f"{self.scope.step}/{name}/{kept[:16]}") as call, self.course.step():
             told, acted = self._told(call, name, arguments, kept)
         answer = answer_from_json(told)

@@ -13,7 +13,7 @@ def receive(
     ] = 16,
 ) -> None:
     """Take spans over OTLP (HTTP, protobuf or JSON) into the run log: redacted, and on the disk before they are answered."""
-    from ops_pipelines.adapters.agents import writer_of
+    from ops_pipelines.adapters.agents import foreign_writer_of
     from ops_pipelines.adapters.platform import Platform
     from ops_pipelines.apps.trace_receiver import PATH, ReceiverSettings, TraceReceiver, serve_traces
 
@@ -23,6 +23,6 @@ def receive(
     url = f"http://{settings.host}:{port}{PATH}"
     with suppress(KeyboardInterrupt):  # by Ctrl-C it has ended as it was told to
         serve_traces(
-            TraceReceiver(writer_of(platform), settings),
+            TraceReceiver(foreign_writer_of(platform), settings),
             listens=lambda: print(f"{url} takes spans; Ctrl-C ends it", flush=True),
         )

@@ -54,6 +54,7 @@ BAD_CALLS = {
     "more than it may be given": ("note", {"text": "x" * 20_000}),
     "an unknown tool": ("notes", {"text": "hello"}),
     "no tool at all": ("", {}),
+    "no name of a tool": (None, {}),
 }
 
 
