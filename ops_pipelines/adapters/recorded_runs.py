@@ -4,6 +4,7 @@ evals/agents/<agent>/runs/*.json
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,8 +26,10 @@ from ops_pipelines.agentops.run_log import AGENT, Recording, RunFilter, Tally, r
 from ops_pipelines.agentops.tool_gate import Gate
 from ops_pipelines.core.clock import Window
 from ops_pipelines.core.errors import DataError, NotAllowed
+from ops_pipelines.core.fingerprint import digest_json
 
 _MOST = 10_000
+_NAME = re.compile(r"[\w-]{1,100}")
 PORTABLE = Writer(lambda entries: Tally(len(entries)), Redactor(find_secrets))
 """Keeps nothing, and redacts as `portable` leaves a recording: the same on every machine."""
 
@@ -56,7 +59,7 @@ def file_of(platform: Platform, run: str, folder: Path | None = None) -> Path:
         raise NotAllowed(
             f"The run {run} is {state}", expected="a run that has ended", action="Keep it when it has", run=run
         )
-    return (folder or runs_folder(platform.project, first_of(recording).agent)) / f"{run}.json"
+    return (folder or runs_folder(platform.project, first_of(recording).agent)) / f"{_file_name(run)}.json"
 
 
 def recorded_in(folder: Path) -> tuple[Recording, ...]:
@@ -74,6 +77,11 @@ def recorded_lately(platform: Platform, agent: str, days: int) -> tuple[Recordin
     summaries = platform.runs.runs(Window(now - timedelta(days=days), now + timedelta(minutes=1)), of, limit=_MOST)
     found = (recording_of(platform.runs, one.run) for one in reversed(summaries))
     return tuple(portable(one) for one in found if _is_of(one, agent, now))
+
+
+def _file_name(run: str) -> str:
+    """The id of a run, or a digest of it where it is no name for a file."""
+    return run if _NAME.fullmatch(run) else digest_json(run)[:32]
 
 
 def replayed_by(

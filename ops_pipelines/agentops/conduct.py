@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from ops_pipelines.agentops.approval import PENDING, ApprovalStore
 from ops_pipelines.agentops.course import Course, Halt, Suspended
 from ops_pipelines.agentops.fork import Effects
 from ops_pipelines.agentops.memory import MemoryStore
@@ -47,18 +46,6 @@ class Ran:
         """The run as plain JSON, without what is empty."""
         told = {"result": self.result, "error": self.error, "waits": dict(self.waits)}
         return {"run": self.run, "state": self.state, **{name: one for name, one in told.items() if one}}
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """What has become of the calls for which a run waited, by their names, for whoever looks at it.
-
-    `answered` holds the approval of each call that somebody has answered, or that has expired, with the arguments that it
-    is bound to; `pending` the approval of each that still waits.
-    """
-
-    answered: Mapping[str, tuple[str, Mapping[str, Any]]] = field(default_factory=dict)
-    pending: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,19 +211,6 @@ def waits_of(recording: Recording) -> tuple[Mapping[str, Any], ...]:
     """What a run has noted of the calls for which it waited, the first first."""
     notes = notes_in(recording.steps, WAITS)
     return tuple(dict(recording.value(step.inputs)) for step in notes)  # type: ignore[call-overload]
-
-
-def answers_to(recording: Recording, approvals: ApprovalStore, now: datetime) -> Answers:
-    """What has become of the calls for which a run waited."""
-    answered: dict[str, tuple[str, Mapping[str, Any]]] = {}
-    pending: dict[str, str] = {}
-    for note in waits_of(recording):
-        for held in approvals.held(note["approval"]):
-            if held.state(now) == PENDING:
-                pending[note["call"]] = note["approval"]
-            else:
-                answered[note["call"]] = (note["approval"], json.loads(held.request.binding.arguments))
-    return Answers(answered, pending)
 
 
 def is_untrusted(recording: Recording) -> bool:

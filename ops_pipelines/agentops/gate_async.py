@@ -43,7 +43,10 @@ async def call_async(gate: Gate, tool: str, arguments: Any, *, call_id: str = ""
     if not isinstance(begun, Begun):
         return begun
     end = partial(gate.end, begun, await _ran(begun, gate.parts.limits.tool_seconds, gate.parts.limits.result_bytes))
-    return await in_thread(end) if apart else end()
+    try:
+        return await in_thread(end) if apart else end()
+    except RuntimeError:  # no thread can be had, and what was done has to be written down all the same
+        return end()
 
 
 def has_effect(parts: Parts, tool: str) -> bool:
@@ -115,6 +118,13 @@ async def to_its_end(work: Coroutine[Any, Any, _T]) -> _T:
     _UNDER_WAY.add(task)
     task.add_done_callback(_UNDER_WAY.discard)
     return await asyncio.shield(task)
+
+
+async def all_ended(seconds: float) -> None:
+    """Wait, for no longer than this, until what goes on to its end in this loop has come to it."""
+    loop = asyncio.get_running_loop()
+    if here := {task for task in _UNDER_WAY if task.get_loop() is loop}:
+        await asyncio.wait(here, timeout=seconds)
 
 
 def _settle(done: "asyncio.Future[Any]", found: Any, error: BaseException | None) -> None:

@@ -1,7 +1,7 @@
 """Which rules of a policy can never apply: a word that no call has, or conditions that exclude each other.
 
 Each rule is asked about every combination of what it mentions: the tools, and the values that stand in the rule with their
-neighbours. So a rule that is named here applies to no call at all; one that mentions too much is not judged.
+neighbours. So a rule that is named here applies to no call at all; one that mentions too much, or calculates, is not judged.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +17,10 @@ from ops_pipelines.core.errors import near_miss
 
 _TRACED = (ID, TARGET, MONEY_AMOUNT, CENTS)
 _MOST = 20_000
-_SOME_AGENT = "an agent"
+_LONGEST = 6
+"""How many names of a set are tried in every combination."""
+_SOME_AGENT, _SOME_TENANT, _SOME_OWNER = "an agent", "a tenant", "an owner"
+_CALCULATES = frozenset({"+", "-", "*", "neg"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,9 @@ def never_applying(policy: Policy, known: Known) -> tuple[tuple[Rule, str], ...]
 
 
 def _never(rule: Rule, known: Known) -> bool:
+    words = _Words.of(rule.body)
+    if words.calculates or max(len(words.arguments), len(known.freezes)) > _LONGEST:
+        return False
     cases = list(islice(_cases(rule, known), _MOST + 1))
     parsed = rule.parsed()
     return len(cases) <= _MOST and not any(
@@ -66,6 +72,12 @@ class _Words:
     attributes: frozenset[str]
     texts: tuple[str, ...]
     numbers: tuple[int, ...]
+    calculates: bool
+
+    @property
+    def arguments(self) -> list[str]:
+        """The texts that an argument can be: `name=value`."""
+        return [one for one in self.texts if "=" in one]
 
     @classmethod
     def of(cls, body: Any) -> "_Words":
@@ -74,6 +86,7 @@ class _Words:
             frozenset(_attributes(body)),
             tuple(dict.fromkeys(one for one in found if isinstance(one, str))),
             tuple(dict.fromkeys(one for one in found if isinstance(one, int) and not isinstance(one, bool))),
+            not _CALCULATES.isdisjoint(_keys(body)),
         )
 
     def near(self) -> list[int]:
@@ -82,10 +95,10 @@ class _Words:
 
 
 _VARIED: Mapping[str, Any] = {
-    "tenant": lambda words, known: ["", *words.texts],  # noqa: ARG005  one shape for all
+    "tenant": lambda words, known: ["", _SOME_TENANT, *words.texts],  # noqa: ARG005  one shape for all
     "environment": lambda words, known: list(known.environments),  # noqa: ARG005
     "depth": lambda words, known: sorted({0, 1, *words.near()}),  # noqa: ARG005
-    "arguments": lambda words, known: _subsets([one for one in words.texts if "=" in one]),  # noqa: ARG005
+    "arguments": lambda words, known: _subsets(words.arguments),  # noqa: ARG005
     "amount_cents": lambda words, known: [None, *words.near()],  # noqa: ARG005
     "has_amount": lambda words, known: [False, True],  # noqa: ARG005
     "unseen": lambda words, known: _subsets(_TRACED),  # noqa: ARG005
@@ -99,8 +112,8 @@ _VARIED: Mapping[str, Any] = {
 
 def _any_tools(words: _Words) -> Iterator[Tool]:
     """A tool of every kind, with the names and owners that a rule mentions."""
-    owners = ["", *words.texts] if "owner" in words.attributes else [""]
-    versions = ["1", *words.texts] if "version" in words.attributes else ["1"]
+    owners = ["", _SOME_OWNER, *words.texts] if "owner" in words.attributes else [""]
+    versions = ["0", "1", *words.texts] if "version" in words.attributes else ["1"]
     flags = [(first, second) for first in (False, True) for second in (False, True)]
     for name, effect, owner, version in product(["some_tool", *words.texts], EFFECTS, owners, versions):
         for idempotent, trusted in flags:
@@ -117,7 +130,13 @@ def _any_tools(words: _Words) -> Iterator[Tool]:
 
 
 def _subsets(names: Sequence[str]) -> list[tuple[str, ...]]:
-    return list(chain.from_iterable(combinations(names[:4], size) for size in range(len(names[:4]) + 1)))
+    return list(chain.from_iterable(combinations(names, size) for size in range(len(names) + 1)))
+
+
+def _keys(body: Any) -> Iterator[str]:
+    inside = body.values() if isinstance(body, Mapping) else body if isinstance(body, list) else ()
+    yield from body if isinstance(body, Mapping) else ()
+    yield from chain.from_iterable(map(_keys, inside))
 
 
 def _attributes(body: Any) -> Iterator[str]:

@@ -5,6 +5,8 @@ what came out stays in the run log, under the digests that the rows name. An eff
 seen: what nobody knew for a while stays told. What a gate needs as it is, the arguments of a call, is redacted here.
 """
 
+import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -45,15 +47,22 @@ _TEXTS = (
     "release",
 )
 
+_COUNTS = ("occurrence", "tokens", "nanos")
+
 
 def table_of_steps(steps: Iterable[Step]) -> "pa.Table":
-    """One row a step, sorted; a table without columns for none."""
-    return _table(map(_step_row, steps), times=("started", "ended"), counts=("occurrence", "tokens", "nanos"))
+    """One row a step with its `number` in its run, in the order in which they are given; sorted by id."""
+    numbers: Counter[str] = Counter()
+    rows = []
+    for step in steps:
+        rows.append(_step_row(step, numbers[step.run]))
+        numbers[step.run] += 1
+    return _table(rows, times=("started", "ended"), counts=("number", *_COUNTS))
 
 
 def steps_of_table(table: "pa.Table") -> tuple[Step, ...]:
-    """The steps of a table, each run's in the order in which they began."""
-    rows = sorted(table.to_pylist(), key=lambda row: (row["run"], row["started"]))
+    """The steps of a table, each run's in the order in which they were kept."""
+    rows = sorted(table.to_pylist(), key=lambda row: (row["run"], row["number"]))
     return tuple(_step(row) for row in rows)
 
 
@@ -82,17 +91,15 @@ def decision_id(decision: Logged) -> str:
     return digest_json(decision.to_json())[:32]
 
 
-def _step_row(step: Step) -> dict[str, Any]:
+def _step_row(step: Step, number: int) -> dict[str, Any]:
     texts = {name: getattr(step, name) for name in _TEXTS}
     times = {name: utc(getattr(step, name)) for name in ("started", "ended")}
-    counts = {name: getattr(step, name) for name in ("occurrence", "tokens", "nanos")}
+    counts = {"number": number, **{name: getattr(step, name) for name in _COUNTS}}
     return {ID: f"{step.run}/{step.id}", **texts, **counts, **times, "links": canonical_json(list(step.links)).decode()}
 
 
 def _step(row: Mapping[str, Any]) -> Step:
-    import json
-
-    kept = {name: value for name, value in row.items() if name != ID}
+    kept = {name: value for name, value in row.items() if name not in (ID, "number")}
     times = {name: utc(row[name]) for name in ("started", "ended")}
     return Step(**{**kept, **times, "links": tuple(json.loads(row["links"]))})
 

@@ -56,9 +56,9 @@ def _words(found: dict[str, Any], faults: int, rows: int) -> str:
 
 def _known(platform: "Platform", named: "NamedPolicy", agent: str) -> "Known":
     from ops_pipelines.agentops.policy_reach import Known
-    from ops_pipelines.cli.policy_named import agent_named
+    from ops_pipelines.cli.policy_named import tools_named
 
-    about = agent_named(platform, agent) if agent else named.agent
-    system = agent or (named.name if about else "")
+    tools = tools_named(platform, agent) if agent else named.tools
+    system = agent or (named.name if tools else "")
     freezes = tuple(freeze.name for freeze in named.freezes)
-    return Known(system, tuple(about.tools) if about else (), platform.project.environments, freezes)
+    return Known(system, tools, platform.project.environments, freezes)

@@ -43,7 +43,7 @@ class Agent(OpsComponent):
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
         """All that stands between its files and its going live, the days of its runs, and the jobs of both."""
-        self.budgets.budgets()  # what cannot be is refused where the YAML is loaded
+        self._check()
         wired = AgentAssets(self)
         assets = [wired.candidate(), wired.evaluation(), wired.backtest(), wired.replays()]
         assets += [wired.comparison(), wired.release()]
@@ -52,6 +52,14 @@ class Agent(OpsComponent):
             assets=assets, jobs=[job, *pointer_jobs(self.name)], schedules=_schedules(job, self.schedule)
         )
         return dg.Definitions.merge(gate, agent_days(self.name, self.days, owners=self.owners))
+
+    def _check(self) -> None:
+        """Refuses what cannot be where the YAML is loaded."""
+        self.budgets.budgets()
+        self.evaluation.floor_rule()
+        self.evaluation.compare_rule()
+        self.backtest.rule()
+        self.replays.rule()
 
     def to_json(self) -> dict[str, Any]:
         """What its YAML says as plain JSON, for what the code version is over."""

@@ -73,7 +73,8 @@ def tasks_for(agent: "Agent", project: Project) -> tuple[str, TaskSet]:
             action="Write what it has to be good at; `ops new agent` shows the form",
             agent=agent.name,
         )
-    return file.read_text(encoding="utf-8"), read_task_file(file, agent.name)
+    tasks = read_task_file(file, agent.name)
+    return file.read_text(encoding="utf-8"), tasks
 
 
 def run_on(platform: Platform, release: Release, tasks: TaskSet, *, repeats: int) -> list[TaskRun]:

@@ -92,8 +92,12 @@ def make_runs(agent: str, platform: Platform, day: str, rule: QualityRule) -> Pr
 
 def _outcomes(agent: str, platform: Platform, day: str, now: datetime) -> tuple[RunOutcome, ...]:
     steps = steps_of_table(platform.lake.read(f"{AGENT_RUNS}/{STEPS}", day))
-    own = {step.run for step in steps if step.kind == AGENT and step.agent == agent and not step.parent}
-    return outcomes_of([step for step in steps if step.run in own], _unknown(platform, day), now)
+    first: dict[str, str] = {}
+    for step in steps:
+        if step.kind == AGENT:
+            first.setdefault(step.run, step.agent)
+    own = [step for step in steps if first.get(step.run) == agent]
+    return outcomes_of(own, _unknown(platform, day), now)
 
 
 def _unknown(platform: Platform, day: str) -> Counter[str]:

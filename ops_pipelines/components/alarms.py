@@ -50,8 +50,7 @@ class Alarms(OpsComponent):
 
     def _waking(self) -> dg.Definitions:
         agent = str(self.wakes)
-        job = waking_job(agent)
-        return dg.Definitions(jobs=[job], sensors=[waking_sensor(self, agent, job)])
+        return dg.Definitions(jobs=[waking_job(agent)], sensors=[waking_sensor(self, agent)])
 
     def weeks(self) -> Sequence[str]:
         """Every week that has an inbox, up to the present one, the oldest first."""

@@ -39,13 +39,19 @@ def waking_job(agent: str) -> dg.JobDefinition:
     return waking
 
 
-def waking_sensor(alarms: "Alarms", agent: str, job: dg.JobDefinition) -> dg.SensorDefinition:
+def waking_sensor(alarms: "Alarms", agent: str) -> dg.SensorDefinition:
     """The sensor `wake_<agent>`: one run for each alarm of the newest inbox that is judged and told of.
 
     The run of an alarm has one id, so that a sensor that begins anew wakes nobody twice.
     """
 
-    @dg.sensor(name=f"wake_{agent}", job=job, minimum_interval_seconds=tick_seconds(), default_status=sensor_status())
+    # By its name: a sensor that holds a job of ops is made anew when resources are bound, with a warning of Dagster's own.
+    @dg.sensor(
+        job_name=f"wake_{agent}",
+        name=f"wake_{agent}",
+        minimum_interval_seconds=tick_seconds(),
+        default_status=sensor_status(),
+    )
     def sensor(platform: dg.ResourceParam[Platform]) -> dg.SensorResult:
         weeks = platform.lake.partitions(alarms.name)
         inbox = platform.lake.good(alarms.name, weeks[-1]) if weeks else None

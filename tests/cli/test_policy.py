@@ -98,3 +98,8 @@ def test_without_a_decision_nobody_can_tell(ops, folder, decided):
 )
 def test_wrong_usage_exits_with_2(ops, decided, words):
     assert ops("policy", *words).code == 2
+
+
+def test_a_policy_of_this_project_has_no_fault_and_no_rule_that_never_applies(ops, home):
+    (found,) = ops("policy", "check", "oncall", "--json").json()
+    assert (found["usable"], found["findings"]) == (True, [])

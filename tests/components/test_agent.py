@@ -11,8 +11,9 @@ from ops_pipelines.adapters.project import find_project
 from ops_pipelines.adapters.recorded_runs import keep_run, runs_folder
 from ops_pipelines.components.agent_backtest import LOOSENED, make_backtest
 from ops_pipelines.components.agent_candidate import make_candidate
+from ops_pipelines.components.agent_gate import make_comparison
 from ops_pipelines.components.agent_replays import AS_RECORDED, make_replays, recorded_set
-from ops_pipelines.core.errors import DataError, NotAllowed
+from ops_pipelines.core.errors import ConfigError, DataError, NotAllowed
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, reasons_of
 from ops_pipelines.core.walk import explain
 from ops_pipelines.testing.refund_agent import POLICY
@@ -99,6 +100,31 @@ def test_where_the_tasks_changed_the_candidate_is_run_on_those_of_the_live_relea
     desk.tasks(TASKS + TASKS.removeprefix("tasks:\n").replace("id: refund", "id: again"))
     desk.walked(settings={"words": "Returned"})
     assert desk.live() not in (None, first)
+
+
+def test_what_was_judged_of_another_candidate_opens_no_gate(desk):
+    desk.walked()
+    first = desk.live()
+    desk.policy(POLICY + "// another text\n")
+    desk.walked(upto="candidate")
+    gate = make_comparison(desk.agent(), desk.platform, run_id="r").verdict
+    assert "is stale" in reasons(gate)
+    assert (type(gate), desk.live()) == (NotEvaluated, first)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"evaluation": {"floors": {"sucess": 1}}},
+        {"budgets": {"breaker": {"steps": 0}}},
+        {"replays": {"least": -1}},
+        {"days": {"most_failed": 3}},
+    ],
+    ids=str,
+)
+def test_a_setting_that_cannot_be_is_refused_where_the_yaml_is_loaded(desk, settings):
+    with pytest.raises(ConfigError):
+        desk.agent(**settings).build_defs(None)
 
 
 def test_without_tasks_nothing_ships(desk):

@@ -31,6 +31,11 @@ def test_a_replay_tells_its_digest_and_does_nothing(desk):
     assert len(paid(desk.platform.project.home)) == 2
 
 
+def test_a_run_that_waits_is_replayed_as_far_as_it_came(desk):
+    found, shown = replay_of(desk.platform, desk.ran(granted=None).run)
+    assert (found.same, shown["state"]) == (True, WAITING)
+
+
 def test_a_fork_with_another_result_waits_and_tells_where_it_parts_and_why(desk):
     ran = desk.ran()
     result = {"value": {"status": "done", "result": {"id": "A17", "amount_cents": 9900}}}

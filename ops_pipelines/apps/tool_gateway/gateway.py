@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from ops_pipelines.adapters.mcp_upstream import Upstream
-from ops_pipelines.agentops.gate_async import Cancellable
+from ops_pipelines.agentops.gate_async import Cancellable, all_ended
 from ops_pipelines.agentops.tool_registry import Tool, ToolRegistry
 from ops_pipelines.apps.tool_gateway.carried import carried
 from ops_pipelines.apps.tool_gateway.requests import asked_of, shown
@@ -40,7 +40,7 @@ Judge = Callable[[Offered], Sessions]
 async def gateway(
     upstreams: Sequence[Upstream], judge: Judge, *, name: str = "gateway"
 ) -> "AsyncIterator[Server[Any]]":
-    """The server while its upstreams are open, one session each.
+    """The server while its upstreams are open, one session each; effects under way are waited for at the end.
 
     DataError where a server cannot be reached, ConfigError for a wrong declaration, or two tools of one name.
     """
@@ -54,7 +54,11 @@ async def gateway(
             tools += offered
             functions |= {tool.name: _does(upstream, tool.name) for tool in offered}
             prices |= upstream.prices
-        yield server_of(judge(Offered(ToolRegistry(tools), functions, prices)), name)
+        sessions = judge(Offered(ToolRegistry(tools), functions, prices))
+        try:
+            yield server_of(sessions, name)
+        finally:
+            await all_ended(sessions.parts.limits.tool_seconds)
 
 
 def server_of(sessions: Sessions, name: str) -> "Server[Any]":

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ops_pipelines.adapters.agents import OpenAgent
-from ops_pipelines.agentops.gate_async import in_thread
+from ops_pipelines.agentops.gate_async import all_ended, in_thread
 from ops_pipelines.apps.tool_gateway.gateway import server_of
 from ops_pipelines.apps.tool_gateway.sessions import Sessions, Terms
 from ops_pipelines.apps.tool_gateway.stores import logged_in
@@ -28,7 +28,11 @@ async def released_server(agent: OpenAgent, *, task: str = "") -> "AsyncIterator
     `task` is what the operator says that the runs are about: its words are trusted, and no client's are.
     """
     agent.platform.access.whoever_may(PROPOSE, agent.name, agent.environment, otherwise=agent.name)
-    yield server_of(sessions_of_release(agent, task), f"gate of {agent.name}")
+    sessions = sessions_of_release(agent, task)
+    try:
+        yield server_of(sessions, f"gate of {agent.name}")
+    finally:
+        await all_ended(sessions.parts.limits.tool_seconds)
 
 
 def sessions_of_release(agent: OpenAgent, task: str = "") -> Sessions:

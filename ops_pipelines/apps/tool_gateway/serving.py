@@ -21,7 +21,7 @@ from ops_pipelines.core.fingerprint import digest_json
 if TYPE_CHECKING:
     from mcp.server import Server
 
-LOOPBACK = "127.0.0.1"
+LOOPBACK, READY = "127.0.0.1", "/health/ready"
 
 
 async def serve(
@@ -93,8 +93,14 @@ async def _over_stdio(server: "Server[Any]") -> None:
 
 async def _over_http(server: "Server[Any]", port: int, tell: Callable[[str], None]) -> None:
     import uvicorn
+    from starlette.responses import JSONResponse
+    from starlette.routing import Route
 
-    app = server.streamable_http_app(host=LOOPBACK)  # it answers requests for loopback's own names alone
+    async def ready(_: Any) -> JSONResponse:
+        return JSONResponse({"ready": True})
+
+    # It answers requests for loopback's own names alone.
+    app = server.streamable_http_app(host=LOOPBACK, custom_starlette_routes=[Route(READY, ready)])
     listening = uvicorn.Server(uvicorn.Config(app, host=LOOPBACK, port=port, log_level="warning"))
     tell(f"http://{LOOPBACK}:{port}/mcp")
     await listening.serve()

@@ -50,6 +50,27 @@ def test_an_effect_whose_client_goes_away_is_done_once_and_written_down():
     assert desk.done == [("note", "x")]
 
 
+def test_an_effect_under_way_is_waited_for_when_the_gateway_ends():
+    desk = Desk()
+
+    async def called():
+        begun = asyncio.Event()
+
+        async def slowly():
+            begun.set()
+            await asyncio.sleep(0.2)
+            return "noted"
+
+        desk.does = slowly
+        async with desk.proxied() as client:
+            call = asyncio.ensure_future(client.call_tool_mcp("note", {"text": "x"}))
+            await begun.wait()
+        await asyncio.gather(call, return_exceptions=True)
+
+    asyncio.run(called())
+    assert desk.sessions.parts.journal.entries()[0].state(NOON) == DONE
+
+
 def test_a_read_whose_client_goes_away_is_given_up():
     desk = Desk()
 
