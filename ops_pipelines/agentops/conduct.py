@@ -93,7 +93,7 @@ class Conductor:
             is_fork=bool(fork_note(recording)),
             is_where_it_was=lambda: going.recorded.are_given(within_seconds=self.others_seconds),
         )
-        gate = self.gate_of(recording.run, first.started)
+        gate = self.gate_of(recording.run, first.started + waited_in(recording, self.now()))
         gate.resumed = True
         return self._conducted(scope, gate, course, notes, trusted=not is_untrusted(recording))
 
@@ -211,6 +211,17 @@ def waits_of(recording: Recording) -> tuple[Mapping[str, Any], ...]:
     """What a run has noted of the calls for which it waited, the first first."""
     notes = notes_in(recording.steps, WAITS)
     return tuple(dict(recording.value(step.inputs)) for step in notes)  # type: ignore[call-overload]
+
+
+def waited_in(recording: Recording, now: datetime) -> timedelta:
+    """How long a run has waited for people up to now: that is none of the time that it may take."""
+    waited, since = timedelta(0), None
+    for note in notes_in(recording.steps, WAITS, RESUMED):
+        if note.name == WAITS:
+            since = since or note.ended
+        elif since is not None:
+            waited, since = waited + (note.started - since), None
+    return waited + (now - since if since is not None else timedelta(0))
 
 
 def is_untrusted(recording: Recording) -> bool:
