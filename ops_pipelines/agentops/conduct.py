@@ -16,7 +16,7 @@ from ops_pipelines.agentops.memory import MemoryStore
 from ops_pipelines.agentops.notes import FAILURE, RESULT, RESUMED, UNTRUSTED, WAITS, notebook, notes_in
 from ops_pipelines.agentops.recording import Act, Answer, Asked, Live, NotKept, Pending, Scope, Tape, Writer
 from ops_pipelines.agentops.replay import Program, RecordedSteps, first_of, fork_note, played_in
-from ops_pipelines.agentops.run_log import Recording, Step
+from ops_pipelines.agentops.run_log import Recording, Step, has_own_id
 from ops_pipelines.agentops.session import Session
 from ops_pipelines.agentops.tool_call import Waiting
 from ops_pipelines.agentops.tool_gate import Gate
@@ -203,7 +203,8 @@ def state_of(steps: Sequence[Step], now: datetime) -> str:
     noted = notes_in(steps, *notes, RESUMED)
     if noted and noted[-1].name in notes:
         return notes[noted[-1].name]
-    newest = max(step.ended for step in steps)
+    own = [step.ended for step in steps if has_own_id(step)]  # spans from elsewhere say what instant they like
+    newest = max(own or (step.ended for step in steps))
     return RUNNING if utc(now) - utc(newest) < PATIENCE else STOPPED
 
 
