@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from ops_pipelines.agentops.course import Course, Suspended
+from ops_pipelines.agentops.course import Course, Halt, Suspended
 from ops_pipelines.agentops.fork import Effects
 from ops_pipelines.agentops.memory import MemoryStore
 from ops_pipelines.agentops.notes import FAILURE, RESULT, RESUMED, UNTRUSTED, WAITS, notebook, notes_in
@@ -50,7 +50,10 @@ class Ran:
 
 @dataclass(frozen=True, slots=True)
 class Conductor:
-    """What runs of one agent go by. `gate_of` makes the gate of a run that began at an instant; `now` is the wall clock."""
+    """What runs of one agent go by. `gate_of` makes the gate of a run that began at an instant; `now` is the wall clock.
+
+    In a run that goes on a new effect waits so many seconds for what other threads have to be told again of the recording.
+    """
 
     agent: str
     release: str
@@ -60,6 +63,7 @@ class Conductor:
     writer: Writer
     now: Callable[[], datetime]
     memory: MemoryStore | None = None
+    others_seconds: float = 10.0
 
     def start(self, run: str, task: Any, *, parent: str = "", trusted: bool = True) -> Ran:
         """A new run with a task, up to its end or to the first call that waits for a person.
@@ -80,11 +84,16 @@ class Conductor:
         Nobody else may be at work on the run: a call that was begun and has not ended counts as one of a dead process.
         """
         first = first_of(recording)
-        tape = Tape(recording.run, Going.on(recording, self.now, effects), self.writer, first.release)
+        going = Going.on(recording, self.now, effects)
+        tape = Tape(recording.run, going, self.writer, first.release)
         notes = notebook(tape, self.agent, first.id, self.now, recording.steps)
         self._claim(recording, notes, by)
         scope = tape.begin(first.agent, recording.value(first.inputs), parent=first.parent, decision=first.decision)
-        gate, course = self.gate_of(recording.run, first.started), Course(is_fork=bool(fork_note(recording)))
+        course = Course(
+            is_fork=bool(fork_note(recording)),
+            is_where_it_was=lambda: going.recorded.are_given(within_seconds=self.others_seconds),
+        )
+        gate = self.gate_of(recording.run, first.started)
         gate.resumed = True
         return self._conducted(scope, gate, course, notes, trusted=not is_untrusted(recording))
 
@@ -149,7 +158,7 @@ class Conductor:
         """What the program returns, and how it failed."""
         try:
             return self.program(session), ""
-        except Suspended:
+        except (Suspended, Halt):
             return None, ""
         except OpsError as error:
             return None, error.wrong
