@@ -47,7 +47,11 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Who calls: the run, the agent's principal, its release, and on behalf of whom. `depth` counts who handed it on."""
+    """Who calls: the run, the agent's principal, its release, and on behalf of whom. `depth` counts who handed it on.
+
+    `started_by` is the principal who had the agent start, where that is another than the agent's: what it asks for, that one
+    cannot approve.
+    """
 
     id: str
     agent: str
@@ -55,3 +59,4 @@ class Run:
     tenant: str = ""
     environment: str = "production"
     depth: int = 0
+    started_by: str = ""
