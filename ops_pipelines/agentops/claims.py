@@ -3,7 +3,8 @@
 A tool says what an argument is with `x-kind` in its schema (`Annotated[str, DESTINATION]` in Python). Where it says
 nothing the form of the value does: an address of mail or web is a destination wherever it stands, and a single word with
 a digit in it is an id, as is whatever is called `id` or `..._id`. Dates, times and short numbers are none, since people
-write them in many ways; so are formulas, and values that the schema lists, which nobody can make up.
+write them in many ways; so are formulas, and values that the schema lists, which nobody can make up. A key that the
+schema leaves open is a destination by its form too, or what `propertyNames` says with `x-kind`.
 """
 
 import re
@@ -28,14 +29,16 @@ TEXT = Field(json_schema_extra={KEYWORD: FREE})
 """For annotations of a tool's function."""
 
 _ADDRESS = re.compile(
-    r"(?:https?|ftp)://[^\s\"'<>)\]]+|www\.[^\s\"'<>)\]]+|[\w.+%-]+@[\w-]+(?:\.[\w-]+)+", re.IGNORECASE
+    r"(?:https?|ftp)://[^\s\"'<>)\]]+|www\.[^\s\"'<>)\]]+|(?<![\w.+%-])[\w.+%-]+@[\w-]+(?:\.[\w-]+)+",
+    re.IGNORECASE,
 )
-_BARE_HOST = re.compile(r"(?:[a-z0-9-]+\.)+[a-z]{2,}(?:[:/]\S*)?", re.IGNORECASE)
-_DATE = re.compile(r"[\d.:/TZ+-]*\d[\d.:/TZ+-]*", re.IGNORECASE)
+_BARE_HOST = re.compile(r"(?:(?:[a-z0-9-]+\.)+[a-z]{2,}|(?:\d{1,3}\.){3}\d{1,3})(?:[:/]\S*)?", re.IGNORECASE)
+_DATE = re.compile(r"[\d.:/TZ+-]+", re.IGNORECASE)
 _LONG_NUMBER = re.compile(r"\d{5,}")
 _ID_NAME = re.compile(r"(?:^|_)ids?$|[a-z]Ids?$|^ID$")
 _FORMULA = re.compile(r"[*^()]")
-_ACCOUNT = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}")
+_ACCOUNT = re.compile(r"[A-Z]{2}\d{2}(?:[A-Z0-9]{11,30}|(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?)")
+_ENDS = ".,;:!?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +61,30 @@ def claims_of(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> tuple[
 
 def looks_made_up(word: str) -> bool:
     """Whether a word has the form of something that an agent must have from somewhere: an address, or an id."""
-    return bool(_ADDRESS.search(word)) or _looks_like_id(word)
+    return bool(_ADDRESS.search(word) or _BARE_HOST.fullmatch(word)) or _looks_like_id(word)
 
 
 def _claims(root: Mapping[str, Any], schema: Mapping[str, Any], where: str, name: str, value: Any) -> Iterator[Claim]:
     if isinstance(value, Mapping):
         for key, part in value.items():
-            inner = _of_property(root, schema, key)
-            yield from _claims(root, inner, f"{where}.{key}" if where else key, key, part)
+            inner, at = _of_property(root, schema, key), f"{where}.{key}" if where else key
+            yield from _of_key(root, schema, at, key)
+            yield from _claims(root, inner, at, key, part)
     elif isinstance(value, Sequence) and not isinstance(value, str):
         items = _one_of(root, schema, "items")
-        for at, part in enumerate(value):
-            yield from _claims(root, items, f"{where}[{at}]", name, part)
+        for number, part in enumerate(value):
+            yield from _claims(root, items, f"{where}[{number}]", name, part)
     elif isinstance(value, str | int | float) and not isinstance(value, bool):
         yield from _of_value(root, schema, where, name, value)
+
+
+def _of_key(root: Mapping[str, Any], schema: Mapping[str, Any], where: str, key: str) -> Iterator[Claim]:
+    """What a key claims that the schema does not name: who is paid may stand there, and not in a value."""
+    if any(key in option.get("properties", ()) for option in _options(root, schema)):
+        return
+    names = _one_of(root, schema, "propertyNames")
+    found = _of_value(root, names, where, "", key)
+    yield from (claim for claim in found if claim.kind == TARGET or names)
 
 
 def _of_value(
@@ -86,19 +99,22 @@ def _of_value(
         return
     if any("enum" in option or "const" in option for option in _options(root, schema)) or value == "":
         return
-    if _ID_NAME.search(name) and not isinstance(value, float) and " " not in str(value):
-        yield Claim(where, ID, value)
-    elif isinstance(value, str):
-        yield from _of_form(where, value)
+    known = value.strip() if isinstance(value, str) else value
+    if _ID_NAME.search(name) and not isinstance(known, float) and " " not in str(known):
+        yield Claim(where, ID, known)
+    elif isinstance(known, str):
+        yield from _of_form(where, known)
 
 
 def _of_form(where: str, text: str) -> Iterator[Claim]:
-    addresses = [found.rstrip(".,;:!?") for found in _ADDRESS.findall(text)]
+    addresses = [found.rstrip(_ENDS) for found in _ADDRESS.findall(text)]
     for address in addresses:
         yield Claim(where, TARGET, address)
-    if addresses or any(character.isspace() for character in text):
+    if not addresses and _ACCOUNT.fullmatch(text):
+        yield Claim(where, TARGET, text)
+    elif addresses or any(character.isspace() for character in text):
         return
-    if _BARE_HOST.fullmatch(text) or _ACCOUNT.fullmatch(text):
+    elif _BARE_HOST.fullmatch(text):
         yield Claim(where, TARGET, text)
     elif _looks_like_id(text):
         yield Claim(where, ID, text)

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from ops_pipelines.agentops.approval import PENDING, ApprovalStore
-from ops_pipelines.agentops.course import Course, Suspended
+from ops_pipelines.agentops.course import Course, Halt, Suspended
 from ops_pipelines.agentops.fork import Effects
 from ops_pipelines.agentops.memory import MemoryStore
 from ops_pipelines.agentops.notes import FAILURE, RESULT, RESUMED, STARTED, UNTRUSTED, WAITS, notebook, notes_in
@@ -51,21 +50,10 @@ class Ran:
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
-    """What has become of the calls for which a run waited, by their names, for whoever looks at it.
-
-    `answered` holds the approval of each call that somebody has answered, or that has expired, with the arguments that it
-    is bound to; `pending` the approval of each that still waits.
-    """
-
-    answered: Mapping[str, tuple[str, Mapping[str, Any]]] = field(default_factory=dict)
-    pending: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class Conductor:
     """What runs of one agent go by. `gate_of` makes the gate of a run that began at an instant; `now` is the wall clock.
 
+    In a run that goes on a new effect waits so many seconds for what other threads have to be told again of the recording.
     `started_by` is the principal who starts them, where that is another than the agent's: a run notes it, and keeps it.
     """
 
@@ -77,6 +65,7 @@ class Conductor:
     writer: Writer
     now: Callable[[], datetime]
     memory: MemoryStore | None = None
+    others_seconds: float = 10.0
     started_by: str = ""
 
     def start(self, run: str, task: Any, *, parent: str = "", trusted: bool = True) -> Ran:
@@ -99,11 +88,16 @@ class Conductor:
         Nobody else may be at work on the run: a call that was begun and has not ended counts as one of a dead process.
         """
         first = first_of(recording)
-        tape = Tape(recording.run, Going.on(recording, self.now, effects), self.writer, first.release)
+        going = Going.on(recording, self.now, effects)
+        tape = Tape(recording.run, going, self.writer, first.release)
         notes = notebook(tape, self.agent, first.id, self.now, recording.steps)
         self._claim(recording, notes, by)
         scope = tape.begin(first.agent, recording.value(first.inputs), parent=first.parent, decision=first.decision)
-        gate, course = self.gate_of(recording.run, first.started), Course(is_fork=bool(fork_note(recording)))
+        course = Course(
+            is_fork=bool(fork_note(recording)),
+            is_where_it_was=lambda: going.recorded.are_given(within_seconds=self.others_seconds),
+        )
+        gate = self.gate_of(recording.run, first.started)
         gate.resumed = True
         return self._conducted(scope, gate, course, notes, trusted=not is_untrusted(recording))
 
@@ -173,7 +167,7 @@ class Conductor:
         """What the program returns, and how it failed."""
         try:
             return self.program(session), ""
-        except Suspended:
+        except (Suspended, Halt):
             return None, ""
         except OpsError as error:
             return None, error.wrong
@@ -236,19 +230,6 @@ def who_started(recording: Recording, names: Iterable[str]) -> str:
     notes = notes_in(recording.steps, STARTED)
     note: Any = recording.value(notes[0].inputs) if notes else {"by": "", "digest": ""}
     return next((name for name in names if digest_json(name) == note["digest"]), str(note["by"]))
-
-
-def answers_to(recording: Recording, approvals: ApprovalStore, now: datetime) -> Answers:
-    """What has become of the calls for which a run waited."""
-    answered: dict[str, tuple[str, Mapping[str, Any]]] = {}
-    pending: dict[str, str] = {}
-    for note in waits_of(recording):
-        for held in approvals.held(note["approval"]):
-            if held.state(now) == PENDING:
-                pending[note["call"]] = note["approval"]
-            else:
-                answered[note["call"]] = (note["approval"], json.loads(held.request.binding.arguments))
-    return Answers(answered, pending)
 
 
 def is_untrusted(recording: Recording) -> bool:

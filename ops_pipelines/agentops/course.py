@@ -5,14 +5,14 @@ told again at each call, and in the end it counts for more than what the program
 """
 
 import threading
-from asyncio import CancelledError
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from asyncio import CancelledError, get_running_loop
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from ops_pipelines.agentops.recording import StepFailed
 from ops_pipelines.agentops.tool_call import Waiting
-from ops_pipelines.core.errors import NotAllowed
+from ops_pipelines.core.errors import NotAllowed, OpsError
 
 
 class Suspended(BaseException):
@@ -28,11 +28,28 @@ class Suspended(BaseException):
         return {"call": self.call, "tool": self.tool, "arguments": dict(self.arguments), **told}
 
 
-class Course:
-    """The course of a run; `waits` are the calls for which a run that is replayed waited, by their names."""
+class Halt(BaseException):
+    """Ends a run with an error in the middle of an act, where an Exception would become a failed step."""
 
-    def __init__(self, *, is_fork: bool = False, waits: Mapping[str, Waiting] | None = None) -> None:
-        self.is_fork, self.waits = is_fork, waits or {}
+    def __init__(self, error: OpsError) -> None:
+        self.error = error
+        super().__init__(str(error))
+
+
+class Course:
+    """The course of a run; `waits` are the calls for which a run that is replayed waited, by their names.
+
+    `is_where_it_was` says of a run that goes on whether its program has come again to all that is recorded.
+    """
+
+    def __init__(
+        self,
+        *,
+        is_fork: bool = False,
+        waits: Mapping[str, Waiting] | None = None,
+        is_where_it_was: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self.is_fork, self.waits, self._is_where_it_was = is_fork, waits or {}, is_where_it_was
         self.halted: BaseException | None = None
         self.waiting: list[Suspended] = []
         self._changed = threading.Condition()
@@ -71,6 +88,17 @@ class Course:
                     self._under_way -= 1
                     self._changed.notify_all()
 
+    def check_may_act(self) -> None:
+        """Before a new effect: a program that leaves its recording has lost its way, and might do again what it did."""
+        if not _in_a_loop() and not self._is_where_it_was():
+            raise Halt(
+                NotAllowed(
+                    "The program of the run goes on without having come to all that it has done before",
+                    expected="the program that was recorded, going outside by its session only",
+                    action="Look at the run with `ops agent show`; fork it to go on with another program",
+                )
+            )
+
     def close(self) -> None:
         """Let nothing more begin, and wait for the tools that are still under way in other threads."""
         with self._changed:
@@ -89,9 +117,16 @@ class Course:
 
     def _halt(self, error: BaseException) -> None:
         with self._changed:
-            self.halted = self.halted or error
+            self.halted = self.halted or (error.error if isinstance(error, Halt) else error)
             if isinstance(error, Suspended) and error not in self.waiting:
                 self.waiting.append(error)
+
+
+def _in_a_loop() -> bool:
+    """Whether other tasks of this thread cannot go on while this one waits."""
+    with suppress(RuntimeError):
+        return bool(get_running_loop())
+    return False
 
 
 class _Turn:

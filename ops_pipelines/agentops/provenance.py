@@ -93,10 +93,12 @@ def suspects(traced: Iterable[Traced]) -> tuple[Traced, ...]:
 def _words(value: Any) -> Iterator[str]:
     """The words in some arguments that an agent must have from somewhere."""
     if isinstance(value, Mapping):
-        for part in value.values():
+        for key, part in value.items():
+            yield from _words(key)
             yield from _words(part)
     elif isinstance(value, list):
         for part in value:
             yield from _words(part)
     elif not isinstance(value, bool | None):
-        yield from (word for word in re.split(r"[\s\"'<>()\[\]{},;*^]+", str(value)) if looks_made_up(word))
+        words = (word.strip(".,;:!?") for word in re.split(r"[\s\"'<>()\[\]{},;*^]+", str(value)))
+        yield from (word for word in words if looks_made_up(word))

@@ -39,7 +39,7 @@ _SHAPES: tuple[tuple[str, re.Pattern[str], tuple[str, ...], int], ...] = tuple(
             ("-----begin ",),
             0,
         ),
-        ("token", r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*", ("eyj",), 0),
+        ("token", r"(?<![\w-])(?>[\w-]*?\beyJ)[\w-]{8,}+\.[\w-]{8,}+\.[\w-]*", ("eyj",), 0),
         ("key", r"\b(?:AKIA|ASIA|AGPA|AROA|AIDA)[A-Z0-9]{16}\b", ("akia", "asia", "agpa", "aroa", "aida"), 0),
         ("key", r"\b(?:sk|pk|rk)[-_](?:[a-z]+[-_])*[\w-]{16,}", ("k-", "k_"), 0),
         (
@@ -73,7 +73,8 @@ _SHAPES: tuple[tuple[str, re.Pattern[str], tuple[str, ...], int], ...] = tuple(
 )
 """What is taken out of any text, and what a text in ASCII has at the least that has it: one of these letters, so many digits.
 
-They spare a step most of its searches, and change none of what is found.
+They spare a step most of its searches, and change none of what is found. A shape without a longest length begins at the
+start of a word only, so that no text takes the square of its length.
 """
 _DIGITS, _LETTER = re.compile(r"\d+"), re.compile(r"[A-Za-z]")
 _SHORTEST = 5

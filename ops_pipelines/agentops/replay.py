@@ -29,7 +29,7 @@ class RecordedSteps:
 
     def __init__(self, recording: Recording, steps: Sequence[Step]) -> None:
         self.recording = recording
-        self._lock = threading.Lock()
+        self._lock, self._not_given = threading.Condition(), len(steps)
         edited = edited_in(recording)
         self._left: dict[tuple[Any, ...], list[Step]] = {}
         for step in steps:
@@ -40,7 +40,17 @@ class RecordedSteps:
         """The first step of this place that asked the same and was not given yet; None where there is none."""
         with self._lock:
             steps = self._left.get((*asked.group, asked.inputs))
-            return steps.pop(0) if steps else None
+            if not steps:
+                return None
+            self._not_given -= 1
+            if not self._not_given:
+                self._lock.notify_all()
+            return steps.pop(0)
+
+    def are_given(self, *, within_seconds: float) -> bool:
+        """Whether all steps were given, or are within some time: a program asks for them in other threads, too."""
+        with self._lock:
+            return self._lock.wait_for(lambda: not self._not_given, timeout=within_seconds)
 
     def left(self) -> tuple[Step, ...]:
         """The steps that were not given yet."""

@@ -124,7 +124,7 @@ class Session:
             step = self.scope.step_of(MEMORY_WRITE, name)
 
             def act() -> Any:
-                self._refuse_in_a_fork("remember", key)
+                self._check_may_act("remember", key)
                 memory, again = self._kept_by(), bool(self._gate and self._gate.resumed)
                 return memory.remembered(of, memory.change(key, value, source=said, step=step), again=again)
 
@@ -135,7 +135,7 @@ class Session:
         """What another agent answers; see Scope. StepFailed in a fork, which sends nothing."""
 
         def sent() -> Any:
-            self._refuse_in_a_fork("send a message to", receiver)
+            self._check_may_act("send a message to", receiver)
             return act()
 
         with self.course.step():
@@ -194,6 +194,7 @@ class Session:
         tool = gate.parts.registry.get(name)
         try:
             if tool and tool.has_effect:
+                self.course.check_may_act()
                 self.scope.check_log()
         except OpsError as error:  # found out before it is done, and not when it cannot be written down any more
             answer: Done | Denied | Waiting = broke(RECORD, error)
@@ -231,7 +232,8 @@ class Session:
         tool = self._gate.parts.registry.get(name) if self._gate else None
         return bool(tool and tool.trusted)
 
-    def _refuse_in_a_fork(self, what: str, name: str) -> None:
+    def _check_may_act(self, what: str, name: str) -> None:
+        self.course.check_may_act()
         if self.course.is_fork:
             raise NotAllowed(
                 f"The fork may not {what} {name!r}: it would be a new effect",

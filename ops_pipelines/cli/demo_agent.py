@@ -36,8 +36,8 @@ STEPS = 6
 NO_TRAINING = """
 @id("nothing is trained while the auditors are here") forbid(principal, action, resource == Tool::"retrain");
 """
-_PLACE_OF_HISTORY = 2
-"""The step of a run at which oncall reads the history; the ones before begin it, and read the report."""
+_PLACE_OF_HISTORY = 3
+"""The step of a run at which oncall reads the history; the ones before begin it, remember, and read the report."""
 Row = dict[str, str]
 
 

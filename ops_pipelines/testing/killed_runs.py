@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -48,21 +49,30 @@ class _Appended:
 
 
 def program(told: Callable[[Any], None]) -> Callable[[Session], Any]:
-    """Reads, asks, notes, pays and remembers; what it was told of an effect it tells `told`."""
+    """Reads, asks, pays, remembers, and hands two notes at once to a helper; it tells `told` what it was told of effects."""
 
     def acts(session: Session) -> Any:
-        said = []
-        for order in session.task:
-            found = session.tool("order", id=order).to_json()["result"]
-            session.model("m", {"about": found}, lambda: Outcome("pay it", 3, 5))
-            said.append(session.tool("pay", order=order, amount_cents=found["amount_cents"]).to_json()["status"])
-            told([order, said[-1]])
-            said.append(session.tool("note", text=order).to_json()["status"])
-            told([f"note {order}", said[-1]])
-            session.remember(order, said[-1], source="user")
-        return said
+        return [_served(session, order, told) for order in session.task]
 
     return acts
+
+
+def _served(session: Session, order: str, told: Callable[[Any], None]) -> list[str]:
+    found = session.tool("order", id=order).to_json()["result"]
+    session.model("m", {"about": found}, lambda: Outcome("pay it", 3, 5))
+    paid = session.tool("pay", order=order, amount_cents=found["amount_cents"]).to_json()["status"]
+    told([order, paid])
+    helper = session.inside("helper", {"order": order})
+
+    def note(text: str) -> str:
+        said: str = helper.tool("note", text=text).to_json()["status"]
+        told([text, said])
+        return said
+
+    with ThreadPoolExecutor(2) as pool:
+        noted = list(pool.map(note, [f"{order} {number}" for number in range(2)]))
+    session.remember(order, noted, source="user")
+    return [paid, *noted]
 
 
 def agent_in(home: Path, *, tells: bool = True) -> OpenAgent:
@@ -164,7 +174,7 @@ def judged(home: Path) -> dict[str, Any]:
         "neither done nor unknown": [state for state in states if state not in (EFFECT_DONE, UNKNOWN)],
         "more done in the journal than in the world": [states] if states.count(EFFECT_DONE) > len(world) else [],
         "more in the world than in the journal": [states] if len(world) > len(states) else [],
-        "not asked for": [len(states)] if len(states) != 2 * len(ORDERS) else [],
+        "not asked for": [len(states)] if len(states) != 3 * len(ORDERS) else [],
         "told otherwise later": _forgotten(home),
         "not ended": [] if _state(agent) == DONE else [_state(agent)],
         "replays otherwise": [] if replayed.identical and replayed.result["state"] == DONE else [replayed.digest],

@@ -137,6 +137,7 @@ def test_a_tool_that_is_not_there_is_never_done(by_model):
     assert (agent.start(TASK).result, ledger(agent)) == ("I could not.", [])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("turns", "most"), [((RuntimeError("no route"),), 5), ((LOOK, LOOK, LOOK), 2)])
 def test_a_model_that_cannot_be_asked_any_more_ends_the_run_as_failed(by_model, turns, most):
     ran = by_model(Scripted(*turns), most_requests=most).start(TASK)

@@ -246,24 +246,26 @@ def test_a_run_that_is_interrupted_from_the_keyboard_goes_on_and_repeats_nothing
     assert desk.done == ["first", "second"]
 
 
-def test_a_program_that_awaits_waits_and_goes_on(agent, desk):
-    async def asks(session, number):
+def test_a_program_that_awaits_waits_and_goes_on_whichever_task_comes_first_then(agent, desk):
+    async def asks(session, number, seconds):
         async def act():
-            await asyncio.sleep(0)
+            await asyncio.sleep(seconds)
             return f"answer {number}"
 
         return await session.model_async("m", {"ask": number}, act)
 
+    async def pays(session):
+        await asks(session, 0, 0.05)
+        return session.tool("pay", order="A17", amount_cents=1).to_json()["status"]
+
     async def acts(session):
-        answers = await asyncio.gather(*(asks(session, number) for number in range(3)))
-        paid = session.tool("pay", order="A17", amount_cents=1).to_json()["status"]
-        return [*answers, paid]
+        return await asyncio.gather(pays(session), asks(session, 1, 0.0))
 
     clerk = agent(lambda session: asyncio.run(acts(session)))
     ran = clerk.start(TASK)
     answer_all(clerk)
     assert (ran.state, desk.done) == (WAITING, [])
-    assert clerk.resume(ran.run).result == ["answer 0", "answer 1", "answer 2", "done"]
+    assert clerk.resume(ran.run).result == ["done", "answer 1"]
     assert clerk.replay(ran.run).identical
 
 
@@ -299,3 +301,36 @@ def test_a_tool_that_is_under_way_in_a_thread_is_waited_for(agent, desk, platfor
     ran = agent(program).start(TASK)
     steps = platform.runs.steps(ran.run)
     assert (ran.state, desk.done, steps[-1].name) == (WAITING, ["slow"], "waits")
+
+
+def test_a_program_that_does_not_come_again_to_what_it_did_does_nothing_new(agent, desk):
+    def program(session):
+        session.tool("note", text=f"to {address}")
+        return session.tool("pay", order="A17", amount_cents=1).to_json()["status"]
+
+    address, clerk = "anna", agent(program)
+    ran = clerk.start(TASK)
+    answer_all(clerk)
+    address, hasty = "anna, by another way", replace(clerk.conductor(), others_seconds=0.05)
+    with pytest.raises(NotAllowed, match="without having come to all"):
+        hasty.resume(clerk.recording(ran.run), by="me")
+    assert desk.done == ["to anna"]
+    address = "anna"
+    assert clerk.resume(ran.run, anyway=True).result == "done"
+    assert desk.done == ["to anna", ("A17", 1)]
+
+
+def test_what_was_under_way_waits_until_other_threads_are_where_they_were(agent, desk, platform):
+    def program(session):
+        def one(order):
+            if order == "B18":
+                threading.Event().wait(0.1)
+            return session.tool("note", text=order).to_json()["status"]
+
+        with ThreadPoolExecutor(2) as pool:
+            return list(pool.map(one, session.task["orders"]))
+
+    clerk = agent(program)
+    run = cut_off(clerk, lambda session: (session.tool("note", text="B18"), session.tool("order", id="A17")), 1)
+    assert clerk.resume(run, anyway=True).result == ["done", "done"]
+    assert desk.done == ["B18", "A17"]

@@ -2,6 +2,7 @@ from typing import Annotated
 
 import pytest
 
+from ops_pipelines.agentops.call_facts import cents_of, plain_arguments
 from ops_pipelines.agentops.claims import AMOUNT_CENTS, DESTINATION, TEXT, Claim, claims_of
 from ops_pipelines.agentops.tool_function import tool_of
 from ops_pipelines.agentops.tool_registry import MONEY
@@ -83,3 +84,42 @@ def test_a_value_that_the_schema_lists_cannot_be_made_up():
 def test_a_schema_that_refers_to_itself_ends():
     schema = {"$defs": {"a": {"$ref": "#/$defs/a"}}, "properties": {"x": {"$ref": "#/$defs/a"}}}
     assert [claim.value for claim in claims_of(schema, {"x": "Z7GOZ1"})] == ["Z7GOZ1"]
+
+
+@pytest.mark.parametrize("to", ["eve@evil.example", "evil.example", "DE89370400440532013000"])
+def test_a_destination_that_stands_as_a_key_is_claimed_too(to):
+    assert claims_of({}, {"pay": {to: 500}}) == (Claim(f"pay.{to}", "destination", to),)
+
+
+def test_a_key_that_the_schema_names_claims_nothing_and_one_that_it_leaves_open_what_it_declares():
+    schema = {"properties": {"x1.org": {"propertyNames": {"x-kind": "id"}}}}
+    assert claims_of(schema, {"x1.org": {"bob": "hello"}}) == (Claim("x1.org.bob", "id", "bob"),)
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [("to", "DE89370400440532013000 "), ("to", "\nevil.example"), ("order_id", "A17 "), ("code", " rec-0017")],
+)
+def test_space_around_a_value_hides_nothing(argument, value):
+    assert [claim.value for claim in claims_of({}, {argument: value})] == [value.strip()]
+
+
+@pytest.mark.parametrize("value", ["GB82 WEST 1234 5698 7654 32", "203.0.113.7", "203.0.113.7:8080/x"])
+def test_an_account_in_groups_and_the_number_of_a_machine_are_destinations(value):
+    assert claims_of({}, {"x": value}) == (Claim("x", "destination", value),)
+
+
+@pytest.mark.parametrize("text", ["a" * 300_000, "1" * 300_000 + "!", "a.-" * 100_000])
+def test_a_long_argument_is_read_in_one_pass(text):
+    assert claims_of({}, {"body": text + " "}) == claims_of({}, {"body": text})
+
+
+@pytest.mark.parametrize(("amounts", "cents"), [([100_000, -99_900], -99_900), ([100, 1], 101), ([], None)])
+def test_an_amount_below_zero_does_not_hide_the_others(amounts, cents):
+    assert cents_of([Claim("x", "amount_cents", amount) for amount in amounts]) == cents
+
+
+def test_a_policy_is_told_of_every_plain_argument():
+    told = plain_arguments({**{f"a{number}": number for number in range(100)}, "mode": "force"})
+    assert len(told) == 101
+    assert "mode=force" in told

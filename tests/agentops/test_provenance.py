@@ -166,6 +166,20 @@ def test_a_tool_that_repeats_what_the_agent_said_does_not_make_it_trusted():
     assert origins == [UNSEEN, UNSEEN, TRUSTED]
 
 
+@pytest.mark.parametrize(
+    ("asked", "answer", "value"),
+    [
+        ({"q": "evil.example"}, "nothing known of evil.example", "evil.example"),
+        ({"q": "Is it ZX99?"}, "no order ZX99 was found", "ZX99"),
+        ({"q": {"ZX99": 1}}, "no order ZX99 was found", "ZX99"),
+    ],
+)
+def test_what_the_agent_said_is_no_evidence_however_it_said_it(asked, answer, value):
+    heard = Heard()
+    heard.add(answer, source="look", trusted=True, said=asked)
+    assert heard.trace([Claim("to", "destination", value)])[0].origin == UNSEEN
+
+
 def test_what_the_user_said_stays_trusted_when_the_agent_says_it_too():
     heard = Heard()
     heard.add("Look at ZX99", source=USER, trusted=True)

@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ops_pipelines.agentops.divergence import CODE, PROMPT
 from ops_pipelines.agentops.recorded_run import portable, read_recording, recording_from_json, recording_to_json
@@ -108,3 +110,13 @@ def test_what_was_redacted_with_a_key_replays_where_nobody_has_the_key():
     recording = portable(recorded(program, Writer(lambda entries: None, Redactor(key=b"secret"))))
     assert b"[redacted email]" in b"".join(payload.content for payload in recording.payloads.values())
     assert beside(recording, program, Writer(lambda entries: None, Redactor())).same
+
+
+@given(st.lists(st.sampled_from(["anna@example.com", "ben@example.com", "a word", "4111 1111 1111 1111"])), st.binary())
+def test_what_is_portable_is_so_already(words, key):
+    def program(scope):
+        return scope.tool("send", dict.fromkeys(words, words), lambda: words)
+
+    once = portable(recorded(program, Writer(lambda entries: None, Redactor(key=key))))
+    assert portable(once) == once
+    assert beside(once, program, Writer(lambda entries: None, Redactor())).same

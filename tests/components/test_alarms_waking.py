@@ -70,6 +70,7 @@ def test_without_an_inbox_and_without_an_alarm_nothing_is_asked_for(definitions,
     assert "0 open alarms" in tick(definitions, platform).skip_reason.skip_message
 
 
+@pytest.mark.long
 def test_what_an_alarm_woke_is_not_woken_again_by_it(definitions, platform, alarm):
     inbox(platform, alarm)
     job = next(one for one in definitions.jobs if one.name == "wake_refunds")

@@ -3,11 +3,13 @@
 Without `settings.model` it plans by the rules of `deciding`, needs no network, and is the same every time.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ops_pipelines.agentops.session import Session
 from ops_pipelines.agentops.tool_call import Denied
 from ops_pipelines.defs.agentops.oncall.deciding import NOTHING, NOTIFY, RETRAIN, ROLL_BACK, Plan, Thresholds, decide
+from ops_pipelines.defs.agentops.oncall.incidents import done_lately, recalled, remember
 
 QUESTION = "What should be done about a {finding} alarm of a model?"
 
@@ -27,10 +29,17 @@ def program(session: Session) -> dict[str, Any]:
 
         if pin := pin_of(session):
             return plan_by_model(session, pin)
-    plan = _planned(session, alarm)
+    before = recalled(session, alarm["system"])
+    plan = _planned(session, alarm, before)
     session.decide("plan", {"action": plan.action, "why": plan.why, "to": plan.to})
     if plan.action == NOTHING:
         return {"did": NOTHING, "why": plan.why}
+    done = _carried_out(session, alarm, plan)
+    remember(session, before, alarm, str(done["did"]))
+    return done
+
+
+def _carried_out(session: Session, alarm: dict[str, Any], plan: Plan) -> dict[str, Any]:
     advice = _advice(session, alarm)
     if plan.action == ROLL_BACK:
         return _rolled_back(session, alarm, plan, advice)
@@ -39,9 +48,17 @@ def program(session: Session) -> dict[str, Any]:
     return _told(session, alarm, plan.why, advice)
 
 
-def _planned(session: Session, alarm: dict[str, Any]) -> Plan:
-    """What the rules say to what the tools say; a tool that says nothing is unclear."""
+def _planned(session: Session, alarm: dict[str, Any], before: Sequence[Mapping[str, Any]]) -> Plan:
+    """What the rules say to what the tools say and to what was done before; a tool that says nothing is unclear."""
     rule = Thresholds(**session.settings.get("thresholds", {}))
+    plan = _by_the_numbers(session, alarm, rule)
+    again = done_lately(before, ROLL_BACK, alarm["week"], weeks=rule.recent_weeks)
+    if plan.action == ROLL_BACK and again:
+        return Plan(NOTIFY, f"{plan.why}; it was rolled back because of {again} already, and not to and fro")
+    return plan
+
+
+def _by_the_numbers(session: Session, alarm: dict[str, Any], rule: Thresholds) -> Plan:
     report = session.tool("drift_report", system=alarm["system"], week=alarm["week"])
     if isinstance(report, Denied):
         return Plan(NOTIFY, f"the report cannot be read: {report.reason}")

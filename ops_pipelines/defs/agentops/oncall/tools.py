@@ -14,15 +14,15 @@ from ops_pipelines.agentops.current_call import current_call
 from ops_pipelines.agentops.tool_call import EffectNotDone
 from ops_pipelines.agentops.tool_function import ToolFunction, tool_of
 from ops_pipelines.agentops.tool_registry import DESTRUCTIVE, EGRESS, READ, WRITE
-from ops_pipelines.core.errors import ArtefactError, ConfigError, DataError, NotAllowed, OpsError, ReleaseError
+from ops_pipelines.core.errors import ArtefactError, ConfigError, NotAllowed, OpsError, ReleaseError
 from ops_pipelines.core.fingerprint import short
 from ops_pipelines.core.principal import PROPOSE
 from ops_pipelines.core.verdict import Passed, reasons_of
 from ops_pipelines.defs.agentops.oncall.looking import history_of, report_of
 
 RUNBOOKS = "runbook_answers"
-_BEFORE_THE_SWAP = (NotAllowed, ReleaseError, ConfigError, DataError, ArtefactError)
-"""What a rollback raises before it has moved anything; of every other error nobody knows."""
+_BEFORE_THE_SWAP = (NotAllowed, ReleaseError, ConfigError, ArtefactError)
+"""What a rollback raises before it has moved anything. Of every other error nobody knows, such as that of a full disk."""
 OWNER = "platform"
 
 System = Annotated[str, IDENTIFIER]
