@@ -11,6 +11,7 @@ from ops_pipelines.agentops.decision_log import DecisionLog
 from ops_pipelines.agentops.effects import EffectJournal
 from ops_pipelines.agentops.policy import Policy
 from ops_pipelines.agentops.tool_registry import ToolRegistry
+from ops_pipelines.core.errors import check_settings
 from ops_pipelines.llmops.budget import BudgetStore
 
 
@@ -22,6 +23,16 @@ class Limits:
     result_bytes: int = 200_000
     argument_bytes: int = 1_000_000
     approval: timedelta = timedelta(hours=1)
+
+    def __post_init__(self) -> None:
+        check_settings(
+            self,
+            "limits",
+            tool_seconds=(0 < self.tool_seconds < float("inf"), "more than 0 seconds"),
+            result_bytes=(self.result_bytes >= 1, "at least 1"),
+            argument_bytes=(self.argument_bytes >= 1, "at least 1"),
+            approval=(self.approval > timedelta(0), "more than no time"),
+        )
 
 
 @dataclass(frozen=True, slots=True)
