@@ -32,6 +32,7 @@ from ops_pipelines.agentops.conduct import (
     Ran,
     is_untrusted,
     state_of,
+    who_started,
 )
 from ops_pipelines.agentops.foreign_steps import keep_foreign
 from ops_pipelines.agentops.fork import Edit, Forked, ForkSettings, effects_left, fork
@@ -75,10 +76,10 @@ class OpenAgent:
 
     def start(self, task: Any, *, run: str = "", parent: str = "", trusted: bool = True) -> Ran:
         """A new run with a task; see `Conductor.start`. NotAllowed where the token may not let this agent propose."""
-        self._check_may_act()
+        who = self.started_by()
         new = run or uuid.uuid4().hex
         with self._alone(new):
-            return self.conductor().start(new, task, parent=parent, trusted=trusted)
+            return self.conductor(who).start(new, task, parent=parent, trusted=trusted)
 
     def resume(self, run: str, *, anyway: bool = False) -> Ran:
         """A run that waited or was cut off goes on; NotAllowed for one that has ended, or is running.
@@ -90,11 +91,11 @@ class OpenAgent:
         with self._alone(run):
             recording = self.recording(run)
             self._check_may_go_on(recording, anyway=anyway)
-            note = fork_note(recording)
+            note, conductor = fork_note(recording), self.conductor(self._who_started(recording))
             if not note:
-                return self.conductor().resume(recording, by=uuid.uuid4().hex)
+                return conductor.resume(recording, by=uuid.uuid4().hex)
             policy = asking(policy_noted(note, self.agent.policy))
-            conductor = replace(self.conductor(), gate_of=partial(self.gate, policy=policy))
+            conductor = replace(conductor, gate_of=partial(conductor.gate_of, policy=policy))
             effects = effects_left(recording, self.recording(str(note["of"])), self._is_effect)
             return conductor.resume(recording, by=uuid.uuid4().hex, effects=effects)
 
@@ -117,15 +118,16 @@ class OpenAgent:
 
         `policy` is another one to go on with. Errors as `fork`.
         """
-        self._check_may_act()
-        conductor, new, recording = self.conductor(), id or uuid.uuid4().hex, self.recording(run)
+        who = self.started_by()
+        conductor, new, recording = self.conductor(who), id or uuid.uuid4().hex, self.recording(run)
         settings = ForkSettings(
             now=self.platform.clock.wall,
             gate=_through_the_tool_gate,
             is_effect=self._is_effect,
             noted=policy_to_note(policy) if policy else {},
         )
-        gate = self.gate(new, self.platform.clock.wall(), policy=asking(policy or self.agent.policy))
+        policy_now = asking(policy or self.agent.policy)
+        gate = self.gate(new, self.platform.clock.wall(), policy=policy_now, started_by=who)
         program = conductor.forked(new, gate, trusted=not is_untrusted(recording))
         with self._alone(new):
             return fork(
@@ -143,21 +145,22 @@ class OpenAgent:
         """A run of this agent as it was kept; DataError where there is none."""
         return recording_in(self.platform, run)
 
-    def conductor(self) -> Conductor:
-        """What its runs go by."""
+    def conductor(self, started_by: str = "") -> Conductor:
+        """What its runs go by, that some principal starts."""
         return Conductor(
             agent=self.name,
             release=self.manifest.digest,
             program=self.program,
             settings=self.agent.settings,
-            gate_of=self.gate,
+            gate_of=partial(self.gate, started_by=started_by),
             writer=writer_of(self.platform),
             now=self.platform.clock.wall,
             memory=self.platform.memory,
+            started_by=started_by,
         )
 
-    def gate(self, run: str, began: datetime, *, policy: Policy | None = None) -> Gate:
-        """The gate of a run that began at an instant."""
+    def gate(self, run: str, began: datetime, *, policy: Policy | None = None, started_by: str = "") -> Gate:
+        """The gate of a run that began at an instant, and that some principal started."""
         agent, platform = self.agent, self.platform
         parts = Parts(
             registry=agent.tools,
@@ -172,7 +175,7 @@ class OpenAgent:
             prices=agent.budgets.prices,
             limits=agent.budgets.limits,
         )
-        who = Run(run, self.name, self.manifest.digest, agent.tenant, self.environment)
+        who = Run(run, self.name, self.manifest.digest, agent.tenant, self.environment, started_by=started_by)
         breaker = Breaker(agent.budgets.loops, began)
         return Gate(parts, who, breaker=breaker, purse=Purse(run, agent.budgets.limit_usd))
 
@@ -202,8 +205,16 @@ class OpenAgent:
         tool = self.agent.tools.get(name) if kind == TOOL else None
         return kind in EFFECTS and (tool is None or tool.has_effect)
 
+    def _who_started(self, recording: Recording) -> str:
+        return who_started(recording, [one.name for one in self.platform.access.principals.everybody()])
+
     def _check_may_act(self) -> None:
-        self.platform.access.whoever_may(PROPOSE, self.name, self.environment, otherwise=self.name)
+        self.started_by()
+
+    def started_by(self) -> str:
+        """Whose token is at work, where that is another's than the agent's own; NotAllowed where it may not propose."""
+        who = self.platform.access.whoever_may(PROPOSE, self.name, self.environment, otherwise=self.name)
+        return "" if who == self.name else who
 
 
 def open_agent(platform: Platform, manifest: Manifest, *, environment: str = PRODUCTION) -> OpenAgent:

@@ -40,7 +40,8 @@ class Budgets:
     prices: Mapping[str, Decimal] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        wrong = {name: usd for name, usd in {"limit_usd": self.limit_usd, **self.prices}.items() if usd < 0}
+        said = {"limit_usd": self.limit_usd, **self.prices}
+        wrong = {name: usd for name, usd in said.items() if not usd.is_finite() or usd < 0}
         for name, usd in wrong.items():
             raise ConfigError(
                 f"The agent's budget says ${usd} for {name}",

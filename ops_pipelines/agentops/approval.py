@@ -1,4 +1,5 @@
-"""A person's yes to one call: to exactly these arguments, once, for a while, and by somebody else than who asked.
+"""A person's yes to one call: to exactly these arguments, once, for a while, and by somebody else than who asked for it or
+had the agent start.
 
 An approval is bound to a digest over the tool, its exact arguments, the run, the release and the policy. Whoever resumes
 with one byte changed holds an approval of another call. It is consumed before the call is made, in one step that looks at
@@ -40,7 +41,10 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A call that waits for a person: who asks, for which call, why it is asked for, and until when a yes counts."""
+    """A call that waits for a person: who asks, for which call, why it is asked for, and until when a yes counts.
+
+    `started_by` is the principal who started the agent's run; empty where nobody but the agent is known.
+    """
 
     id: str
     requester: str
@@ -49,6 +53,7 @@ class Request:
     reason: str
     asked_at: datetime
     expires_at: datetime
+    started_by: str = ""
 
     def __post_init__(self) -> None:
         if not self.requester.strip() or utc(self.asked_at) >= utc(self.expires_at):
@@ -63,12 +68,18 @@ class Request:
         binding = self.binding
         bound = {name: getattr(binding, name) for name in ("tool", "arguments", "run", "release", "policy")}
         times = {"asked_at": self.asked_at.isoformat(), "expires_at": self.expires_at.isoformat()}
-        plain = {name: getattr(self, name) for name in ("id", "requester", "tool", "reason")}
+        plain = {name: getattr(self, name) for name in ("id", "requester", "tool", "reason", "started_by")}
         return plain | times | {"binding": bound}
+
+    def asked_for_by(self, name: str) -> str:
+        """How the principal of a name had a part in the asking, in words; empty where they had none, and may answer."""
+        if _is_same(name, self.requester):
+            return "asked for it"
+        return "started the run that asks for it" if _is_same(name, self.started_by) else ""
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> "Request":
-        """The request that `to_json` wrote."""
+        """The request that `to_json` wrote, now or before it named who started the run."""
         times = {name: datetime.fromisoformat(record[name]) for name in ("asked_at", "expires_at")}
         return cls(**{**record, **times, "binding": Binding(**record["binding"])})
 
@@ -127,7 +138,7 @@ class ApprovalStore(Protocol):
 
 
 def judge_answer(held: Held | None, answer: Answer) -> Verdict:
-    """Whether an answer counts: to a request that waits, in time, and by somebody else than who asked."""
+    """Whether an answer counts: to a request that waits, in time, and by somebody who had no part in the asking."""
     if held is None:
         return Blocked(("there is no such request for approval",))
     state = held.state(answer.at)
@@ -135,8 +146,8 @@ def judge_answer(held: Held | None, answer: Answer) -> Verdict:
         return Blocked((f"the request {held.request.id} is {state}, and is answered once",))
     if not answer.approver.strip():
         return Blocked(("nobody is named as the approver",))
-    if _is_same(answer.approver, held.request.requester):
-        return Blocked((f"{answer.approver} asked for it, and another principal has to approve it",))
+    if part := held.request.asked_for_by(answer.approver):
+        return Blocked((f"{answer.approver} {part}, and another principal has to approve it",))
     return Passed({"approver": answer.approver, "granted": answer.granted})
 
 
@@ -151,8 +162,8 @@ def judge_use(held: Held | None, digest: str, at: datetime) -> Verdict:
     if held.request.binding.digest != digest:
         bound = short(held.request.binding.digest)
         return Blocked((f"the approval {held.request.id} is of another call ({bound}, and this is {short(digest)})",))
-    if _is_same(held.answer.approver, held.request.requester):
-        return Blocked((f"the approval {held.request.id} was given by who asked for it",))
+    if part := held.request.asked_for_by(held.answer.approver):
+        return Blocked((f"the approval {held.request.id} was given by who {part}",))
     return Passed({"approver": held.answer.approver})
 
 

@@ -64,6 +64,8 @@ def _of_this_call(held: Held | None, call: Intent, system: str) -> str:
         return f"the approval {held.request.id} was not granted"
     if held.used_at is None:
         return f"the approval {held.request.id} was not used for a call"
+    if part := held.request.asked_for_by(held.answer.approver):
+        return f"the approval {held.request.id} was given by who {part}"
     bound = held.request.binding
     asked, made = (held.request.tool, bound.arguments, bound.run, bound.release), (call.tool, call.arguments)
     if asked != (*made, call.run, call.release):

@@ -4,8 +4,9 @@ Each logged decision holds what its policy was asked. A tool that is no longer r
 it came to the policy, cannot be judged again and are counted apart.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from ops_pipelines.agentops.decision_log import Logged
@@ -71,6 +72,14 @@ def backtest(
         if was.outcome != would_be.outcome:
             changed.append(Changed(logged, was, would_be))
     return Backtest(judged, tuple(changed), tuple(not_judged))
+
+
+def decisions_of(
+    decisions: Iterable[Logged], agent: str, releases: Collection[str], since: datetime | None = None
+) -> list[Logged]:
+    """Those of an agent, and those of whom its releases handed work on to: one policy judges both."""
+    own = (one for one in decisions if one.release in releases or one.agent == agent)
+    return [one for one in own if since is None or one.at >= since]
 
 
 def situation_from(agent: str, context: Mapping[str, Any]) -> Situation:

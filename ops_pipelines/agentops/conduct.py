@@ -5,7 +5,7 @@ not done again, and from there on it goes on live. What a run has come to is rea
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from ops_pipelines.agentops.course import Course, Halt, Suspended
 from ops_pipelines.agentops.fork import Effects
 from ops_pipelines.agentops.memory import MemoryStore
-from ops_pipelines.agentops.notes import FAILURE, RESULT, RESUMED, UNTRUSTED, WAITS, notebook, notes_in
+from ops_pipelines.agentops.notes import FAILURE, RESULT, RESUMED, STARTED, UNTRUSTED, WAITS, notebook, notes_in
 from ops_pipelines.agentops.recording import Act, Answer, Asked, Live, NotKept, Pending, Scope, Tape, Writer
 from ops_pipelines.agentops.replay import Program, RecordedSteps, first_of, fork_note, played_in
 from ops_pipelines.agentops.run_log import Recording, Step, has_own_id
@@ -22,6 +22,7 @@ from ops_pipelines.agentops.tool_call import Waiting
 from ops_pipelines.agentops.tool_gate import Gate
 from ops_pipelines.core.clock import utc
 from ops_pipelines.core.errors import NotAllowed, OpsError
+from ops_pipelines.core.fingerprint import digest_json
 
 DONE, FAILED, WAITING, STOPPED, RUNNING = "done", "failed", "waiting", "stopped", "running"
 """What has become of a run: `stopped` is one that ended without a result, as its process did."""
@@ -53,6 +54,7 @@ class Conductor:
     """What runs of one agent go by. `gate_of` makes the gate of a run that began at an instant; `now` is the wall clock.
 
     In a run that goes on a new effect waits so many seconds for what other threads have to be told again of the recording.
+    `started_by` is the principal who starts them, where that is another than the agent's: a run notes it, and keeps it.
     """
 
     agent: str
@@ -64,6 +66,7 @@ class Conductor:
     now: Callable[[], datetime]
     memory: MemoryStore | None = None
     others_seconds: float = 10.0
+    started_by: str = ""
 
     def start(self, run: str, task: Any, *, parent: str = "", trusted: bool = True) -> Ran:
         """A new run with a task, up to its end or to the first call that waits for a person.
@@ -75,6 +78,7 @@ class Conductor:
         said = "" if trusted else UNTRUSTED
         scope = tape.begin(self.agent, task, parent=parent, decision=said)
         notes = notebook(tape, self.agent, scope.step, self.now)
+        self._note_who(notes)
         return self._conducted(scope, self.gate_of(run, self.now()), Course(), notes, trusted=trusted)
 
     def resume(self, recording: Recording, *, by: str, effects: Effects | None = None) -> Ran:
@@ -116,9 +120,14 @@ class Conductor:
 
         def program(scope: Scope) -> Any:
             notes = notebook(Tape(run, Live(self.now), self.writer, self.release), self.agent, scope.step, self.now)
+            self._note_who(notes)
             return self._conducted(scope, gate, Course(is_fork=True), notes, trusted=trusted).to_json()
 
         return program
+
+    def _note_who(self, notes: Scope) -> None:
+        if self.started_by:
+            notes.decide(STARTED, {"by": self.started_by, "digest": digest_json(self.started_by)})
 
     def _claim(self, recording: Recording, notes: Scope, by: str) -> None:
         """Of those who resume a run at once one gets it: a step of a place is kept once."""
@@ -223,6 +232,16 @@ def waited_in(recording: Recording, now: datetime) -> timedelta:
         elif since is not None:
             waited, since = waited + (note.started - since), None
     return waited + (now - since if since is not None else timedelta(0))
+
+
+def who_started(recording: Recording, names: Iterable[str]) -> str:
+    """Which principal of some names started a run; empty where that was the agent's own, or nobody was known.
+
+    A name that is an address is taken out of the log, and known by its digest.
+    """
+    notes = notes_in(recording.steps, STARTED)
+    note: Any = recording.value(notes[0].inputs) if notes else {"by": "", "digest": ""}
+    return next((name for name in names if digest_json(name) == note["digest"]), str(note["by"]))
 
 
 def is_untrusted(recording: Recording) -> bool:

@@ -11,6 +11,7 @@ from ops_pipelines.agentops.decision_log import DecisionLog
 from ops_pipelines.agentops.effects import EffectJournal
 from ops_pipelines.agentops.policy import Policy
 from ops_pipelines.agentops.tool_registry import ToolRegistry
+from ops_pipelines.core.errors import check_settings
 from ops_pipelines.llmops.budget import BudgetStore
 
 
@@ -22,6 +23,16 @@ class Limits:
     result_bytes: int = 200_000
     argument_bytes: int = 1_000_000
     approval: timedelta = timedelta(hours=1)
+
+    def __post_init__(self) -> None:
+        check_settings(
+            self,
+            "limits",
+            tool_seconds=(0 < self.tool_seconds < float("inf"), "more than 0 seconds"),
+            result_bytes=(self.result_bytes >= 1, "at least 1"),
+            argument_bytes=(self.argument_bytes >= 1, "at least 1"),
+            approval=(self.approval > timedelta(0), "more than no time"),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +58,11 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Who calls: the run, the agent's principal, its release, and on behalf of whom. `depth` counts who handed it on."""
+    """Who calls: the run, the agent's principal, its release, and on behalf of whom. `depth` counts who handed it on.
+
+    `started_by` is the principal who had the agent start, where that is another than the agent's: what it asks for, that one
+    cannot approve.
+    """
 
     id: str
     agent: str
@@ -55,3 +70,4 @@ class Run:
     tenant: str = ""
     environment: str = "production"
     depth: int = 0
+    started_by: str = ""

@@ -26,7 +26,7 @@ from ops_pipelines.agentops.notes import ENDS, NOTES, UNTRUSTED
 from ops_pipelines.agentops.paid_model import PaidModel
 from ops_pipelines.agentops.payload import plain
 from ops_pipelines.agentops.provenance import OPERATOR
-from ops_pipelines.agentops.recording import Act, Outcome, Scope
+from ops_pipelines.agentops.recording import Act, Outcome, Scope, StepFailed
 from ops_pipelines.agentops.redaction import is_marked
 from ops_pipelines.agentops.remembered import OF_AGENT, Memory, is_trusted, source_said, values_of
 from ops_pipelines.agentops.replay import ReplayDiverged

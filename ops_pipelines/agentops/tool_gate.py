@@ -87,7 +87,7 @@ class Gate:
         """The gate of an agent that this one hands work to: it shares the breaker and the purse, and trusts no words of its
         parent but what is said to it by `hear`.
         """
-        handed = replace(run, depth=self.run.depth + 1)
+        handed = replace(run, depth=self.run.depth + 1, started_by=self.run.started_by or self.run.agent)
         gate = Gate(self.parts, handed, breaker=self.breaker, purse=self.purse.child(run.id, limit_usd))
         gate.resumed = self.resumed
         self._children.append(gate)
@@ -243,7 +243,8 @@ class Gate:
             if last is not None and last.state(call.at) == PENDING and last.request.binding == binding:
                 raise Refused(Waiting(last.request.id, reason))
             until = call.at + self.parts.limits.approval
-            self.parts.approvals.ask(Request(new, self.run.agent, tool.name, binding, reason, call.at, until))
+            asks = (new, self.run.agent, tool.name, binding, reason)
+            self.parts.approvals.ask(Request(*asks, call.at, until, started_by=self.run.started_by))
             self._asked[binding.digest] = new
         raise Refused(Waiting(new, reason))
 

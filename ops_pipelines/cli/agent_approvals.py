@@ -103,11 +103,12 @@ def _lines(held: "Held", now: "datetime") -> list[str]:
     from ops_pipelines.agentops.approval import PENDING
 
     request, state = held.request, held.state(now)
+    began = f", which {exact(request.started_by)} started," if request.started_by else ","
     left = f", for {span(request.expires_at - now)} more" if state == PENDING else ""
     lines = [
         f"{request.id[:12]}  {state}{left}",
         f"  the call:   {request.tool} {exact(request.binding.arguments)}",
-        f"  asked by:   {exact(request.requester)} in the run {request.binding.run[:12]}, at {at(request.asked_at)}",
+        f"  asked by:   {exact(request.requester)} in the run {request.binding.run[:12]}{began} at {at(request.asked_at)}",
         f"  because:    {exact(request.reason)}",
     ]
     if held.answer:

@@ -57,13 +57,11 @@ def backtest(
 
 def _decisions(platform: "Platform", agent: str, since: str) -> "list[Logged]":
     """Those of the agent, and of those to whom its runs handed work on."""
+    from ops_pipelines.agentops.backtest import decisions_of
+
     releases = {release.digest for release in platform.releases.releases(agent)}
     after = instant_since(since, platform.clock.wall()) if since else None
-    return [
-        one
-        for one in platform.decisions.decisions()
-        if (one.release in releases or one.agent == agent) and (after is None or one.at >= after)
-    ]
+    return decisions_of(platform.decisions.decisions(), agent, releases, after)
 
 
 def _words(found: "Backtest", loosened: list[str]) -> list[str]:

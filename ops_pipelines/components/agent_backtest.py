@@ -1,12 +1,11 @@
 """A candidate's policy is asked about the calls of the past: which of them it would decide otherwise than what is live."""
 
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.agentops.agent import read_agent
-from ops_pipelines.agentops.backtest import Backtest, backtest
+from ops_pipelines.agentops.backtest import Backtest, backtest, decisions_of
 from ops_pipelines.agentops.backtest_rule import is_loosened, judge_backtest
 from ops_pipelines.agentops.decision_log import Logged
 from ops_pipelines.components.agent_candidate import kept_candidate
@@ -55,14 +54,16 @@ def _found(agent: "Agent", platform: Platform, release: Release, live: Release |
     if live is None:
         return Backtest(0, (), ())
     after, before = (read_agent(one.manifest, platform.objects.get) for one in (release, live))
-    decisions = _recorded(platform.decisions.decisions(), agent, platform)
-    return backtest(decisions, after.tools, before=before.policy, after=after.policy, registry_before=before.tools)
+    return backtest(
+        _recorded(agent, platform), after.tools, before=before.policy, after=after.policy, registry_before=before.tools
+    )
 
 
-def _recorded(decisions: Iterable[Logged], agent: "Agent", platform: Platform) -> list[Logged]:
-    """The agent's own decisions of the days that are asked about."""
+def _recorded(agent: "Agent", platform: Platform) -> list[Logged]:
+    """The decisions of the days that are asked about."""
     since = platform.clock.wall() - timedelta(days=agent.backtest.days)
-    return [one for one in decisions if one.agent == agent.name and one.at >= since]
+    releases = {release.digest for release in platform.releases.releases(agent.name)}
+    return decisions_of(platform.decisions.decisions(), agent.name, releases, since)
 
 
 def _rows(found: Backtest) -> list[dict[str, Any]]:

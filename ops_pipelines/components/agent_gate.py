@@ -64,18 +64,21 @@ def _judged(
         # The same parts gave the release that is live: what let it in still holds.
         let_in = live_evidence(platform.releases, release.manifest.system, PRODUCTION) or live.latest
         return let_in.verdict, []
-    kept = [judgement for part, one in made.items() if one for judgement in _judgements(agent, part, one)]
+    kept = [judgement for part, one in made.items() if one for judgement in _judgements(agent, part, one, live)]
     judgements = [*kept, *_by_its_tasks(agent, platform, release, live, made["evaluation"])]
     names = list(dict.fromkeys((*JUDGED_BY, *(one.name for one in judgements))))
     return decide(release.digest, required=names, judgements=judgements), [_row(one) for one in judgements]
 
 
-def _judgements(agent: "Agent", part: str, made: Artefact) -> list[Judgement]:
-    """What an asset said, and found, of the release that it looked at.
+def _judgements(agent: "Agent", part: str, made: Artefact, live: Release | None) -> list[Judgement]:
+    """What an asset said, and found, of the release that it looked at, beside what is live now.
 
     What is only to be reported keeps nothing shut; that it could not be told does.
     """
     release, blocks = str(made.facts.get("release", "")), _BLOCKS[part](agent)
+    if made.facts.get("baseline", live and live.digest) != (live and live.digest):
+        why = f"it was held beside another release than is live by now: materialize {agent.name}/{part} again"
+        return [Judgement(part, release, NotEvaluated(why))]
     found = {
         name: one if blocks or isinstance(one, NotEvaluated) else Passed(one.evidence)
         for name, one in made.findings.items()

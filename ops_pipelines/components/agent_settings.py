@@ -4,7 +4,7 @@ Each rule is a frozen value of the domain; here it only gets a place in YAML, wi
 """
 
 from datetime import timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Literal
 
 import dagster as dg
@@ -17,6 +17,7 @@ from ops_pipelines.agentops.evaluation.scores import SUCCESS
 from ops_pipelines.agentops.evaluation.verdicts import FloorRule
 from ops_pipelines.agentops.gate_parts import Limits
 from ops_pipelines.agentops.regression import RegressionRule
+from ops_pipelines.core.errors import ConfigError
 from ops_pipelines.llmops.evals.comparison import CompareRule
 
 _LOOPS, _LIMITS, _MONEY = LoopRule(), Limits(), Budgets()
@@ -63,8 +64,17 @@ class AgentBudgets(dg.Model, dg.Resolvable):
 
     def budgets(self) -> Budgets:
         """The budgets; ConfigError for some that cannot be."""
-        prices = {name: Decimal(str(usd)) for name, usd in self.prices.items()}
-        return Budgets(Decimal(str(self.limit_usd)), self.breaker.rule(), self.limits.limits(), prices)
+        prices = {name: _dollars(name, usd) for name, usd in self.prices.items()}
+        return Budgets(_dollars("limit_usd", self.limit_usd), self.breaker.rule(), self.limits.limits(), prices)
+
+
+def _dollars(name: str, said: str | float) -> Decimal:
+    try:
+        return Decimal(str(said))
+    except InvalidOperation:
+        raise ConfigError(
+            f"{name} under `budgets` is {said!r}", expected="dollars, such as 0.50", action=f"Set {name} in the YAML"
+        ) from None
 
 
 class Backtest(dg.Model, dg.Resolvable):

@@ -1,6 +1,7 @@
 """An agent that an alarm wakes: a sensor that sees each new alarm, and the job that starts the agent's run."""
 
 import json
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -42,7 +43,8 @@ def waking_job(agent: str) -> dg.JobDefinition:
 def waking_sensor(alarms: "Alarms", agent: str) -> dg.SensorDefinition:
     """The sensor `wake_<agent>`: one run for each alarm of the newest inbox that is judged and told of.
 
-    The run of an alarm has one id, so that a sensor that begins anew wakes nobody twice.
+    The run of an alarm has one id, so that a sensor that begins anew wakes nobody twice. An alarm whose run could not begin,
+    as where a token was missing, is tried again within the hour.
     """
 
     # By its name: a sensor that holds a job of ops is made anew when resources are bound, with a warning of Dagster's own.
@@ -58,11 +60,14 @@ def waking_sensor(alarms: "Alarms", agent: str) -> dg.SensorDefinition:
         known = [Alarm.from_json(record) for record in inbox.facts["alarms"]] if inbox else []
         due = [alarm for alarm in known if wakes(platform, alarm, agent=agent)]
         why = f"{len(known)} open alarms, and none that is to wake {agent} now"
-        return dg.SensorResult(run_requests=[_request(agent, alarm) for alarm in due], skip_reason=None if due else why)
+        return dg.SensorResult(
+            run_requests=[_request(agent, alarm, platform.clock.wall()) for alarm in due],
+            skip_reason=None if due else why,
+        )
 
     return sensor
 
 
-def _request(agent: str, alarm: Alarm) -> dg.RunRequest:
+def _request(agent: str, alarm: Alarm, now: datetime) -> dg.RunRequest:
     config: dict[str, Any] = {"ops": {f"wake_{agent}_once": {"config": {"alarm": json.dumps(alarm.to_json())}}}}
-    return dg.RunRequest(run_key=alarm.key, run_config=config)
+    return dg.RunRequest(run_key=f"{alarm.key}:{now:%Y-%m-%dT%H}", run_config=config)

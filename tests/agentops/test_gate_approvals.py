@@ -49,6 +49,22 @@ def test_an_agent_cannot_approve_its_own_call(gate, world, by):
     assert world.done == []
 
 
+@pytest.mark.parametrize(("by", "counts"), [("ada", False), (" ADA", False), ("ben", True)])
+def test_who_started_the_run_of_an_agent_approves_none_of_its_calls(parts, world, by, counts):
+    gate = gate_of(parts, started_by="ada")
+    gate.hear("Refund 12 dollars to bob@acme.example")
+    approval = approved(gate, "refund", REFUND, by=by)
+    assert isinstance(gate.call("refund", REFUND, approval=approval), Done) is counts
+    assert bool(world.done) is counts
+
+
+def test_an_agent_cannot_approve_the_call_of_one_that_it_handed_work_to(gate, parts):
+    handed = gate.child(replace(gate.run, id="run/desk", agent="desk"))
+    handed.hear("Refund 12 dollars to bob@acme.example")
+    approval = approved(handed, "refund", REFUND, by="oncall")
+    assert isinstance(handed.call("refund", REFUND, approval=approval), Denied)
+
+
 def test_an_approval_that_has_expired_or_was_never_given_counts_for_nothing(gate, world, parts):
     approval = approved(gate, "refund", REFUND)
     parts.now.pass_by(timedelta(hours=1))

@@ -16,7 +16,7 @@ from ops_pipelines.components.agent_replays import AS_RECORDED, make_replays, re
 from ops_pipelines.core.errors import ConfigError, DataError, NotAllowed
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, reasons_of
 from ops_pipelines.core.walk import explain
-from ops_pipelines.testing.refund_agent import POLICY
+from ops_pipelines.testing.refund_agent import HERE, POLICY
 
 from .agent_project import TASKS, Desk, failed_checks
 
@@ -112,9 +112,36 @@ def test_what_was_judged_of_another_candidate_opens_no_gate(desk):
     assert (type(gate), desk.live()) == (NotEvaluated, first)
 
 
+def test_what_was_backtested_beside_another_live_release_opens_no_gate(desk):
+    desk.walked()
+    strict = desk.live()
+    desk.ran(granted=False)
+    desk.policy(LOOSE)
+    desk.walked(backtest={"loosened": "report"})
+    desk.policy(LOOSE + "// no looser than what is live\n")
+    desk.walked(upto="replays")
+    desk.platform.roll_back("refunds", strict, actor="ben", reason="too loose")
+    gate = make_comparison(desk.agent(), desk.platform, run_id="r").verdict
+    assert (type(gate), "beside another release than is live" in reasons(gate)) == (NotEvaluated, True)
+
+
+def test_what_an_agent_hands_on_is_held_against_a_new_policy_too(desk):
+    handing = {"program": f"{HERE}:handing_on", "evaluation": {"floors": {"success": 0}}}
+    desk.walked(**handing)
+    desk.ran(granted=False)
+    desk.policy(LOOSE)
+    made = desk.walked(upto="backtest", **handing)
+    assert "of refund would be allowed where they were asked about" in reasons(made["backtest"].findings[LOOSENED])
+
+
 @pytest.mark.parametrize(
     "settings",
     [
+        {"budgets": {"limit_usd": "a dollar"}},
+        {"budgets": {"limit_usd": "NaN"}},
+        {"budgets": {"prices": {"refund": "Infinity"}}},
+        {"budgets": {"limits": {"approval_seconds": 0}}},
+        {"budgets": {"limits": {"tool_seconds": -5}}},
         {"evaluation": {"floors": {"sucess": 1}}},
         {"budgets": {"breaker": {"steps": 0}}},
         {"replays": {"least": -1}},

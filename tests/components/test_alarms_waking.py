@@ -3,6 +3,7 @@
 import json
 import warnings
 from dataclasses import replace
+from datetime import timedelta
 
 import dagster as dg
 import pyarrow as pa
@@ -15,6 +16,7 @@ from ops_pipelines.agentops.alarms import Alarm
 from ops_pipelines.components.alarms import Alarms
 from ops_pipelines.core.lineage import Artefact, Origin
 from ops_pipelines.core.verdict import Passed
+from ops_pipelines.testing.clock import FixedClock
 from ops_pipelines.testing.refund_agent import refund_agent, released
 from ops_pipelines.testing.watched_system import WEEK, Watched
 
@@ -60,7 +62,7 @@ def test_an_alarm_of_the_newest_inbox_asks_for_one_run(definitions, platform, al
     inbox(platform, alarm, replace(alarm, finding="feature_drift"))
     (request,) = tick(definitions, platform).run_requests
     (op,) = request.run_config["ops"].values()
-    assert request.run_key == alarm.key
+    assert request.run_key.startswith(f"{alarm.key}:")
     assert Alarm.from_json(json.loads(op["config"]["alarm"])) == alarm
 
 
@@ -68,6 +70,15 @@ def test_without_an_inbox_and_without_an_alarm_nothing_is_asked_for(definitions,
     assert tick(definitions, platform).run_requests == []
     inbox(platform)
     assert "0 open alarms" in tick(definitions, platform).skip_reason.skip_message
+
+
+def test_an_alarm_whose_run_could_not_begin_is_tried_again_within_the_hour_and_not_sooner(definitions, platform, alarm):
+    inbox(platform, alarm)
+    at = [platform.clock.wall().replace(hour=12, minute=minute) for minute in (1, 2)]
+    clocks = [FixedClock(now, platform.clock.as_of()) for now in (*at, at[0] + timedelta(hours=1))]
+    ticks = [tick(definitions, replace(platform, clock=clock)).run_requests for clock in clocks]
+    first, soon, later = [request.run_key for (request,) in ticks]
+    assert (first == soon, first == later) == (True, False)
 
 
 @pytest.mark.long

@@ -12,7 +12,6 @@ from ops_pipelines.apps.tool_gateway.gateway import server_of
 from ops_pipelines.apps.tool_gateway.sessions import Sessions, Terms
 from ops_pipelines.apps.tool_gateway.stores import logged_in
 from ops_pipelines.core.fingerprint import canonical_json
-from ops_pipelines.core.principal import PROPOSE
 
 if TYPE_CHECKING:
     from mcp.server import Server
@@ -27,7 +26,6 @@ async def released_server(agent: OpenAgent, *, task: str = "") -> "AsyncIterator
 
     `task` is what the operator says that the runs are about: its words are trusted, and no client's are.
     """
-    agent.platform.access.whoever_may(PROPOSE, agent.name, agent.environment, otherwise=agent.name)
     sessions = sessions_of_release(agent, task)
     try:
         yield server_of(sessions, f"gate of {agent.name}")
@@ -36,7 +34,8 @@ async def released_server(agent: OpenAgent, *, task: str = "") -> "AsyncIterator
 
 
 def sessions_of_release(agent: OpenAgent, task: str = "") -> Sessions:
-    """The gates of an agent's release, each for a run that an MCP client makes."""
+    """The gates of an agent's release, each for a run that an MCP client makes; NotAllowed as `released_server`."""
+    who = agent.started_by()
     trusted = f"{canonical_json(dict(agent.agent.settings)).decode()}\n{task}"
     now, budgets = agent.platform.clock.wall, agent.agent.budgets
     parts = agent.gate(agent.manifest.digest, now()).parts
@@ -49,6 +48,7 @@ def sessions_of_release(agent: OpenAgent, task: str = "") -> Sessions:
         tenant=agent.agent.tenant,
         environment=agent.environment,
         operator_text=trusted,
+        started_by=who,
     )
     apart = {name: _apart(function) for name, function in parts.functions.items()}
     return Sessions(replace(parts, functions=apart), terms, logged_in(agent.platform))

@@ -17,6 +17,7 @@ from ops_pipelines.apps.tool_gateway.gateway import Offered, gateway
 from ops_pipelines.apps.tool_gateway.sessions import Sessions, Terms
 from ops_pipelines.apps.tool_gateway.stores import logged_in
 from ops_pipelines.core.fingerprint import digest_json
+from ops_pipelines.core.principal import PROPOSE
 
 if TYPE_CHECKING:
     from mcp.server import Server
@@ -43,7 +44,11 @@ def configured(config: GatewayConfig, platform: Platform) -> "AbstractAsyncConte
 
 
 def sessions_of(config: GatewayConfig, policy: Policy, platform: Platform, offered: Offered) -> Sessions:
-    """The gates of a configured gateway, whose stores are those of a home."""
+    """The gates of a configured gateway, whose stores are those of a home.
+
+    NotAllowed where the token may not let its agent propose.
+    """
+    who = platform.access.whoever_may(PROPOSE, config.agent, config.environment, otherwise=config.agent)
     parts = Parts(
         registry=offered.registry,
         functions=offered.functions,
@@ -67,6 +72,7 @@ def sessions_of(config: GatewayConfig, policy: Policy, platform: Platform, offer
         environment=config.environment,
         operator_text=config.operator_text,
         hears_user=config.hears_user,
+        started_by="" if who == config.agent else who,
     )
     return Sessions(parts, terms, logged_in(platform))
 

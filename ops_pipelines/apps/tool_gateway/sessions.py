@@ -35,7 +35,8 @@ class Terms:
 
     `all_usd` is the most that the runs of this process may cost together, so that a client that begins a new run for each
     call spends no more. `operator_text` is heard as trusted in every run. `hears_user` lets a client pass on a user's
-    words, in `_meta` under `ops/user`. A run that is not heard of for `idle_seconds` is forgotten.
+    words, in `_meta` under `ops/user`. A run that is not heard of for `idle_seconds` is forgotten. `started_by` is whose
+    token serves them, who approves none of their calls.
     """
 
     agent: str
@@ -49,6 +50,7 @@ class Terms:
     hears_user: bool = False
     idle_seconds: float = 3600.0
     most_runs: int = 1000
+    started_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ class Sessions:
 
     def _begun(self, run: str) -> "GatedRun":
         terms, parts = self.terms, self.parts
-        caller = Run(run, terms.agent, terms.release, terms.tenant, terms.environment)
+        caller = Run(run, terms.agent, terms.release, terms.tenant, terms.environment, started_by=terms.started_by)
         purse = self._purse.child(run, terms.run_usd)
         gate = Gate(parts, caller, breaker=Breaker(terms.rule, parts.now()), purse=purse)
         if terms.operator_text:

@@ -1,0 +1,85 @@
+"""Who has an agent start says yes to none of its calls, whoever goes on with its run."""
+
+import pytest
+
+from ops_pipelines.adapters.access import TOKEN, new_token
+from ops_pipelines.adapters.agents import live_agent
+from ops_pipelines.adapters.approvals import answer_approval
+from ops_pipelines.adapters.platform import Platform
+from ops_pipelines.adapters.project import find_project
+from ops_pipelines.agentops.approval import Request
+from ops_pipelines.core.principal import Grant, add, token_digest
+from ops_pipelines.core.verdict import reasons_of
+from ops_pipelines.testing.approval_store import request_of
+from ops_pipelines.testing.refund_agent import POLICY, refund_agent, released
+
+TASK = {"order": "A17"}
+ADA, BEN = "ada@example.com", "ben"
+ALL_ASK = POLICY.replace('["read", "write"].contains(resource.effect)', 'resource.effect == "read" || context.approved')
+
+
+@pytest.fixture
+def platform(tmp_path, monkeypatch):
+    (tmp_path / "pyproject.toml").write_text("[tool.ops]\n")
+    (tmp_path / "requirements.lock").write_text("nothing==1\n")
+    monkeypatch.chdir(tmp_path)
+    find_project.cache_clear()
+    yield Platform.embedded(find_project(tmp_path))
+    find_project.cache_clear()
+
+
+@pytest.fixture
+def agent(platform):
+    released(platform, refund_agent(policy=ALL_ASK))
+    return live_agent(platform, "refunds")
+
+
+@pytest.fixture
+def acting(platform, monkeypatch):
+    """Who acts from now on, of two who may both propose and approve."""
+    tokens = {ADA: new_token(), BEN: new_token()}
+    grants, now = [Grant(role) for role in ("admin", "proposer", "approver")], platform.clock.wall()
+    for name, token in tokens.items():
+        known = platform.principals.everybody()
+        platform.principals.register(add(known, name, grants, digest=token_digest(token), by=ADA, at=now))
+    return lambda name: monkeypatch.setenv(TOKEN, tokens[name])
+
+
+def said_to(agent, ran):
+    return answer_approval(agent.platform, ran.waits["approval"], granted=True, otherwise="somebody")
+
+
+def test_nobody_approves_what_an_agent_asks_for_in_a_run_that_they_started(agent, acting):
+    acting(ADA)
+    ran = agent.start(TASK)
+    (why,) = reasons_of(said_to(agent, ran).verdict)
+    assert why == f"{ADA} started the run that asks for it, and another principal has to approve it"
+    acting(BEN)
+    assert said_to(agent, ran).counts
+
+
+def test_a_run_keeps_who_started_it_whoever_goes_on_with_it(agent, acting):
+    acting(ADA)
+    ran = agent.start(TASK)
+    acting(BEN)
+    said_to(agent, ran)
+    later = agent.resume(ran.run)
+    assert later.waits["tool"] == "note"
+    acting(ADA)
+    assert not said_to(agent, later).counts
+    assert agent.replay(ran.run).identical
+
+
+def test_who_forks_a_run_approves_nothing_in_the_fork(agent, acting):
+    acting(ADA)
+    ran = agent.start(TASK)
+    acting(BEN)
+    forked = agent.fork(ran.run, at=1)
+    (held,) = [one for one in agent.platform.approvals.held() if one.request.binding.run == forked.run]
+    assert held.request.started_by == BEN
+
+
+def test_a_request_that_was_kept_before_it_named_who_started_the_run_is_still_read():
+    kept = request_of("a").to_json()
+    kept.pop("started_by")
+    assert Request.from_json(kept) == request_of("a")
