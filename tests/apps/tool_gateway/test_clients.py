@@ -3,6 +3,7 @@
 import asyncio
 
 from fastmcp import Client
+from fastmcp.server.middleware import Middleware
 
 from ops_pipelines.agentops.effects import DONE
 from ops_pipelines.testing.gates import NOON
@@ -90,3 +91,35 @@ def test_a_read_whose_client_goes_away_is_given_up():
             return await client.call_tool_mcp("look", {"week": "w1"})
 
     assert not asyncio.run(called()).is_error
+
+
+def test_an_effect_under_way_is_not_cut_off_because_its_server_is_slow_to_list_its_tools():
+    desk = Desk()
+
+    class Busy(Middleware):
+        async def on_list_tools(self, context, call_next):
+            if desk.done:
+                raise RuntimeError("busy")
+            return await call_next(context)
+
+    desk.server.add_middleware(Busy())
+
+    async def called():
+        begun, go_on = asyncio.Event(), asyncio.Event()
+
+        async def slowly():
+            begun.set()
+            await go_on.wait()
+            return "written"
+
+        desk.does = slowly
+        async with desk.proxied(relist_seconds=0.0) as client:
+            call = asyncio.ensure_future(client.call_tool_mcp("write", {"text": "x"}))
+            await begun.wait()
+            other = await client.call_tool_mcp("note", {"text": "y"})
+            go_on.set()
+            return await call, other
+
+    done, other = asyncio.run(called())
+    assert done.structured_content == {"result": "written"}
+    assert "cannot be reached" in other.structured_content["reason"]
