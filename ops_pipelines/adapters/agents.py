@@ -36,7 +36,7 @@ from ops_pipelines.agentops.conduct import (
 )
 from ops_pipelines.agentops.foreign_steps import keep_foreign
 from ops_pipelines.agentops.fork import Edit, Forked, ForkSettings, effects_left, fork
-from ops_pipelines.agentops.freeze import Freeze
+from ops_pipelines.agentops.fork_policy import asking, policy_noted, policy_to_note
 from ops_pipelines.agentops.gate_parts import Parts, Run
 from ops_pipelines.agentops.gated import tools_of
 from ops_pipelines.agentops.policy import Policy
@@ -56,12 +56,6 @@ from ops_pipelines.core.pointer import PRODUCTION
 from ops_pipelines.core.principal import PROPOSE
 from ops_pipelines.core.release import Manifest, find_release
 from ops_pipelines.mlops.training import import_function
-
-FORK_ASKS = """
-@id("a fork asks before it does anything") forbid(principal, action, resource)
-unless { resource.effect == "read" || context.approved };
-"""
-"""What a fork's policy adds to the agent's: the run has had its effects, and no other one happens by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +94,8 @@ class OpenAgent:
             note, conductor = fork_note(recording), self.conductor(self._who_started(recording))
             if not note:
                 return conductor.resume(recording, by=uuid.uuid4().hex)
-            conductor = replace(
-                conductor, gate_of=partial(conductor.gate_of, policy=_policy_of(note, self.agent.policy))
-            )
+            policy = asking(policy_noted(note, self.agent.policy))
+            conductor = replace(conductor, gate_of=partial(conductor.gate_of, policy=policy))
             effects = effects_left(recording, self.recording(str(note["of"])), self._is_effect)
             return conductor.resume(recording, by=uuid.uuid4().hex, effects=effects)
 
@@ -127,18 +120,15 @@ class OpenAgent:
         """
         who = self.started_by()
         conductor, new, recording = self.conductor(who), id or uuid.uuid4().hex, self.recording(run)
-        own = policy or self.agent.policy
-        noted = {"policy": {"texts": dict(own.texts), "freezes": [one.to_json() for one in own.freezes]}}
-        asking = _policy_of(noted, own)
         settings = ForkSettings(
             now=self.platform.clock.wall,
             gate=_through_the_tool_gate,
             is_effect=self._is_effect,
-            noted={**noted, "digest": asking.digest} if policy else {},
+            noted=policy_to_note(policy) if policy else {},
         )
-        gate = self.gate(new, self.platform.clock.wall(), policy=asking, started_by=who)
-        trusted = not is_untrusted(recording)
-        program = conductor.forked(new, gate, trusted=trusted)
+        policy_now = asking(policy or self.agent.policy)
+        gate = self.gate(new, self.platform.clock.wall(), policy=policy_now, started_by=who)
+        program = conductor.forked(new, gate, trusted=not is_untrusted(recording))
         with self._alone(new):
             return fork(
                 recording,
@@ -307,23 +297,6 @@ def toolset_of(path: str, bench: Workbench) -> tuple[DoesTool, ...]:
 def writer_of(platform: Platform) -> Writer:
     """What writes runs of a platform, with everything that is secret taken out."""
     return Writer(platform.runs.append, Redactor(find_secrets, _key(platform.project.home)))
-
-
-def _policy_of(note: Mapping[str, Any], own: Policy) -> Policy:
-    """The policy of a fork: that which it notes, or the agent's own, and every new effect is asked for besides.
-
-    ConfigError where what was noted is not whole any more.
-    """
-    said = note.get("policy")
-    base = Policy(said["texts"], tuple(map(Freeze.from_json, said["freezes"]))) if said else own
-    asking = Policy({**base.texts, "fork": FORK_ASKS}, base.freezes)
-    if note.get("digest", asking.digest) != asking.digest:
-        raise ConfigError(
-            "The policy of the fork was shortened or redacted when it was noted",
-            expected="the policy that it was made with",
-            action="Fork the run once more",
-        )
-    return asking
 
 
 def foreign_writer_of(platform: Platform) -> Writer:

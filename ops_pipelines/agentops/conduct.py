@@ -16,7 +16,7 @@ from ops_pipelines.agentops.memory import MemoryStore
 from ops_pipelines.agentops.notes import FAILURE, RESULT, RESUMED, STARTED, UNTRUSTED, WAITS, notebook, notes_in
 from ops_pipelines.agentops.recording import Act, Answer, Asked, Live, NotKept, Pending, Scope, Tape, Writer
 from ops_pipelines.agentops.replay import Program, RecordedSteps, first_of, fork_note, played_in
-from ops_pipelines.agentops.run_log import Recording, Step
+from ops_pipelines.agentops.run_log import Recording, Step, has_own_id
 from ops_pipelines.agentops.session import Session
 from ops_pipelines.agentops.tool_call import Waiting
 from ops_pipelines.agentops.tool_gate import Gate
@@ -97,7 +97,7 @@ class Conductor:
             is_fork=bool(fork_note(recording)),
             is_where_it_was=lambda: going.recorded.are_given(within_seconds=self.others_seconds),
         )
-        gate = self.gate_of(recording.run, first.started)
+        gate = self.gate_of(recording.run, first.started + waited_in(recording, self.now()))
         gate.resumed = True
         return self._conducted(scope, gate, course, notes, trusted=not is_untrusted(recording))
 
@@ -212,7 +212,8 @@ def state_of(steps: Sequence[Step], now: datetime) -> str:
     noted = notes_in(steps, *notes, RESUMED)
     if noted and noted[-1].name in notes:
         return notes[noted[-1].name]
-    newest = max(step.ended for step in steps)
+    own = [step.ended for step in steps if has_own_id(step)]  # spans from elsewhere say what instant they like
+    newest = max(own or (step.ended for step in steps))
     return RUNNING if utc(now) - utc(newest) < PATIENCE else STOPPED
 
 
@@ -220,6 +221,17 @@ def waits_of(recording: Recording) -> tuple[Mapping[str, Any], ...]:
     """What a run has noted of the calls for which it waited, the first first."""
     notes = notes_in(recording.steps, WAITS)
     return tuple(dict(recording.value(step.inputs)) for step in notes)  # type: ignore[call-overload]
+
+
+def waited_in(recording: Recording, now: datetime) -> timedelta:
+    """How long a run has waited for people up to now: that is none of the time that it may take."""
+    waited, since = timedelta(0), None
+    for note in notes_in(recording.steps, WAITS, RESUMED):
+        if note.name == WAITS:
+            since = since or note.ended
+        elif since is not None:
+            waited, since = waited + (note.started - since), None
+    return waited + (now - since if since is not None else timedelta(0))
 
 
 def who_started(recording: Recording, names: Iterable[str]) -> str:

@@ -29,16 +29,17 @@ def answer_of(entry: Entry, intent: Intent, at: datetime) -> Answer:
         return Done(json.loads(entry.outcome.result), repeated=True)
     if state == NOT_DONE and entry.outcome is not None:
         do = "Make it as a new step, if it is still wanted"
-        return Denied(EXECUTE, f"it was tried before and not done: {entry.outcome.result}", do, can_retry=True)
+        why = f"it was tried before and not done: {entry.outcome.result}"
+        return Denied(EXECUTE, why, do, can_retry=True, quotes=True)
     if state == STARTED:
         return Denied(EXECUTE, f"{intent.tool} is being done by another call", "Wait for what comes of it")
-    return unknown_answer(
-        intent.tool, entry.outcome.result if entry.outcome else "its process ended before it answered"
-    )
+    if entry.outcome is None:
+        return unknown_answer(intent.tool, "its process ended before it answered")
+    return unknown_answer(intent.tool, entry.outcome.result, quotes=True)
 
 
-def unknown_answer(tool: str, why: str) -> Denied:
-    """What an agent is told where nobody knows what came of an effect."""
+def unknown_answer(tool: str, why: str, *, quotes: bool = False) -> Denied:
+    """What an agent is told where nobody knows what came of an effect; see Denied for `quotes`."""
     reason = f"nobody knows whether {tool} was done: {why}"
     do = "Never repeat it. A person has to find out what came of it"
-    return Denied(EXECUTE, reason, do, is_unknown=True)
+    return Denied(EXECUTE, reason, do, is_unknown=True, quotes=quotes)

@@ -12,7 +12,8 @@ again. So a program is written as if a person's yes came at once:
 A program whose steps come from a recording is told what was recorded, and its gate takes in what that brought.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -25,7 +26,7 @@ from ops_pipelines.agentops.notes import ENDS, NOTES, UNTRUSTED
 from ops_pipelines.agentops.paid_model import PaidModel
 from ops_pipelines.agentops.payload import plain
 from ops_pipelines.agentops.provenance import OPERATOR
-from ops_pipelines.agentops.recording import Act, Outcome, Scope
+from ops_pipelines.agentops.recording import Act, Outcome, Scope, StepFailed
 from ops_pipelines.agentops.redaction import is_marked
 from ops_pipelines.agentops.remembered import OF_AGENT, Memory, is_trusted, source_said, values_of
 from ops_pipelines.agentops.replay import ReplayDiverged
@@ -96,9 +97,9 @@ class Session:
             return asking.came(await self.scope.call_async(MODEL, name, request, lambda: asking.paid_async(act)))
 
     def memory(self, name: str, query: Any, act: Act) -> Any:
-        """What a memory holds; see Scope."""
-        with self.course.step():
-            return self.scope.memory(name, query, act)
+        """What a memory holds; see Scope. The gate takes it for the word of strangers."""
+        with self.course.step(), self._hearing(f"memory {name}") as heard:
+            return heard(self.scope.memory(name, query, act))
 
     def recall(self, *, of: str = OF_AGENT) -> Mapping[str, Any]:
         """All that is remembered by key: by the agent and above it by its tenant, `of` the tenant only, or this run too.
@@ -132,14 +133,17 @@ class Session:
                 self.scope.call(MEMORY_WRITE, name, asked, act)
 
     def message(self, receiver: str, message: Any, act: Act) -> Any:
-        """What another agent answers; see Scope. StepFailed in a fork, which sends nothing."""
+        """What another agent answers; see Scope. The gate takes it for the word of strangers.
+
+        StepFailed in a fork, which sends nothing.
+        """
 
         def sent() -> Any:
             self._check_may_act("send a message to", receiver)
             return act()
 
-        with self.course.step():
-            return self.scope.message(receiver, message, sent)
+        with self.course.step(), self._hearing(receiver) as heard:
+            return heard(self.scope.message(receiver, message, sent))
 
     def now(self, clock: Callable[[], datetime]) -> datetime:
         """The instant that a clock shows."""
@@ -170,6 +174,20 @@ class Session:
             gate = gate.child(handed, limit_usd=limit_usd)
             gate.hear(_text(task), source="task", trusted=not tainted)
         return Session(scope, gate, settings=self.settings, course=self.course, memory=self._memory)
+
+    @contextmanager
+    def _hearing(self, source: str) -> Iterator[Callable[[Any], Any]]:
+        """Around what somebody else says: the words that are given to it, and those of a failure, taint the run."""
+
+        def heard(value: Any) -> Any:
+            self.hear(_text(value), source=source, trusted=False)
+            return value
+
+        try:
+            yield heard
+        except StepFailed as failed:
+            heard(failed.message)
+            raise
 
     def _told(self, call: str, name: str, arguments: Mapping[str, Any], kept: str) -> tuple[Any, bool]:
         """What a call came to as JSON, and whether it was made now."""

@@ -53,7 +53,10 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """The call was not done, or nobody knows whether it was (`is_unknown`). `stage` is where the gate said no."""
+    """The call was not done, or nobody knows whether it was (`is_unknown`). `stage` is where the gate said no.
+
+    `quotes` where the reason holds words of the tool, which strangers may have written.
+    """
 
     stage: str
     reason: str
@@ -61,12 +64,14 @@ class Denied:
     can_retry: bool = False
     is_unknown: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
+    quotes: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """What the agent is given."""
         status = "unknown" if self.is_unknown else "denied"
         told = {"stage": self.stage, "reason": self.reason, "do": self.do, "can_retry": self.can_retry}
-        return {"status": status, **told, **({"facts": dict(self.facts)} if self.facts else {})}
+        more = {"facts": dict(self.facts), "quotes": self.quotes}
+        return {"status": status, **told, **{name: value for name, value in more.items() if value}}
 
 
 Answer = Done | Waiting | Denied

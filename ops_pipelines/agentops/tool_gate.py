@@ -74,6 +74,7 @@ class Gate:
         self.resumed = False
         self._times: dict[str, int] = {}
         self._asked: dict[str, str] = {}
+        self._children: list[Gate] = []
 
     def hear(self, text: str, *, source: str = USER, trusted: bool = True) -> None:
         """Read what the user or the operator says, or with trusted=False what strangers do."""
@@ -89,21 +90,24 @@ class Gate:
         handed = replace(run, depth=self.run.depth + 1, started_by=self.run.started_by or self.run.agent)
         gate = Gate(self.parts, handed, breaker=self.breaker, purse=self.purse.child(run.id, limit_usd))
         gate.resumed = self.resumed
+        self._children.append(gate)
         return gate
 
     @property
     def tainted_by(self) -> tuple[str, ...]:
-        """What was heard that strangers could write, by source; empty where nothing was."""
+        """What was heard that strangers could write, here or by who works for it, by source; empty where nothing was."""
         with self._lock:
-            return self._heard.tainted_by
+            own = self._heard.tainted_by
+        return tuple(dict.fromkeys((*own, *(one for child in self._children for one in child.tainted_by))))
 
     def recall(self, tool: str, arguments: Mapping[str, Any], answer: Answer) -> None:
         """Take in what came of a call that is not made again, since its run goes on from what was recorded."""
         known, failed = self.parts.registry.get(tool), isinstance(answer, Denied)
         shown = answer.reason if isinstance(answer, Denied) else canonical_json(answer.to_json().get("result")).decode()
-        with self._lock:
-            trusted = bool(known and known.trusted) and not failed
-            self._heard.add(shown, source=tool, trusted=trusted, said=arguments)
+        if not isinstance(answer, Denied) or answer.quotes:
+            with self._lock:
+                trusted = bool(known and known.trusted) and not failed
+                self._heard.add(shown, source=tool, trusted=trusted, said=arguments)
         self.breaker.admit(self.parts.now())
         self.breaker.record(self.run.id, tool, arguments, shown, failed=failed)
 
@@ -202,7 +206,7 @@ class Gate:
             return f"{name}/{self._times[name]}"
 
     def _traced(self, tool: Tool, call: Call) -> tuple[Traced, ...]:
-        claims = claims_of(tool.schema, call.arguments)
+        claims, is_tainted = claims_of(tool.schema, call.arguments), bool(self.tainted_by)
         with self._lock:
             found = suspects(self._heard.trace(claims))
             call.situation = Situation(
@@ -214,7 +218,7 @@ class Gate:
                 amount_cents=cents_of(claims),
                 unseen=kinds_of(found, UNSEEN),
                 tainted=kinds_of(found, TAINTED),
-                run_is_tainted=self._heard.is_tainted,
+                run_is_tainted=is_tainted,
                 freezes=frozen_by(self.parts.policy.freezes, call.at),
             )
         return found
@@ -316,8 +320,9 @@ class Gate:
         if outcome.state == DONE:
             return self._read(tool, call, ran)
         if outcome.state == NOT_DONE:
-            return Denied(EXECUTE, outcome.result, "Look into why, before you try again", can_retry=True)
-        return unknown_answer(call.tool, outcome.result)
+            do = "Look into why, before you try again"
+            return Denied(EXECUTE, outcome.result, do, can_retry=True, quotes=True)
+        return unknown_answer(call.tool, outcome.result, quotes=ran.error is not None)
 
     def _late(self, call: Call) -> Callable[[Ran], None]:
         def keep(ran: Ran) -> None:
@@ -334,11 +339,8 @@ class Gate:
             )
         if ran.error is not None:
             text = f"{type(ran.error).__name__}: {ran.error}"[:2000]
-            with self._lock:
-                self._heard.add(text, source=tool.name, trusted=False)
-            return Denied(
-                EXECUTE, f"{tool.name} failed: {text}", "Correct the call, or go on without it", can_retry=True
-            )
+            do = "Correct the call, or go on without it"
+            return Denied(EXECUTE, f"{tool.name} failed: {text}", do, can_retry=True, quotes=True)
         self._hear_result(tool, call, ran.text)
         return Done(json.loads(ran.text), truncated=ran.truncated)
 
@@ -350,6 +352,8 @@ class Gate:
     def _kept(self, call: Call, answer: Answer) -> Answer:
         """The answer once it is recorded; one that cannot be recorded is told as such, and what was done stays done."""
         try:
+            if isinstance(answer, Denied) and answer.quotes:
+                self.hear(answer.reason, source=call.tool, trusted=False)
             if not isinstance(answer, Waiting):
                 shown = answer.reason if isinstance(answer, Denied) else call.result
                 self.breaker.record(self.run.id, call.tool, call.arguments, shown, failed=isinstance(answer, Denied))

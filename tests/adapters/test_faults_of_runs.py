@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -15,6 +16,7 @@ from ops_pipelines.adapters.sqlite_decisions import SQLiteDecisionLog
 from ops_pipelines.adapters.sqlite_effects import SQLiteEffectJournal
 from ops_pipelines.adapters.sqlite_runs import SQLiteRunLog
 from ops_pipelines.agentops.agent import Budgets
+from ops_pipelines.agentops.breaker import LoopRule
 from ops_pipelines.agentops.conduct import WAITING
 from ops_pipelines.agentops.gate_parts import Limits
 from ops_pipelines.agentops.policy import Policy
@@ -213,23 +215,38 @@ def test_a_yes_is_used_once_whatever_else_the_program_asks_for(platform, desk):
     assert (clerk.resume(ran.run).state, desk.done) == (WAITING, [("A17", 1200)])
 
 
+class Later:
+    """A clock that is ahead of another by some time."""
+
+    def __init__(self, clock, by):
+        self._clock, self._by = clock, by
+
+    def wall(self):
+        return self._clock.wall() + self._by
+
+    def as_of(self):
+        return self._clock.as_of()
+
+
+def later(clerk, by):
+    return replace(clerk, platform=replace(clerk.platform, clock=Later(clerk.platform.clock, by)))
+
+
 def test_a_yes_that_has_expired_is_none(platform, desk):
-    class Later:
-        def __init__(self, clock, by):
-            self._clock, self._by = clock, by
-
-        def wall(self):
-            return self._clock.wall() + self._by
-
-        def as_of(self):
-            return self._clock.as_of()
-
     clerk = agent_at(platform, desk, paying(1200))
     ran = clerk.start({})
     answer_all(clerk)
-    later = replace(clerk, platform=replace(platform, clock=Later(platform.clock, clerk.agent.budgets.limits.approval)))
-    ended = later.resume(ran.run)
+    ended = later(clerk, clerk.agent.budgets.limits.approval).resume(ran.run)
     assert (ended.result["status"], "has expired" in ended.result["reason"], desk.done) == ("denied", True, [])
+
+
+def test_the_time_for_which_a_person_thinks_is_none_of_the_runs(platform, desk):
+    budgets = Budgets(loops=LoopRule(wall=timedelta(hours=1)), limits=Limits(approval=timedelta(days=1)))
+    clerk = agent_at(platform, desk, paying(1200), budgets=budgets)
+    ran = clerk.start({})
+    still = later(clerk, timedelta(hours=5)).resume(ran.run)
+    answer_all(clerk)
+    assert (still.state, later(clerk, timedelta(hours=10)).resume(ran.run).result["status"]) == (WAITING, "done")
 
 
 def test_an_agents_own_yes_is_none(platform, desk):

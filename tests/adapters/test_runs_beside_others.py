@@ -1,11 +1,12 @@
 """Runs of ours in a log that others write to as well: their steps stand beside ours, and never for them."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from ops_pipelines.adapters.agents import foreign_writer_of
-from ops_pipelines.agentops.conduct import DONE, WAITING, state_of
+from ops_pipelines.agentops.conduct import DONE, STOPPED, WAITING, state_of
 from ops_pipelines.agentops.joined_runs import JoinedRuns, RunLogged
 from ops_pipelines.agentops.payload import payload_of
 from ops_pipelines.agentops.recording import NotKept
@@ -68,6 +69,15 @@ def test_spans_with_ids_of_their_own_are_kept_and_neither_end_nor_answer_for_a_r
     ended = clerk.resume(ran.run)
     assert (ended.state, desk.done) == (DONE, [("A17", 1)])
     assert clerk.replay(ran.run).identical
+
+
+def test_a_span_that_says_to_be_of_next_year_keeps_no_run_running(clerk, platform):
+    ran = clerk.start({})
+    now = platform.clock.wall()
+    begun = [step for step in clerk.recording(ran.run).steps if step.name != "waits"]
+    span, *_ = forged(clerk, ran.run, TOOL, "look", {}, {}, id="c" * 16)
+    late = replace(span, ended=now + timedelta(days=365))
+    assert state_of([*begun, late], now + timedelta(minutes=3)) == STOPPED
 
 
 def test_a_run_that_is_known_nowhere_is_taken_whole_from_whoever_sends_it(clerk, platform):

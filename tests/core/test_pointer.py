@@ -395,3 +395,16 @@ class Pointer(RuleBasedStateMachine):
 
 TestPointer = Pointer.TestCase
 TestPointer.settings = settings(max_examples=15, stateful_step_count=12, deadline=None)
+
+
+def test_a_rollback_that_was_decided_on_what_is_not_live_any_more_is_refused(store) -> None:
+    first, second, third = go_live(store, "first", "second", "third")
+    with pytest.raises(LostRace, match="was live when this was decided"):
+        roll_back(store, "flight_delay", decision(), to=first, seen=second, resolves=everything_resolves)
+    assert live(store) == third
+
+
+def test_a_rollback_that_was_decided_on_what_is_live_still_is_done(store) -> None:
+    first, second = go_live(store, "first", "second")
+    roll_back(store, "flight_delay", decision(), to=first, seen=second[:12], resolves=everything_resolves)
+    assert live(store) == first

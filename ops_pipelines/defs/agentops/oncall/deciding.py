@@ -7,6 +7,7 @@ and where word and numbers contradict each other a person is told. Whatever is u
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from math import isfinite
 from typing import Any
 
 from ops_pipelines.core.errors import check_settings
@@ -118,7 +119,8 @@ def _recent(report: Mapping[str, Any], history: Mapping[str, Any], rule: Thresho
 
 
 def _are_numbers(found: Mapping[str, Any], *names: str) -> bool:
-    return all(isinstance(found.get(name), int | float) and not isinstance(found[name], bool) for name in names)
+    known = [found.get(name) for name in names]
+    return all(isinstance(one, int | float) and not isinstance(one, bool) and isfinite(one) for one in known)
 
 
 def _numbers(judged: Mapping[str, Any]) -> str:
