@@ -58,6 +58,12 @@ def test_nobody_approves_what_an_agent_asks_for_in_a_run_that_they_started(agent
     assert said_to(agent, ran).counts
 
 
+def test_who_started_a_run_may_say_no_to_what_its_agent_asks_for(agent, acting):
+    acting(ADA)
+    ran = agent.start(TASK)
+    assert answer_approval(agent.platform, ran.waits["approval"], granted=False, otherwise="somebody").counts
+
+
 def test_a_run_keeps_who_started_it_whoever_goes_on_with_it(agent, acting):
     acting(ADA)
     ran = agent.start(TASK)
