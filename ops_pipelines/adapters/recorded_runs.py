@@ -39,6 +39,21 @@ def runs_folder(project: Project, agent: str) -> Path:
     return project.evals / "agents" / agent / "runs"
 
 
+def runs_of(project: Project, agent: str, folder: str | None) -> tuple[Recording, ...]:
+    """The kept runs of an agent, in a folder from the project's root or where they lie without one.
+
+    DataError for a file that is no recorded run, and for a folder that is named and not there.
+    """
+    named = project.root / folder if folder else None
+    if named and not named.is_dir():
+        raise DataError(
+            f"The recorded runs of {agent!r} do not lie in {folder}",
+            expected="a folder from the project's root",
+            action="Correct `runs` under `replays`, or keep a run there: `ops agent keep RUN`",
+        )
+    return recorded_in(named or runs_folder(project, agent))
+
+
 def keep_run(platform: Platform, run: str, folder: Path | None = None) -> Path:
     """The file of a run that has ended, written beside the others of its agent or into a folder; errors of `file_of`."""
     file = file_of(platform, run, folder)

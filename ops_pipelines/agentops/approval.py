@@ -138,7 +138,7 @@ class ApprovalStore(Protocol):
 
 
 def judge_answer(held: Held | None, answer: Answer) -> Verdict:
-    """Whether an answer counts: to a request that waits, in time, and by somebody who had no part in the asking."""
+    """Whether an answer counts: to a request that waits, in time, and a yes by nobody who had a part in the asking."""
     if held is None:
         return Blocked(("there is no such request for approval",))
     state = held.state(answer.at)
@@ -146,7 +146,8 @@ def judge_answer(held: Held | None, answer: Answer) -> Verdict:
         return Blocked((f"the request {held.request.id} is {state}, and is answered once",))
     if not answer.approver.strip():
         return Blocked(("nobody is named as the approver",))
-    if part := held.request.asked_for_by(answer.approver):
+    part = held.request.asked_for_by(answer.approver)
+    if answer.granted and part:
         return Blocked((f"{answer.approver} {part}, and another principal has to approve it",))
     return Passed({"approver": answer.approver, "granted": answer.granted})
 

@@ -23,8 +23,9 @@ from ops_pipelines.agentops.replay import (
     outcome_of,
     played_in,
 )
-from ops_pipelines.agentops.run_log import EFFECTS, Entry, Recording, Step, Tally
-from ops_pipelines.core.errors import DataError, NotAllowed
+from ops_pipelines.agentops.run_log import EFFECTS, TOOL, Entry, Recording, Step, Tally
+from ops_pipelines.agentops.tool_call import Done
+from ops_pipelines.core.errors import ConfigError, DataError, NotAllowed
 
 Gate = Callable[[str, str, Any, Act], Any]
 """Does an effect or refuses it: its kind, its name, its arguments and the act."""
@@ -128,6 +129,25 @@ class _Forking:
         if not self.settings.is_effect(asked.kind, asked.name):
             return act
         return lambda: self.settings.gate(asked.kind, asked.name, arguments, act)
+
+
+def step_at(recording: Recording, at: int) -> Step:
+    """The step at a place, from 0, as forks count; ConfigError where there is none."""
+    played = played_in(recording)
+    if 0 <= at < len(played):
+        return played[at]
+    raise ConfigError(
+        f"The run {recording.run[:12]} has no step {at} to edit",
+        expected=f"a number from 0 to {len(played) - 1}",
+        action=f"`ops agent show {recording.run[:12]}` numbers them",
+        at=at,
+    )
+
+
+def result_of(step: Step, value: Any) -> NewResult:
+    """What a step comes to instead: a tool's result as its agent is given it; one that says its status is taken as it is."""
+    said = isinstance(value, dict) and value.get("status") in ("done", "denied", "unknown")
+    return NewResult(value if step.kind != TOOL or said else Done(value).to_json())
 
 
 class Effects:

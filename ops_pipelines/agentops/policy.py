@@ -98,8 +98,9 @@ class Decision:
         named = ", ".join(repr(name) for name in self.by)
         if self.outcome == ALLOW:
             return f"permitted by {named}"
-        wanted = "may be done once a person has approved it" if self.outcome == ASK else "is forbidden"
-        return f"{wanted} ({named})" if named else f"{wanted}: no policy permits it"
+        if self.outcome == ASK:
+            return "may be done once a person has approved it" + (f" ({named})" if named else "")
+        return f"is forbidden ({named})" if named else "is forbidden: no policy permits it"
 
     def to_json(self) -> dict[str, Any]:
         """The decision as plain JSON."""

@@ -86,7 +86,7 @@ class _Wish:
 
 
 def _edit(agent: "OpenAgent", recording: "Recording", wish: _Wish) -> "Edit | None":
-    from ops_pipelines.agentops.fork import NewResult
+    from ops_pipelines.agentops.fork import result_of, step_at
     from ops_pipelines.core.errors import ConfigError
 
     if wish.result and wish.request:
@@ -95,37 +95,12 @@ def _edit(agent: "OpenAgent", recording: "Recording", wish: _Wish) -> "Edit | No
             expected="one edit a fork",
             action="Fork the fork, where both are wanted",
         )
-    step = _step_at(recording, wish.at) if wish.result or wish.request else None
+    step = step_at(recording, wish.at) if wish.result or wish.request else None
     if step is None:
         return None
     if wish.result:
-        return NewResult(_result_of(step, json_given(wish.result, option="--result")))
+        return result_of(step, json_given(wish.result, option="--result"))
     return _other_request(agent, step, json_given(wish.request, option="--request"), wish.run)
-
-
-def _step_at(recording: "Recording", at: int) -> "Step":
-    from ops_pipelines.agentops.replay import played_in
-    from ops_pipelines.core.errors import ConfigError
-
-    played = played_in(recording)
-    if at >= len(played):
-        raise ConfigError(
-            f"The run {recording.run[:12]} has no step {at} to edit",
-            expected=f"a number from 0 to {len(played) - 1}",
-            action=f"`ops agent show {recording.run[:12]}` numbers them",
-            at=at,
-        )
-    return played[at]
-
-
-def _result_of(step: "Step", value: Any) -> Any:
-    """A tool's result as its agent is given it; one that says its status is taken as it is."""
-    from ops_pipelines.agentops.run_log import TOOL
-    from ops_pipelines.agentops.tool_call import Done
-
-    if step.kind != TOOL or (isinstance(value, dict) and value.get("status") in ("done", "denied", "unknown")):
-        return value
-    return Done(value).to_json()
 
 
 def _other_request(agent: "OpenAgent", step: "Step", inputs: Any, run: str) -> "Edit":

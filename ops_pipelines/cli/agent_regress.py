@@ -19,7 +19,8 @@ def regress_runs(
 ) -> None:
     """Whether each kept run would be run as it was, with no home and nothing outside touched.
 
-    Exit 1 where one would run otherwise, with the first step that differs and why; 3 where one could not be replayed.
+    Exit 1 where one would run otherwise, with the first step that differs and why; 3 where one could not be replayed, and
+    where no run is kept.
     """
     from ops_pipelines.adapters.project import find_project
 
@@ -28,7 +29,7 @@ def regress_runs(
     show([{"agent": name, **one.to_row()} for name, one in found], as_json=as_json, title="kept runs")
     if any(one.divergence for _, one in found):
         raise typer.Exit(REFUSED)
-    if any(one.problem for _, one in found):
+    if not found or any(one.problem for _, one in found):
         raise typer.Exit(COULD_NOT_TELL)
 
 
@@ -42,10 +43,9 @@ def _declared(project: "Project", agent: str) -> dict[str, "Attributes"]:
 
 
 def _replayed(project: "Project", name: str, said: "Attributes") -> list[tuple[str, "Regressed"]]:
-    from ops_pipelines.adapters.recorded_runs import recorded_in, replayed_by, runs_folder
+    from ops_pipelines.adapters.recorded_runs import replayed_by, runs_of
     from ops_pipelines.mlops.training import import_function
 
     program: Any = import_function(str(said["program"]), what="agent's program")
-    runs = said.get("replays", {}).get("runs")
-    recordings = recorded_in(project.root / runs if runs else runs_folder(project, name))
+    recordings = runs_of(project, name, (said.get("replays") or {}).get("runs"))
     return [(name, one) for one in replayed_by(name, program, said.get("settings") or {}, recordings)]

@@ -14,7 +14,7 @@ from ops_pipelines.components.agent_evaluation import make_evaluation
 from ops_pipelines.components.agent_gate import make_comparison
 from ops_pipelines.components.agent_replays import AS_RECORDED, make_replays
 from ops_pipelines.components.agent_runs import ACTS
-from ops_pipelines.components.conditions import first_or_changed, gated_eager
+from ops_pipelines.components.conditions import first_or_changed, gated_eager, once_there
 from ops_pipelines.components.going_live import make_live
 from ops_pipelines.components.publishing import finding_spec, gate_spec, publish
 from ops_pipelines.core.errors import ConfigError
@@ -41,7 +41,8 @@ class AgentAssets:
             [*used, *operated],
             agent.description or f"All that decides what {agent.name} does now, put together.",
             code_version=_version(agent, find_project()),
-            automation_condition=_eager_but_for(operated) | (_changed() if [*used, *operated] else first_or_changed()),
+            automation_condition=_eager_but_for(operated)
+            | (_there_or_changed() if [*used, *operated] else first_or_changed()),
             tags={ACTS: ""},
         )
         def candidate(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
@@ -154,9 +155,9 @@ def _eager_but_for(operated: Sequence[dg.AssetKey]) -> dg.AutomationCondition:
     return gated_eager().replace("any_deps_updated", updated.ignore(dg.AssetSelection.assets(*operated)))
 
 
-def _changed() -> dg.AutomationCondition:
-    """Its code has changed since it was put together. The first time is when what it needs was released, and not before."""
-    return dg.AutomationCondition.code_version_changed() & ~dg.AutomationCondition.missing()
+def _there_or_changed() -> dg.AutomationCondition:
+    """What it needs was released, be it before it was declared, and it was never put together; or its code has changed."""
+    return once_there() | (dg.AutomationCondition.code_version_changed() & ~dg.AutomationCondition.missing())
 
 
 def _version(agent: "Agent", project: Project) -> str:

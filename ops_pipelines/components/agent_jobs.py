@@ -11,12 +11,13 @@ from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.recorded_runs import PORTABLE
 from ops_pipelines.agentops.conduct import DONE, FAILED, state_of
 from ops_pipelines.agentops.divergence import first_divergence
-from ops_pipelines.agentops.fork import Edit, NewResult
+from ops_pipelines.agentops.fork import result_of, step_at
 from ops_pipelines.agentops.policy import Policy
 from ops_pipelines.agentops.recorded_run import portable
 from ops_pipelines.agentops.regression import Regressed, regress
 from ops_pipelines.agentops.replay import digest_run, played_in
 from ops_pipelines.agentops.run_named import run_named
+from ops_pipelines.core.errors import ConfigError
 
 
 class ReplayConfig(dg.Config):
@@ -28,8 +29,8 @@ class ReplayConfig(dg.Config):
 class ForkConfig(dg.Config):
     """Which run, and how many of its steps stay as they were.
 
-    `result` is what the next step comes to instead, as a JSON value under `value`; without it nothing is edited. `policy` is
-    one to go on with: Cedar texts by name.
+    `result` is what the next step comes to instead, as a JSON value under `value`, as `--result` of `ops agent fork` takes
+    it; without it nothing is edited. `policy` is one to go on with: Cedar texts by name.
     """
 
     run: str
@@ -50,7 +51,10 @@ def run_jobs() -> list[dg.JobDefinition]:
 
     @dg.op(name="fork_a_run")
     def fork(context: dg.OpExecutionContext, platform: dg.ResourceParam[Platform], config: ForkConfig) -> None:
-        context.add_output_metadata(fork_of(platform, config))
+        shown = fork_of(platform, config)
+        if shown["state"] == FAILED:
+            raise dg.Failure(f"the fork {shown['run']} failed", metadata=shown, allow_retries=False)
+        context.add_output_metadata(shown)
 
     @dg.job(name="replay_run", description="A run of an agent again from its recording: nothing outside is touched.")
     def replay_run() -> None:
@@ -90,13 +94,14 @@ def fork_of(platform: Platform, config: ForkConfig) -> dict[str, Any]:
     run = run_named(platform.runs, config.run)
     recording = recording_in(platform, run)
     agent = agent_of_run(platform, recording)
-    edit: Edit | None = NewResult(config.result["value"]) if config.result else None
+    edit = result_of(step_at(recording, config.at), _value_of(config.result)) if config.result is not None else None
     policy = Policy(config.policy) if config.policy else None
     forked = agent.fork(run, at=config.at, edit=edit, policy=policy)
     parted = first_divergence(recording, agent.recording(forked.run))
     return {
         "run": forked.run,
         "of": run,
+        "state": str(forked.result["state"]) if isinstance(forked.result, dict) else FAILED,
         "digest": digest_run(forked.steps),
         "steps": len(forked.steps),
         "of these the parent's": forked.prefix,
@@ -104,6 +109,16 @@ def fork_of(platform: Platform, config: ForkConfig) -> dict[str, Any]:
         "result": dg.MetadataValue.json(_shown(forked.result)),
         "divergence": f"step {parted.at}: {parted.words} (cause: {parted.cause})" if parted else "none",
     }
+
+
+def _value_of(result: dict[str, Any]) -> Any:
+    if result.keys() == {"value"}:
+        return result["value"]
+    raise ConfigError(
+        f"The result of the step is given under {', '.join(sorted(result)) or 'nothing'}",
+        expected="a JSON value under `value`, and nothing beside it",
+        action='Write it as {"value": ...}',
+    )
 
 
 def _shown(result: Any) -> dict[str, Any]:

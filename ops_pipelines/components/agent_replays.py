@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from ops_pipelines.adapters.agents import open_agent
 from ops_pipelines.adapters.platform import Platform
-from ops_pipelines.adapters.recorded_runs import recorded_in, recorded_lately, replayed_by, runs_folder
+from ops_pipelines.adapters.recorded_runs import recorded_lately, replayed_by, runs_of
 from ops_pipelines.agentops.recorded_run import recording_to_json
 from ops_pipelines.agentops.regression import Regressed, judge_regression
 from ops_pipelines.agentops.run_log import Recording
@@ -56,10 +56,10 @@ def make_replays(agent: "Agent", platform: Platform) -> Product:
 
 
 def recorded_set(agent: "Agent", platform: Platform) -> tuple[Recording, ...]:
-    """The runs that releases of an agent are held against, each once; DataError for a file that is no recorded run."""
+    """The runs that releases of an agent are held against, each once; DataError as `runs_of`."""
     said = agent.replays
-    folder = platform.project.root / said.runs if said.runs else runs_folder(platform.project, agent.name)
-    found = {one.run: one for one in (*recorded_lately(platform, agent.name, said.days), *recorded_in(folder))}
+    kept = runs_of(platform.project, agent.name, said.runs)
+    found = {one.run: one for one in (*recorded_lately(platform, agent.name, said.days), *kept)}
     return tuple(found[run] for run in sorted(found))
 
 

@@ -18,8 +18,20 @@ def gated_eager() -> dg.AutomationCondition:
     only, and a replayed year has none that is latest, so that part is left out. Without
     `~will_be_requested` a week that is about to be judged again would be held back by its old verdict for ever.
     """
+    return (A.eager().without(A.in_latest_time_window()) & ~_any_input_refused()).with_label("gated_eager")
+
+
+def once_there() -> dg.AutomationCondition:
+    """Fires for what was never made, once all that it needs is there and no gate of it is shut: also where all was there
+    before it. Dagster's eager condition waits for an input that is updated from then on.
+    """
+    needed = ~A.any_deps_missing() & ~A.any_deps_in_progress() & ~_any_input_refused()
+    return (A.missing() & needed).newly_true().with_label("once_there")
+
+
+def _any_input_refused() -> dg.AutomationCondition:
     refused = A.any_checks_match(~A.check_passed() & ~A.will_be_requested(), blocking_only=True)
-    return (A.eager().without(A.in_latest_time_window()) & ~A.any_deps_match(refused)).with_label("gated_eager")
+    return A.any_deps_match(refused)
 
 
 def first_or_changed() -> dg.AutomationCondition:

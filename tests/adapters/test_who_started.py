@@ -1,5 +1,7 @@
 """Who has an agent start says yes to none of its calls, whoever goes on with its run."""
 
+from pathlib import Path
+
 import pytest
 
 from ops_pipelines.adapters.access import TOKEN, new_token
@@ -8,6 +10,12 @@ from ops_pipelines.adapters.approvals import answer_approval
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.project import find_project
 from ops_pipelines.agentops.approval import Request
+from ops_pipelines.agentops.tool_registry import ToolRegistry
+from ops_pipelines.apps.tool_gateway.config import GatewayConfig
+from ops_pipelines.apps.tool_gateway.gateway import Offered
+from ops_pipelines.apps.tool_gateway.released import sessions_of_release
+from ops_pipelines.apps.tool_gateway.serving import sessions_of
+from ops_pipelines.core.errors import NotAllowed
 from ops_pipelines.core.principal import Grant, add, token_digest
 from ops_pipelines.core.verdict import reasons_of
 from ops_pipelines.testing.approval_store import request_of
@@ -58,6 +66,12 @@ def test_nobody_approves_what_an_agent_asks_for_in_a_run_that_they_started(agent
     assert said_to(agent, ran).counts
 
 
+def test_who_started_a_run_may_say_no_to_what_its_agent_asks_for(agent, acting):
+    acting(ADA)
+    ran = agent.start(TASK)
+    assert answer_approval(agent.platform, ran.waits["approval"], granted=False, otherwise="somebody").counts
+
+
 def test_a_run_keeps_who_started_it_whoever_goes_on_with_it(agent, acting):
     acting(ADA)
     ran = agent.start(TASK)
@@ -77,6 +91,21 @@ def test_who_forks_a_run_approves_nothing_in_the_fork(agent, acting):
     forked = agent.fork(ran.run, at=1)
     (held,) = [one for one in agent.platform.approvals.held() if one.request.binding.run == forked.run]
     assert held.request.started_by == BEN
+
+
+def test_who_serves_a_gateway_started_what_comes_through_it(agent, acting):
+    acting(ADA)
+    config = GatewayConfig(agent="clerk", policy=Path("policy"), servers=())
+    offered = Offered(ToolRegistry(), {}, {})
+    served = [sessions_of_release(agent), sessions_of(config, agent.agent.policy, agent.platform, offered)]
+    assert [one.terms.started_by for one in served] == [ADA, ADA]
+
+
+def test_a_gateway_is_not_served_where_principals_are_known_and_no_token_is_given(agent, acting, monkeypatch):
+    monkeypatch.delenv(TOKEN, raising=False)
+    config = GatewayConfig(agent="clerk", policy=Path("policy"), servers=())
+    with pytest.raises(NotAllowed, match="No token"):
+        sessions_of(config, agent.agent.policy, agent.platform, Offered(ToolRegistry(), {}, {}))
 
 
 def test_a_request_that_was_kept_before_it_named_who_started_the_run_is_still_read():

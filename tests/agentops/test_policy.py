@@ -40,6 +40,8 @@ def test_a_decision_names_the_policies_that_made_it():
     found = policy(READS, WRITES, CAPPED).decide(tool(WRITE), Situation("oncall", amount_cents=10001))
     assert (found.outcome, found.by, found.reason) == (DENY, ("cap",), "is forbidden ('cap')")
     assert policy(READS).decide(tool(READ), SITUATION).reason == "permitted by 'reads'"
+    asked = policy('@id("yes") permit(principal, action, resource) when { context.approved };')
+    assert asked.decide(tool(READ), SITUATION).reason == "may be done once a person has approved it"
 
 
 def test_what_an_approval_would_allow_is_asked_and_once_approved_allowed():

@@ -76,6 +76,13 @@ def test_code_that_would_run_a_kept_run_otherwise_is_refused_with_where_and_why(
     assert (said.code, "tool 'note' #0 is asked for something else (cause: code)" in said.out) == (1, True)
 
 
+def test_where_no_run_is_kept_nobody_can_tell(ops, clone):
+    root = clone()
+    for file in (root / "evals/agents/refunds/runs").glob("*.json"):
+        file.unlink()
+    assert ops("agent", "regress", "refunds").code == 3
+
+
 def test_an_agent_that_nobody_declared_is_answered_with_the_nearest_one(ops, clone):
     clone()
     said = ops("agent", "regress", "refund")

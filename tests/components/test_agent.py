@@ -229,6 +229,12 @@ def test_a_file_that_is_no_recorded_run_is_not_evaluated(desk):
     assert isinstance(make_replays(desk.agent(), desk.platform).verdict, NotEvaluated)
 
 
+def test_a_folder_of_recorded_runs_that_is_not_there_is_not_evaluated(desk):
+    desk.walked(upto="candidate")
+    made = make_replays(desk.agent(replays={"runs": "evals/rnus"}), desk.platform)
+    assert (type(made.verdict), "do not lie in evals/rnus" in reasons(made.verdict)) == (NotEvaluated, True)
+
+
 def test_a_run_that_waits_is_not_kept_and_nothing_is_held_against_it(desk):
     desk.walked()
     ran = desk.ran(granted=None)

@@ -45,6 +45,30 @@ def test_a_fork_with_another_result_waits_and_tells_where_it_parts_and_why(desk)
     assert len(paid(desk.platform.project.home)) == 2
 
 
+def test_a_result_is_given_to_the_job_as_to_the_command(desk):
+    ran = desk.ran()
+    config = ForkConfig(run=ran.run, at=1, result={"value": {"id": "A17", "amount_cents": 9900}})
+    shown = fork_of(desk.platform, config)
+    assert (shown["state"], shown["result"].data["waits"]["arguments"]["amount_cents"]) == (WAITING, 9900)
+    with pytest.raises(ConfigError, match="given under amount_cents"):
+        fork_of(desk.platform, ForkConfig(run=ran.run, at=1, result={"amount_cents": 9900}))
+
+
+def test_the_job_of_a_fork_that_failed_fails(desk):
+    ran = desk.ran()
+    config = {"run": ran.run, "at": 1, "result": {"value": {"id": "A17"}}}
+    done = (
+        desk.defs()
+        .get_job_def("fork_run")
+        .execute_in_process(
+            run_config={"ops": {"fork_a_run": {"config": config}}},
+            resources={"platform": desk.platform},
+            raise_on_error=False,
+        )
+    )
+    assert not done.success
+
+
 def test_a_run_that_nobody_knows_is_an_error_that_says_so(desk):
     with pytest.raises(ConfigError, match="No run begins with"):
         replay_of(desk.platform, "ffff")
