@@ -11,10 +11,13 @@ from pathlib import Path
 from ops_pipelines.adapters.run_lock import run_held
 
 with run_held(Path(sys.argv[1]), "r"):
+    told, tell = os.pipe()
     child = os.fork()
     if not child:
+        os.write(tell, b"begun")
         signal.alarm(20)
         signal.pause()
+    os.read(told, 5)
     Path(sys.argv[1], "child").write_text(str(child))
     os.kill(os.getpid(), signal.SIGKILL)
 """
