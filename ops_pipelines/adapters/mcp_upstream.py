@@ -1,7 +1,8 @@
 """One MCP server that tools are called on, by one session that stays open; it is opened again where it broke.
 
-What the server listed when it was opened is what was gated. It is asked again from time to time, after anything went
-wrong, and when it says that its tools have changed: a tool whose listing is another by then is not called any more.
+What the server listed when it was opened is what was gated. It is asked again from time to time, and after anything went
+wrong: a tool whose listing is another by then is not called any more. A session that others still wait on is not closed
+because the server is slow to list.
 """
 
 import asyncio
@@ -56,6 +57,7 @@ class Upstream:
     _listed_at: float | None = None
     _changed: dict[str, str] = field(default_factory=dict)
     _checking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _under_way: int = 0
 
     async def open(self) -> tuple[Tool, ...]:
         """The tools that are offered; DataError where the server cannot be reached, ConfigError for a wrong declaration."""
@@ -97,11 +99,14 @@ class Upstream:
         name = tool.removeprefix(self.offer.prefix)
         client = await self._good_for(tool)
         told = {key: value for key, value in meta.items() if self.offer.agents or key not in (LINE, TOOLS, TENANT)}
+        self._under_way += 1
         try:
             found = await client.session.call_tool(name, dict(arguments), meta=told or None)
         except BaseException:
             self._listed_at = None  # look again before the next call, and connect again where that fails
             raise
+        finally:
+            self._under_way -= 1
         content = [part.model_dump(mode="json", by_alias=True, exclude_none=True) for part in found.content]
         if found.is_error:
             clean = self.offer.declared.get(name, UNKNOWN_TOOL).clean_errors
@@ -145,8 +150,11 @@ class Upstream:
 
     async def _list_or_connect(self) -> list[Listed]:
         if self._client is not None:
-            with suppress(Exception):
+            try:
                 return await self._list()
+            except Exception:
+                if self._under_way:  # to close it would leave what is being done unknown
+                    raise
         await self.close()
         await self._connected()
         return await self._list()

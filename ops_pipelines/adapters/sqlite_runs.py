@@ -24,11 +24,13 @@ _COLUMNS = (
     "release, tokens, nanos, links"
 )
 _INSERT = f"INSERT OR IGNORE INTO steps ({_COLUMNS}) VALUES ({', '.join('?' * (_COLUMNS.count(',') + 1))})"
-_ADD = """
+_MOST = 2**62
+"""The largest sum that is kept: two of them still are an integer of SQLite, so that no step is refused for its size."""
+_ADD = f"""
 INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
     started = min(started, excluded.started), ended = max(ended, excluded.ended), steps = steps + excluded.steps,
-    errors = errors + excluded.errors, tokens = tokens + excluded.tokens, nanos = nanos + excluded.nanos,
-    unpriced = unpriced + excluded.unpriced
+    errors = errors + excluded.errors, tokens = min(tokens + excluded.tokens, {_MOST}),
+    nanos = min(nanos + excluded.nanos, {_MOST}), unpriced = unpriced + excluded.unpriced
 """
 _FORGET_PAYLOADS = "DELETE FROM payloads WHERE digest NOT IN (SELECT inputs FROM steps UNION SELECT outputs FROM steps)"
 _LAST_LETTER = "\U0010ffff"
@@ -178,7 +180,7 @@ def _add_up(connection: sqlite3.Connection, added: Sequence[Step]) -> None:
         by_run.setdefault(step.run, []).append(step)
     for steps in by_run.values():
         line = summary_of(steps)
-        counts = (line.steps, line.errors, line.tokens, line.nanos, line.unpriced)
+        counts = (line.steps, line.errors, min(line.tokens, _MOST), min(line.nanos, _MOST), line.unpriced)
         connection.execute(_ADD, (line.run, line.agent, micros(line.started), micros(line.ended), *counts))
 
 

@@ -75,6 +75,11 @@ class Breaker:
         """How many calls were let through."""
         return self._admitted
 
+    def is_spent(self, at: datetime) -> bool:
+        """Whether the run has had its calls or its time."""
+        with self._lock:
+            return bool(self._spent(at))
+
     def told(self, text: str) -> None:
         """Hear what the user or the operator says: the ids in it are what the work is about."""
         with self._lock:

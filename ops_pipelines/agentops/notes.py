@@ -28,7 +28,7 @@ def notebook(tape: Tape, agent: str, step: str, now: Callable[[], datetime], pas
 
 
 def notes_in(steps: Sequence[Step], *names: str) -> tuple[Step, ...]:
-    """What a run noted of itself under some names: decisions of its first agent, and of nobody who works for it."""
-    first = next((step.id for step in steps if step.kind == AGENT and has_own_id(step)), "")
+    """What a run noted of itself under some names: decisions of its first agent by its release, and of nobody else."""
+    first = next((step for step in steps if step.kind == AGENT and has_own_id(step)), None)
     kept = (step for step in steps if step.kind == DECISION and step.name in names and has_own_id(step))
-    return tuple(step for step in kept if not first or step.parent == first)
+    return tuple(step for step in kept if not first or (step.parent, step.release) == (first.id, first.release))

@@ -7,7 +7,7 @@ short number is only found where it is no date, time, measure or number of a lis
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -35,10 +35,15 @@ _BESIDE = 16
 """So many characters beside a number show what it is."""
 
 
-def occurs(claim: Claim, text: str) -> bool:
-    """Whether what is claimed stands in a text, which is read in small letters."""
+def numbers_in(text: str) -> set[Decimal]:
+    """The numbers that stand in a text."""
+    return {Decimal(number.replace(",", "").replace("'", "")) for number in _NUMBER.findall(text)}
+
+
+def occurs(claim: Claim, text: str, numbers: Callable[[str], Set[Decimal]] = numbers_in) -> bool:
+    """Whether what is claimed stands in a text, which is read in small letters; `numbers` finds those in it."""
     if claim.kind in (MONEY_AMOUNT, CENTS):
-        return bool(_amounts(claim) & _numbers(text))
+        return bool(_amounts(claim) & numbers(text))
     value = str(claim.value).casefold()
     if claim.kind == TARGET:
         value = re.sub(r"^(?:https?|ftp)://", "", value).rstrip("/")
@@ -113,10 +118,6 @@ def _amounts(claim: Claim) -> set[Decimal]:
     except InvalidOperation:
         return set()
     return {amount, amount / 100} if claim.kind == CENTS else {amount}
-
-
-def _numbers(text: str) -> set[Decimal]:
-    return {Decimal(number.replace(",", "").replace("'", "")) for number in _NUMBER.findall(text)}
 
 
 def readable(text: str) -> str:

@@ -10,12 +10,14 @@ write to and that is declared as trusted, gets around that; declare no such stor
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from ops_pipelines.agentops.claims import SECRET_VALUE, TARGET, Claim, looks_made_up
-from ops_pipelines.agentops.occurrence import occurs, readable
+from ops_pipelines.agentops.occurrence import numbers_in, occurs, readable
 
 TRUSTED, TAINTED, UNSEEN = "trusted", "tainted", "unseen"
 USER, OPERATOR = "user", "operator"
@@ -60,28 +62,29 @@ class Heard:
 
     def add(self, text: str, *, source: str, trusted: bool, said: Mapping[str, Any] | None = None) -> None:
         """Read a text. `said` are the arguments of the call that brought it: what the agent said is no evidence there."""
-        text = readable(text)
+        text = readable(text).casefold()
         if trusted and said:
             text = self._without(text, said)
         kept = self._trusted if trusted else self._tainted
-        kept.setdefault(source, []).append(text.casefold())
+        kept.setdefault(source, []).append(text)
 
     def trace(self, claims: Sequence[Claim]) -> tuple[Traced, ...]:
         """Where each claim comes from; trusted text is looked at first."""
-        return tuple(self._traced(claim) for claim in claims)
+        numbers = cache(numbers_in)  # of a text, for all amounts of a call
+        return tuple(self._traced(claim, numbers) for claim in claims)
 
-    def _traced(self, claim: Claim) -> Traced:
+    def _traced(self, claim: Claim, numbers: Callable[[str], Set[Decimal]] = numbers_in) -> Traced:
         for origin, kept in ((TRUSTED, self._trusted), (TAINTED, self._tainted)):
             for source, texts in kept.items():
-                if any(occurs(claim, text) for text in texts):
+                if any(occurs(claim, text, numbers) for text in texts):
                     return Traced(claim, origin, source)
         return Traced(claim, UNSEEN)
 
     def _without(self, text: str, said: Mapping[str, Any]) -> str:
-        """The text without what only the agent has said so far."""
-        for word in set(_words(said)):
-            if word.casefold() in text.casefold() and self._traced(Claim("", TARGET, word)).origin != TRUSTED:
-                text = re.sub(re.escape(word), " ", text, flags=re.IGNORECASE)
+        """A text in small letters without what only the agent has said so far."""
+        for word in {word.casefold() for word in _words(said)}:
+            if word in text and self._traced(Claim("", TARGET, word)).origin != TRUSTED:
+                text = text.replace(word, " ")
         return text
 
 

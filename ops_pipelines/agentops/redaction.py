@@ -90,6 +90,8 @@ _LONG_WORD = re.compile(r"[\w+/=-]{20,}")
 _ISSUERS = re.compile(
     r"4(?:\d{12}|\d{15}|\d{18})|(?:5[1-5]|2[2-7]|6[05]|64|35)\d{14}|3[47]\d{13}|3[068]\d{12}|62\d{14,17}"
 )
+_CAMEL, _PATH = re.compile(r"(?<=[a-z0-9])(?=[A-Z])"), re.compile(r"[./:]")
+"""Where another word begins in a name that is written in one, and what stands between the names of a path."""
 _ID = re.compile(r"(?:\w*_)?(?:id|ids|digest|traceparent)", re.IGNORECASE)
 _BLOB = re.compile(r"([\w+/=-]{200})[\w+/=-]{200,}")
 """A word too long for any key; a search that looks ahead would take its square."""
@@ -219,8 +221,13 @@ def _says_nothing(text: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _told_by(name: str) -> tuple[bool, bool]:
-    """Whether a name says that its value is an id, and whether it says that it is a secret."""
-    return bool(_ID.fullmatch(name)), bool(_NAMED.fullmatch(name))
+    """Whether a name says that its value is an id, and whether it says that it is a secret.
+
+    >>> [_told_by(name)[1] for name in ("accessToken", "http.request.header.x-api-key", "maxTokens")]
+    [True, True, False]
+    """
+    last = _PATH.split(_CAMEL.sub("_", name))[-1]
+    return bool(_ID.fullmatch(name)), bool(_NAMED.fullmatch(name) or _NAMED.fullmatch(last))
 
 
 def _is_card(text: str) -> bool:

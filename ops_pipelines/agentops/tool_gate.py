@@ -71,6 +71,7 @@ class Gate:
     def __init__(self, parts: Parts, run: Run, *, breaker: Breaker, purse: Purse, heard: Heard | None = None) -> None:
         self.parts, self.run, self.breaker, self.purse = parts, run, breaker, purse
         self._heard, self._lock = heard or Heard(), Lock()
+        self._asking = Lock()  # held while a request is committed, and no reader waits for that
         self.resumed = False
         self._times: dict[str, int] = {}
         self._asked: dict[str, str] = {}
@@ -238,7 +239,7 @@ class Gate:
             return
         self._refuse_what_was_started(tool, call)
         reason, binding = f"{tool.name} {call.decision.reason}", self._binding(tool, call)
-        with self._lock:
+        with self._asking:
             new, last = self._asked_before(call, binding)
             if last is not None and last.state(call.at) == PENDING and last.request.binding == binding:
                 raise Refused(Waiting(last.request.id, reason))

@@ -4,6 +4,8 @@ What is answered with 200 is on the disk, redacted. Spans that cannot be taken a
 and the others are kept. What was not kept because the log is locked or the disk is full is answered with 503, so that the
 sender, by OTLP's rules, sends it again; the same request twice is kept once.
 
+What a sender says of a release is not kept: a run goes on from what its own release has kept, and from nothing else.
+
 One request at a time is read and kept, beside the event loop; a few wait, and more are told to come again (429).
 """
 
@@ -11,7 +13,7 @@ import traceback
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ops_pipelines.adapters.otlp_parts import TooManyParts
@@ -132,7 +134,7 @@ class TraceReceiver:
         if not found.entries:
             return reasons
         try:
-            tally = self._writer.keep(found.entries)
+            tally = self._writer.keep([replace(one, step=replace(one.step, release="")) for one in found.entries])
         except DataError as error:
             error.facts["unavailable"] = True
             raise

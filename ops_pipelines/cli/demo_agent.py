@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ops_pipelines.adapters.platform import Platform
     from ops_pipelines.agentops.alarms import Alarm
 
+APPROVALS = "approvals"
+"""The asset and the sensor that tell people of what waits for them."""
 STEPS = 6
 """How many steps of the bar the chapter takes."""
 
@@ -47,7 +49,7 @@ def tell_agent(home: Path, advance: Advance) -> Told:
     rows, alarm = _alarmed(home, platform, advance)
     if alarm is None:
         return Told([*rows, row("oncall sleeps on", "the week raised no alarm that would wake it", "asset alarms")], [])
-    rows.append(_woken(platform, alarm))
+    rows += [_woken(platform, alarm), _people_told(platform)]
     run = _run_of(alarm)
     people = people_of(home, platform, **{AGENT: PROPOSER, APPROVER: APPROVES})
     advance("agent: approved, done once", 1)
@@ -93,6 +95,7 @@ def _alarmed(home: Path, platform: "Platform", advance: Advance) -> tuple[list[R
         advance("agent: the alarm wakes oncall", 1)
         with quiet():
             daemon.tick_sensors(f"wake_{AGENT}")
+            daemon.tick_sensors(APPROVALS)
     return rows, _first_alarm(platform, key_of(week))
 
 
@@ -146,6 +149,13 @@ def _woken(platform: "Platform", alarm: "Alarm") -> Row:
     used = [step.name for step in platform.runs.steps(run) if step.kind == "tool"]
     return row(
         f"the alarm {alarm.key} wakes oncall", f"it reads and asks: {', '.join(used)}", f"ops agent show {run[:12]}"
+    )
+
+
+def _people_told(platform: "Platform") -> Row:
+    told = platform.lake.good(APPROVALS)
+    return row(
+        "people are told, once each", f"{len(told.facts['told']) if told else 0} wait for them", "asset approvals"
     )
 
 

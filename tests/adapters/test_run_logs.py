@@ -144,3 +144,11 @@ def test_on_a_full_disk_the_agent_stops_and_all_that_was_acknowledged_is_kept(fi
     assert said == "True"
     kept = [step for step in SQLiteRunLog(file).steps(RUN) if step.name == "notify"]
     assert len(kept) == int(effects) - 1 > 10
+
+
+def test_however_much_a_sender_says_that_it_used_the_run_is_kept_on(file):
+    log = SQLiteRunLog(file)
+    for batch in range(3):
+        entries = [entry_of(occurrence=600 * batch + number, tokens=2**53, nanos=2**53) for number in range(600)]
+        assert log.append(entries).accepted == 600
+    assert log.append([entry_of("last", tokens=7)]).accepted == 1

@@ -156,3 +156,19 @@ def test_a_text_that_begins_like_tokens_without_end_is_searched_in_one_pass():
     text = "eyJaaaaaaaa-" * 80_000
     assert REDACTOR.text(text) == text
     assert SECRETS["web token"] not in REDACTOR.text(f"{text} x-{SECRETS['web token']}")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "accessToken",
+        "clientSecret",
+        "dbPassword",
+        "userApiKey",
+        "http.request.header.cookie",
+        "http.request.header.x-api-key",
+    ],
+)
+def test_a_secret_is_known_by_its_name_however_that_is_written(name):
+    assert REDACTOR.value({name: ["a9f8"]})[name].startswith("[redacted value")
+    assert REDACTOR.value({"maxTokens": 5, "llm.token_count": 7}) == {"maxTokens": 5, "llm.token_count": 7}

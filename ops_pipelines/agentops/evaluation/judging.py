@@ -24,15 +24,15 @@ from ops_pipelines.llmops.cost import from_nanos
 def judge_task(task: Task, recording: Recording, *, acts: Collection[str], repeat: int = 0) -> TaskVerdict:
     """What became of a run of a task. `acts` are the tools that change something, or let something out.
 
-    Without a step, or with a payload that was shortened or is gone, nobody can tell, and `success` is None.
+    Without a step, or with a payload that was shortened or is gone, nobody can tell, and `success` is None; nor of a run of
+    a release of ours that has not ended, or waits. A run of another system never says that it has ended.
     """
     try:
         made, ended = calls_made(recording), end_of(recording)
     except (DataError, KeyError) as error:
         unread = error.wrong if isinstance(error, DataError) else f"the payload {error} is not there"
         return cannot_judge(task, unread, run=recording.run, repeat=repeat)
-    if not recording.steps or ended.note == WAITS:
-        why = "it waits for a person" if recording.steps else "the run has no step"
+    if why := _unended(recording, ended):
         return cannot_judge(task, why, run=recording.run, repeat=repeat)
     return _judged(task, recording, (made, ended), acts, repeat)
 
@@ -62,6 +62,15 @@ def _judged(
         effort=_effort(recording, len(made)),
         repeat=repeat,
     )
+
+
+def _unended(recording: Recording, ended: Ended) -> str:
+    """Why nobody can tell yet what a run comes to; empty where it has come to its end."""
+    if not recording.steps:
+        return "the run has no step"
+    if ended.note == WAITS:
+        return "it waits for a person"
+    return "it has not ended" if recording.steps[0].release and not ended.note else ""
 
 
 def _wrong_end(expected: Expected, ended: Ended) -> Iterator[str]:

@@ -36,7 +36,8 @@ class Terms:
     `all_usd` is the most that the runs of this process may cost together, so that a client that begins a new run for each
     call spends no more. `operator_text` is heard as trusted in every run. `hears_user` lets a client pass on a user's
     words, in `_meta` under `ops/user`. A run that is not heard of for `idle_seconds` is forgotten. `started_by` is whose
-    token serves them, who approves none of their calls.
+    token serves them, who approves none of their calls. What a client without a trace does is no one task: once that has
+    had its steps or its time by `rule`, its next call begins another run.
     """
 
     agent: str
@@ -92,7 +93,8 @@ class Sessions:
     def _run_of(self, asked: Asked) -> "GatedRun":
         key, now = f"trace/{asked.trace.run}" if asked.trace else f"session/{asked.session}", monotonic()
         run = self._runs.pop(key, None)
-        if run is None or now - run.used_at > self.terms.idle_seconds:
+        is_over = run is not None and not asked.trace and run.gate.breaker.is_spent(self.parts.now())
+        if run is None or is_over or now - run.used_at > self.terms.idle_seconds:
             run = self._begun(asked.trace.run if asked.trace else uuid4().hex)
         run.used_at = now
         self._runs[key] = run

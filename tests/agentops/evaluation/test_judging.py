@@ -1,4 +1,5 @@
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -152,6 +153,13 @@ def test_a_run_without_a_step_and_one_whose_payload_is_gone_are_not_judged():
     whole = recorded(RELEASES)
     gone = judge_task(Task("june", {}, EXPECTED), Recording("r", whole.steps, {}), acts=ACTS)
     assert (gone.success, "not there" in gone.why[0]) == (None, True)
+
+
+def test_a_run_of_ours_that_was_cut_off_has_not_succeeded_by_doing_nothing_wrong():
+    cut = recorded(REPORT)
+    cut = replace(cut, steps=tuple(replace(step, release="r600") for step in cut.steps))
+    verdict = judge_task(Task("june", {}, Expected(never=(CallPattern("retrain"),))), cut, acts=ACTS)
+    assert (verdict.success, verdict.why) == (None, ("it has not ended",))
 
 
 def test_where_no_calls_are_expected_only_what_is_forbidden_or_read_is_judged():

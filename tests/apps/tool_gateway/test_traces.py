@@ -3,11 +3,13 @@ from datetime import timedelta
 from decimal import Decimal
 from uuid import uuid4
 
+import pytest
 from fastmcp import FastMCP
 
 from ops_pipelines.adapters.mcp_agents import ask_agent, offer_agent
 from ops_pipelines.adapters.mcp_tools import Declared
 from ops_pipelines.adapters.mcp_trace import meta_of, trace_of
+from ops_pipelines.agentops.breaker import LoopRule
 from ops_pipelines.agentops.handoff import DelegationPolicy, Handoff, HandoffRule
 from ops_pipelines.agentops.joined_runs import JoinedRuns, RunLogged
 from ops_pipelines.agentops.recording import Live, Tape, Writer
@@ -46,6 +48,14 @@ def test_a_client_without_a_trace_has_one_run_as_long_as_it_stays():
     desk.call(("look", {"week": "w1"}), ("look", {"week": "w2"}))
     (kept,) = desk.log.runs(Window(NOON - timedelta(days=1), NOON + timedelta(days=1)))
     assert kept.steps == 3
+
+
+@pytest.mark.parametrize(("meta", "done"), [(None, 5), (traced(), 2)])
+def test_what_is_spent_by_a_client_without_a_trace_does_not_shut_it_out_for_ever(meta, done):
+    desk = Desk()
+    desk.terms = {"rule": LoopRule(steps=2)}
+    desk.call(*[("look", {"week": f"w{number}", "rows": number}) for number in range(5)], meta=meta)
+    assert len(desk.done) == done
 
 
 def test_our_line_is_read_before_that_of_a_library_which_no_log_knows():
