@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.components.agent_candidate import kept_candidate
 from ops_pipelines.components.agent_evaluation import judge_evaluation
-from ops_pipelines.components.publishing import Product, shown_table, table_of, unmade, why_command
-from ops_pipelines.core.fingerprint import digest_json, short
+from ops_pipelines.components.gating import keep_verdict, let_in_before
+from ops_pipelines.components.publishing import Product, unmade
 from ops_pipelines.core.gate import Judgement, decide
 from ops_pipelines.core.lineage import Artefact
-from ops_pipelines.core.pointer import PRODUCTION, live_evidence, live_release
-from ops_pipelines.core.release import Evidence, Release
+from ops_pipelines.core.pointer import PRODUCTION, live_release
+from ops_pipelines.core.release import Release
 from ops_pipelines.core.verdict import NotEvaluated, Passed, Verdict, name_of, reasons_of
 
 if TYPE_CHECKING:
@@ -36,21 +36,7 @@ def make_comparison(agent: "Agent", platform: Platform, *, run_id: str) -> Produ
     verdict, rows = _judged(agent, platform, release, live, made)
     inputs = {one.address: one.digest for one in (candidate, *made.values()) if one}
     facts = {"run": run_id, "commit": platform.project.commit(), "inputs": inputs}
-    evidence = Evidence(verdict, live.digest if live else None, platform.clock.as_of(), facts)
-    platform.releases.save(release.manifest, evidence)
-    return Product(
-        table_of(rows),
-        digest=digest_json([release.digest, evidence.baseline, rows]),
-        verdict=verdict,
-        inputs=inputs,
-        facts={"release": release.digest, "baseline": evidence.baseline},
-        shown={
-            "release": short(release.digest),
-            "compared with": short(live.digest) if live else "nothing: it is the first",
-            "asked for": shown_table(rows),
-            "why": why_command(short(release.digest)),
-        },
-    )
+    return keep_verdict(platform, release, live, verdict, rows, inputs=inputs, facts=facts)
 
 
 def _judged(
@@ -60,10 +46,8 @@ def _judged(
     live: Release | None,
     made: Mapping[str, Artefact | None],
 ) -> tuple[Verdict, list[dict[str, Any]]]:
-    if live and live.digest == release.digest:
-        # The same parts gave the release that is live: what let it in still holds.
-        let_in = live_evidence(platform.releases, release.manifest.system, PRODUCTION) or live.latest
-        return let_in.verdict, []
+    if let_in := let_in_before(platform, release, live):
+        return let_in, []
     kept = [judgement for part, one in made.items() if one for judgement in _judgements(agent, part, one, live)]
     judgements = [*kept, *_by_its_tasks(agent, platform, release, live, made["evaluation"])]
     names = list(dict.fromkeys((*JUDGED_BY, *(one.name for one in judgements))))

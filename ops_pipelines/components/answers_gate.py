@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.components.answers_asking import evaluate
 from ops_pipelines.components.answers_candidate import golden_of, kept_candidate
-from ops_pipelines.components.publishing import Product, shown_table, table_of, unmade, why_command
-from ops_pipelines.core.fingerprint import digest_json, short
+from ops_pipelines.components.gating import keep_verdict, let_in_before
+from ops_pipelines.components.publishing import Product, unmade
 from ops_pipelines.core.gate import Judgement, decide
 from ops_pipelines.core.lineage import Artefact
-from ops_pipelines.core.pointer import PRODUCTION, live_evidence, live_release
-from ops_pipelines.core.release import Evidence, Release
+from ops_pipelines.core.pointer import PRODUCTION, live_release
+from ops_pipelines.core.release import Release
 from ops_pipelines.core.verdict import NotEvaluated, Verdict, name_of
 from ops_pipelines.llmops.evals.case import Case, digest_of_cases
 from ops_pipelines.llmops.evals.compare import Comparison, compare_runs, judge_comparison
@@ -40,21 +40,7 @@ def make_comparison(prompt: "Prompt", settings: "Answers", platform: Platform, *
         "inputs": {**candidate.inputs, **inputs},
         "mlflow_run": evaluation.facts.get("mlflow_run"),
     }
-    evidence = Evidence(verdict, live.digest if live else None, platform.clock.as_of(), facts)
-    platform.releases.save(release.manifest, evidence)
-    return Product(
-        table_of(rows),
-        digest=digest_json([release.digest, evidence.baseline, rows]),
-        verdict=verdict,
-        inputs=inputs,
-        facts={"release": release.digest, "baseline": evidence.baseline},
-        shown={
-            "release": short(release.digest),
-            "compared with": short(live.digest) if live else "nothing: it is the first",
-            "compared": shown_table(rows),
-            "why": why_command(short(release.digest)),
-        },
-    )
+    return keep_verdict(platform, release, live, verdict, rows, inputs=inputs, facts=facts)
 
 
 def judge_candidate(
@@ -66,10 +52,8 @@ def judge_candidate(
     evaluation: Artefact,
 ) -> tuple[Verdict, list[dict[str, Any]]]:
     """The gate's verdict on a candidate, and each compared score as a row. The candidate's run is the one that is kept."""
-    if live and live.digest == release.digest:
-        # The same parts gave the release that is live: what let it in still holds.
-        let_in = live_evidence(platform.releases, release.manifest.system, PRODUCTION) or live.latest
-        return let_in.verdict, []
+    if let_in := let_in_before(platform, release, live):
+        return let_in, []
     run = _kept_run(platform, release, cases, evaluation)
     if run is None:
         return NotEvaluated("the candidate was not evaluated as it is, on these cases: evaluate it again"), []
