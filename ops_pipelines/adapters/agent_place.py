@@ -1,6 +1,9 @@
 """Whose a run, an approval or an effect is: the system of its release, and the environment in which it acts."""
 
 from ops_pipelines.adapters.platform import Platform
+from ops_pipelines.agentops.conduct import where_started
+from ops_pipelines.agentops.run_log import Recording
+from ops_pipelines.agentops.run_named import gate_runs
 from ops_pipelines.core.pointer import PRODUCTION
 
 
@@ -18,3 +21,8 @@ def environment_of(platform: Platform, *runs: str) -> str:
     decisions = (decision for run in runs for decision in platform.decisions.decisions(run))
     told = (decision.situation.get("environment", "") for decision in decisions)
     return next((str(environment) for environment in told if environment), PRODUCTION)
+
+
+def environment_of_run(platform: Platform, recording: Recording) -> str:
+    """The environment in which a run acts, as it noted where it began, or else as its gates wrote it down."""
+    return where_started(recording) or environment_of(platform, *gate_runs(recording))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ops_pipelines.adapters.agent_parts import code_of, differs_here
-from ops_pipelines.adapters.agent_place import environment_of
+from ops_pipelines.adapters.agent_place import environment_of_run
 from ops_pipelines.adapters.nothing_live import nothing_live
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.run_lock import run_held
@@ -44,7 +44,6 @@ from ops_pipelines.agentops.recording import Writer
 from ops_pipelines.agentops.redaction import Redactor
 from ops_pipelines.agentops.replay import Replayed, first_of, fork_note, replay
 from ops_pipelines.agentops.run_log import EFFECTS, TOOL, Recording, Step, recording_of
-from ops_pipelines.agentops.run_named import gate_runs
 from ops_pipelines.agentops.spend import Purse
 from ops_pipelines.agentops.stepping import stepped
 from ops_pipelines.agentops.tool_function import DoesTool
@@ -157,6 +156,7 @@ class OpenAgent:
             now=self.platform.clock.wall,
             memory=self.platform.memory,
             started_by=started_by,
+            environment=self.environment,
         )
 
     def gate(self, run: str, began: datetime, *, policy: Policy | None = None, started_by: str = "") -> Gate:
@@ -273,7 +273,7 @@ def agent_of_run(platform: Platform, recording: Recording) -> OpenAgent:
             action="It can be looked at and compared, but not run again",
             run=recording.run,
         )
-    return open_agent(platform, release.manifest, environment=environment_of(platform, *gate_runs(recording)))
+    return open_agent(platform, release.manifest, environment=environment_of_run(platform, recording))
 
 
 def recording_in(platform: Platform, run: str) -> Recording:

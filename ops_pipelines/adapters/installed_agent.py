@@ -1,13 +1,12 @@
 """A recorded run held against the code that is installed here, released or not: what an edit would have done to it."""
 
-from ops_pipelines.adapters.agent_place import environment_of, system_of
+from ops_pipelines.adapters.agent_place import environment_of_run, system_of
 from ops_pipelines.adapters.agents import OpenAgent, equipped, writer_of
 from ops_pipelines.adapters.nothing_live import nothing_live
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.agentops.agent import read_agent
 from ops_pipelines.agentops.regression import Regressed, regress
 from ops_pipelines.agentops.run_log import Recording
-from ops_pipelines.agentops.run_named import gate_runs
 from ops_pipelines.core.release import find_release
 from ops_pipelines.mlops.training import import_function
 
@@ -22,7 +21,7 @@ def replayed_by_what_is_installed(platform: Platform, recording: Recording) -> R
     kept = read_agent(find_release(platform.releases, system, first.release).manifest, platform.objects.get)
     agent = equipped(platform, system, kept)
     program = import_function(agent.program, what="agent's program")
-    where = environment_of(platform, *gate_runs(recording))
+    where = environment_of_run(platform, recording)
     conductor = OpenAgent(platform, agent.manifest(system), agent, {}, program, where).conductor()
     with nothing_live():
         return regress(recording, conductor.replayed(recording), writer=writer_of(platform), release=conductor.release)

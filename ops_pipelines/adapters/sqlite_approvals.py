@@ -71,8 +71,10 @@ class SQLiteApprovalStore:
 
 
 def _held(connection: sqlite3.Connection, id: str | None) -> tuple[Held, ...]:
-    query = "SELECT request, answer, used_at FROM approvals WHERE ? IS NULL OR id = ? ORDER BY sequence"
-    return tuple(_read(*row) for row in connection.execute(query, (id, id)))
+    query, given = "SELECT request, answer, used_at FROM approvals", () if id is None else (id,)
+    # Two queries: with `? IS NULL OR id = ?` a gate that asks for one would read them all, and they are kept for ever.
+    chosen = f"{query} WHERE id = ?" if given else f"{query} ORDER BY sequence"
+    return tuple(_read(*row) for row in connection.execute(chosen, given))
 
 
 def _read(request: str, answer: str | None, used_at: str | None) -> Held:

@@ -44,6 +44,8 @@ class SQLiteDecisionLog:
         """Those of a run, or all, in their order; empty where there is no file."""
         if not self.path.is_file():
             return ()
-        query = "SELECT content FROM decisions WHERE ? IS NULL OR run = ? ORDER BY sequence"
+        # Two queries: with `? IS NULL OR run = ?` the index of runs would not be used.
+        chosen, given = ("", ()) if run is None else ("WHERE run = ?", (run,))
+        query = f"SELECT content FROM decisions {chosen} ORDER BY sequence"
         with self._kept.use() as connection:
-            return tuple(Logged.from_json(json.loads(content)) for (content,) in connection.execute(query, (run, run)))
+            return tuple(Logged.from_json(json.loads(content)) for (content,) in connection.execute(query, given))

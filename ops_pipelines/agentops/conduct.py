@@ -23,6 +23,7 @@ from ops_pipelines.agentops.tool_gate import Gate
 from ops_pipelines.core.clock import utc
 from ops_pipelines.core.errors import NotAllowed, OpsError
 from ops_pipelines.core.fingerprint import digest_json
+from ops_pipelines.core.pointer import PRODUCTION
 
 DONE, FAILED, WAITING, STOPPED, RUNNING = "done", "failed", "waiting", "stopped", "running"
 """What has become of a run: `stopped` is one that ended without a result, as its process did."""
@@ -54,7 +55,8 @@ class Conductor:
     """What runs of one agent go by. `gate_of` makes the gate of a run that began at an instant; `now` is the wall clock.
 
     In a run that goes on a new effect waits so many seconds for what other threads have to be told again of the recording.
-    `started_by` is the principal who starts them, where that is another than the agent's: a run notes it, and keeps it.
+    `started_by` is the principal who starts them, where that is another than the agent's, and `environment` where they act,
+    where that is not production: a run notes both, and keeps them.
     """
 
     agent: str
@@ -67,6 +69,7 @@ class Conductor:
     memory: MemoryStore | None = None
     others_seconds: float = 10.0
     started_by: str = ""
+    environment: str = PRODUCTION
 
     def start(self, run: str, task: Any, *, parent: str = "", trusted: bool = True) -> Ran:
         """A new run with a task, up to its end or to the first call that waits for a person.
@@ -126,8 +129,9 @@ class Conductor:
         return program
 
     def _note_who(self, notes: Scope) -> None:
-        if self.started_by:
-            notes.decide(STARTED, {"by": self.started_by, "digest": digest_json(self.started_by)})
+        if self.started_by or self.environment != PRODUCTION:
+            who = {"by": self.started_by, "digest": digest_json(self.started_by)}
+            notes.decide(STARTED, {**who, "environment": self.environment})
 
     def _claim(self, recording: Recording, notes: Scope, by: str) -> None:
         """Of those who resume a run at once one gets it: a step of a place is kept once."""
@@ -239,9 +243,19 @@ def who_started(recording: Recording, names: Iterable[str]) -> str:
 
     A name that is an address is taken out of the log, and known by its digest.
     """
+    note = _started(recording)
+    return next((name for name in names if digest_json(name) == note.get("digest")), str(note.get("by", "")))
+
+
+def where_started(recording: Recording) -> str:
+    """The environment that a run noted; empty where it acts in production, and where it noted none."""
+    return str(_started(recording).get("environment", ""))
+
+
+def _started(recording: Recording) -> Mapping[str, Any]:
     notes = notes_in(recording.steps, STARTED)
-    note: Any = recording.value(notes[0].inputs) if notes else {"by": "", "digest": ""}
-    return next((name for name in names if digest_json(name) == note["digest"]), str(note["by"]))
+    note: Any = recording.value(notes[0].inputs) if notes else {}
+    return dict(note)
 
 
 def is_untrusted(recording: Recording) -> bool:

@@ -44,12 +44,23 @@ def draw(
     else:
         drawn = _drawn(recording, graph, form)
         if to:
-            to.write_text(drawn, encoding="utf-8")
-            print(f"written to {to}")
+            _written(to, drawn)
         else:
             print(drawn)
     if not graph.is_whole:
         raise typer.Exit(COULD_NOT_TELL)
+
+
+def _written(to: Path, drawn: str) -> None:
+    from ops_pipelines.core.errors import ConfigError
+
+    try:
+        to.write_text(drawn, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"{to} cannot be written: {error}", expected="a file in a folder that is there", action="Name another"
+        ) from error
+    print(f"written to {to}")
 
 
 def _drawn(recording: "Recording", graph: "TraceGraph", form: Form) -> str:

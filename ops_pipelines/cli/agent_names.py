@@ -43,7 +43,7 @@ def instant_since(text: str, now: datetime) -> datetime:
     """The instant of `2h`, `3d`, a day or an ISO instant, UTC where it names no zone; ConfigError for anything else."""
     from ops_pipelines.core.errors import ConfigError
 
-    if text[:-1].isdigit() and text[-1] in _SPANS:
+    if text[:-1].isdecimal() and text[-1] in _SPANS:
         return now - timedelta(**{_SPANS[text[-1]]: min(int(text[:-1]), 10_000)})
     try:
         found = datetime.fromisoformat(text)

@@ -65,7 +65,7 @@ def given_to(recording: "Recording", step: "Step") -> str:
     if step.name == WAITS:
         return f"for the approval {value['approval'][:12]} of {exact(value['tool'])}"
     if step.name == STARTED:
-        return exact(value["by"])
+        return " ".join((*filter(None, [exact(value["by"])]), f"in {value.get('environment', 'production')}"))
     return (
         f"of {value['of'][:12]} from step {value['at']}"
         if step.name == FORK

@@ -1,8 +1,10 @@
 """An agent's release on a platform: started, suspended, approved, resumed, replayed, forked."""
 
+from dataclasses import replace
+
 import pytest
 
-from ops_pipelines.adapters.agents import agent_of_run, live_agent
+from ops_pipelines.adapters.agents import agent_of_run, live_agent, recording_in
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.project import find_project
 from ops_pipelines.agentops.approval import Answer
@@ -43,6 +45,16 @@ def test_a_run_waits_for_a_person_and_goes_on_where_it_stood(agent):
     ended = agent.resume(ran.run)
     assert (ended.state, ended.result) == (DONE, {"paid": 1200})
     assert [next(iter(one)) for one in paid(agent.platform.project.home)] == ["refund", "note"]
+
+
+def test_a_run_that_died_before_its_first_call_goes_on_where_it_began(agent):
+    def killed(session):
+        raise KeyboardInterrupt
+
+    staged = replace(agent, program=killed, environment="staging")
+    with pytest.raises(KeyboardInterrupt):
+        staged.start(TASK, run="r" * 32)
+    assert agent_of_run(agent.platform, recording_in(agent.platform, "r" * 32)).environment == "staging"
 
 
 def test_a_run_that_is_resumed_before_anybody_answered_waits_on(agent):

@@ -41,6 +41,12 @@ def test_an_approval_that_was_used_for_this_call_lets_it_act_in_both_names():
         (HELD, replace(CALL, release="release-2"), "flight_delay", "is of another call"),
         (HELD, replace(CALL, tool="retrain"), "flight_delay", "is of another call"),
         (HELD, CALL, "flight_duration", "says nothing of flight_duration"),
+        (
+            replace(HELD, request=replace(ASKED, started_by="ben")),
+            CALL,
+            "flight_delay",
+            "was given by who started the run",
+        ),
     ],
 )
 def test_any_other_approval_lets_nothing_act(held, call, system, why):

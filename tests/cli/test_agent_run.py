@@ -102,6 +102,7 @@ def test_a_dry_resume_says_what_was_answered_and_changes_nothing(ops, waiting):
         (("show", "ffff"), "No run begins with 'ffff'"),
         (("resume", ""), "No run begins with ''"),
         (("runs", "--since", "yesterday"), "is no time"),
+        (("runs", "--since", "²d"), "is no time"),
     ],
 )
 def test_wrong_usage_says_what_was_expected_and_exits_with_2(ops, refunds, words, told):
