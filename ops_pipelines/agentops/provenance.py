@@ -21,6 +21,8 @@ from ops_pipelines.agentops.occurrence import numbers_in, occurs, readable
 
 TRUSTED, TAINTED, UNSEEN = "trusted", "tainted", "unseen"
 USER, OPERATOR = "user", "operator"
+MOST_HEARD = 50_000_000
+"""Characters that one run may read: each value is looked for in all of them, and they are held in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Heard:
 
     _trusted: dict[str, list[str]] = field(default_factory=dict)
     _tainted: dict[str, list[str]] = field(default_factory=dict)
+    characters: int = 0
 
     @property
     def tainted_by(self) -> tuple[str, ...]:
@@ -62,11 +65,17 @@ class Heard:
             text = self._without(text, said)
         kept = self._trusted if trusted else self._tainted
         kept.setdefault(source, []).append(text)
+        self.characters += len(text)
 
     def trace(self, claims: Sequence[Claim]) -> tuple[Traced, ...]:
         """Where each claim comes from; trusted text is looked at first."""
         numbers = cache(numbers_in)  # of a text, for all amounts of a call
         return tuple(self._traced(claim, numbers) for claim in claims)
+
+    def vouches(self, value: Any) -> bool:
+        """Whether every word of a value stands in trusted text."""
+        words = {word.casefold() for word in _words(value)}
+        return all(self._traced(Claim("", TARGET, word)).origin == TRUSTED for word in words)
 
     def _traced(self, claim: Claim, numbers: Callable[[str], Set[Decimal]] = numbers_in) -> Traced:
         for origin, kept in ((TRUSTED, self._trusted), (TAINTED, self._tainted)):
@@ -77,7 +86,7 @@ class Heard:
 
     def _without(self, text: str, said: Mapping[str, Any]) -> str:
         """A text in small letters without what only the agent has said so far."""
-        for word in {word.casefold() for word in _words(said)}:
+        for word in {word.casefold() for word in _words(said) if looks_made_up(word)}:
             if word in text and self._traced(Claim("", TARGET, word)).origin != TRUSTED:
                 text = text.replace(word, " ")
         return text
@@ -89,7 +98,7 @@ def suspects(traced: Iterable[Traced]) -> tuple[Traced, ...]:
 
 
 def _words(value: Any) -> Iterator[str]:
-    """The words in some arguments that an agent must have from somewhere."""
+    """The words in a value, its names included, without the marks beside them."""
     if isinstance(value, Mapping):
         for key, part in value.items():
             yield from _words(key)
@@ -99,4 +108,4 @@ def _words(value: Any) -> Iterator[str]:
             yield from _words(part)
     elif not isinstance(value, bool | None):
         words = (word.strip(".,;:!?") for word in re.split(r"[\s\"'<>()\[\]{},;*^]+", str(value)))
-        yield from (word for word in words if looks_made_up(word))
+        yield from filter(None, words)

@@ -16,7 +16,7 @@ OF_TENANT, OF_AGENT, OF_RUN = "tenant", "agent", "run"
 """Whose memory: that of all agents of the tenant, the agent's own, or this run's."""
 NO_TENANT = "local"
 """Whose memory it is where an agent works for nobody in particular."""
-_AFTER = " after reading "
+_AFTER, _OWN_WORDS = " after reading ", " in the agent's words"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +72,14 @@ class Memory:
         return Change(key, plain(value), self.agent, source, self.now(), self.run, step)
 
 
-def source_said(source: str, tainted_by: Iterable[str]) -> str:
-    """A source as it is remembered: a run that had read what strangers wrote says so, and its word is no user's any more."""
+def source_said(source: str, tainted_by: Iterable[str], *, is_own: bool) -> str:
+    """A source as it is remembered: a run that had read what strangers wrote says so, and its word is no user's any more.
+
+    Nor is a word that is the agent's own, whatever it says of its source.
+    """
     read = ", ".join(tainted_by)
-    return f"{source}{_AFTER}{read}" if read else source
+    worded = f"{source}{_OWN_WORDS}" if is_own else source
+    return f"{worded}{_AFTER}{read}" if read else worded
 
 
 def is_trusted(source: str, trusts: Callable[[str], bool]) -> bool:

@@ -116,9 +116,12 @@ class Session:
     def remember(self, key: str, value: Any, *, source: str, of: str = OF_AGENT) -> None:
         """Keep a value for later, or forget it with None; `source` is where it is from: `user`, `tool:NAME`, an address.
 
+        What the agent says of the source is believed where each word of the value was heard from somebody trusted.
         StepFailed in a fork: what might have been is not remembered.
         """
-        said = source_said(source, self._gate.tainted_by if self._gate else ())
+        gate = self._gate
+        is_own = gate is not None and is_trusted(source, self._trusts) and not gate.vouches(value)
+        said = source_said(source, gate.tainted_by if gate else (), is_own=is_own)
         asked = {"of": of, "value": value, "source": source}
         with self.course.turn(f"{self.scope.step}/remember/{key}") as nth:
             name = f"{key} {nth.rpartition('/')[2]}"

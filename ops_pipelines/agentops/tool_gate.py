@@ -35,7 +35,7 @@ from ops_pipelines.agentops.freeze import frozen_by
 from ops_pipelines.agentops.gate_parts import Parts, Run
 from ops_pipelines.agentops.gate_refusal import ASK_A_PERSON, Refused, broke, deny, let_pass
 from ops_pipelines.agentops.policy import ALLOW, ASK, Situation
-from ops_pipelines.agentops.provenance import TAINTED, UNSEEN, USER, Heard, Traced, suspects
+from ops_pipelines.agentops.provenance import MOST_HEARD, TAINTED, UNSEEN, USER, Heard, Traced, suspects
 from ops_pipelines.agentops.spend import Purse, settle
 from ops_pipelines.agentops.taken_up import IsSame, left_behind, request_of, take_up
 from ops_pipelines.agentops.tool_call import (
@@ -101,6 +101,11 @@ class Gate:
             own = self._heard.tainted_by
         return tuple(dict.fromkeys((*own, *(one for child in self._children for one in child.tainted_by))))
 
+    def vouches(self, value: Any) -> bool:
+        """Whether every word of a value was heard from the user, the operator or a trusted tool."""
+        with self._lock:
+            return self._heard.vouches(value)
+
     def recall(self, tool: str, arguments: Mapping[str, Any], answer: Answer) -> None:
         """Take in what came of a call that is not made again, since its run goes on from what was recorded."""
         known, failed = self.parts.registry.get(tool), isinstance(answer, Denied)
@@ -165,12 +170,17 @@ class Gate:
         tool = self._stage(VALIDATE, lambda: self._validated(call, arguments))
         traced = self._stage(PROVENANCE, lambda: self._traced(tool, call))
         self._stage(POLICY, lambda: self._decided(tool, call, traced))
-        self._stage(LOOP, lambda: let_pass(LOOP, self.breaker.admit(call.at), ASK_A_PERSON))
+        self._stage(LOOP, lambda: self._admit(call))
         self._stage(APPROVE, lambda: self._ask_where_wanted(tool, call))
         self._stage(BUDGET, lambda: self._reserve(call))
         self._stage(APPROVE, lambda: self._use_approval(tool, call))
         self._stage(RECORD, lambda: self._log(call, ALLOWED, "", call.why_allowed, durable=tool.has_effect))
         return self._started(tool, call)
+
+    def _admit(self, call: Call) -> None:
+        if self._heard.characters > MOST_HEARD:
+            raise deny(LOOP, f"the run has read {self._heard.characters:,} characters already", ASK_A_PERSON)
+        let_pass(LOOP, self.breaker.admit(call.at), ASK_A_PERSON)
 
     def _stage(self, stage: str, judge: Callable[[], Any]) -> Any:
         """What a stage finds; a fault of it denies."""

@@ -68,8 +68,14 @@ def paying(session):
 
 @pytest.mark.parametrize(("source", "comes"), [("user", "done"), ("tool:order", "done"), ("tool:page", "denied")])
 def test_what_is_recalled_is_trusted_as_its_source_is(clerk, source, comes):
-    clerk(keep("order", "A17", source=source)).start({})
+    clerk(keep("order", "A17", source=source)).start({"order": "A17"})
     assert clerk(paying).start({}).result == comes
+
+
+def test_what_an_agent_made_up_is_nobodys_word_whatever_it_says_of_its_source(clerk, platform):
+    clerk(keep("order", "A66", source="user")).start({"order": "A17"})
+    assert platform.memory.changes(OWN)[0].source == "user in the agent's words"
+    assert clerk(paying).start({}).result == "denied"
 
 
 def test_a_run_that_has_read_strangers_words_remembers_nothing_as_the_users(clerk, platform):
@@ -78,7 +84,7 @@ def test_a_run_that_has_read_strangers_words_remembers_nothing_as_the_users(cler
         session.remember("order", "EVIL99", source="user")
 
     clerk(program).start({})
-    assert platform.memory.changes(OWN)[0].source == "user after reading page"
+    assert platform.memory.changes(OWN)[0].source == "user in the agent's words after reading page"
     assert clerk(paying).start({}).result == "denied"
 
 

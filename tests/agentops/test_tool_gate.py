@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ops_pipelines.agentops.breaker import LoopRule
 from ops_pipelines.agentops.effects import waiting_for_a_person
 from ops_pipelines.agentops.gate_parts import Limits
+from ops_pipelines.agentops.provenance import MOST_HEARD
 from ops_pipelines.agentops.tool_call import Denied, Done, EffectNotDone, Waiting
 from ops_pipelines.core.errors import DataError
 from ops_pipelines.llmops.budget import Spent
@@ -282,3 +283,11 @@ def test_whatever_a_model_says_the_gate_answers_and_does_nothing_that_was_not_al
     assert bool(world.done) == isinstance(answer, Done)
     assert all(name in ("look", "write", "fetch") for name, _ in world.done)
     json.dumps(answer.to_json())
+
+
+def test_a_run_that_has_read_too_much_is_stopped():
+    world = World()
+    gate = gate_of(parts_of(*world.tools()))
+    gate.hear("x" * (MOST_HEARD + 1), source="page", trusted=False)
+    found = gate.call("look", {"week": "w1"})
+    assert (found.stage, world.done) == ("loop", [])
