@@ -1,7 +1,7 @@
 """Who conducts a run now: a lock of the operating system, which a process holds as long as it lives and no longer.
 
-It needs no heartbeat: the death of a process, however it comes, lets go of its runs at once. It counts on one machine, and
-among threads too; the claim in the run's log counts everywhere.
+It needs no heartbeat: the death of a process, however it comes, lets go of its runs at once, and no child that it made holds
+them on. It counts on one machine, and among threads too; the claim in the run's log counts everywhere.
 """
 
 import fcntl
@@ -12,6 +12,18 @@ from pathlib import Path
 
 from ops_pipelines.core.errors import NotAllowed
 from ops_pipelines.core.fingerprint import digest_bytes
+
+_HELD: set[int] = set()
+"""The open files of the runs that this process holds, and none of its parent's."""
+
+
+def _leave_to_parent() -> None:
+    for one in _HELD:
+        os.close(one)
+    _HELD.clear()
+
+
+os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 class AlreadyRunning(NotAllowed):
@@ -24,11 +36,14 @@ def run_held(home: Path, run: str) -> Iterator[None]:
     file = home / "running" / digest_bytes(run.encode())[:32]
     file.parent.mkdir(parents=True, exist_ok=True)
     opened = _taken(file, run)
+    _HELD.add(opened)
     try:
         yield
     finally:
-        file.unlink(missing_ok=True)  # before it is let go of, so that whoever comes next makes another
-        os.close(opened)
+        if opened in _HELD:  # in a child it is the parent's
+            file.unlink(missing_ok=True)  # before it is let go of, so that whoever comes next makes another
+            _HELD.discard(opened)
+            os.close(opened)
 
 
 def _taken(file: Path, run: str) -> int:

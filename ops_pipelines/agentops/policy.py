@@ -42,7 +42,8 @@ action call appliesTo {
 """What a policy can ask about. `arguments` are the plain ones as `name=value`. `unseen` and `tainted` are the kinds of
 claims (id, destination, secret, amount, amount_cents) that occurred nowhere, and those that only strangers wrote."""
 _MOST = 2**63 - 1
-_REMEMBERED = 10_000
+_REMEMBERED, _LONGEST_REMEMBERED = 10_000, 2_000
+"""So many decisions are remembered, and none that was asked for with more characters of arguments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +151,8 @@ class Policy:
         found = self._known.get(key)
         if found is None:
             found = self._evaluated(tool, asked, approved=approved)
+            if sum(map(len, asked.arguments)) > _LONGEST_REMEMBERED:
+                return found
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
             self._known[key] = found

@@ -51,11 +51,6 @@ class Heard:
     _tainted: dict[str, list[str]] = field(default_factory=dict)
 
     @property
-    def is_tainted(self) -> bool:
-        """Whether anything was read that strangers could write."""
-        return bool(self._tainted)
-
-    @property
     def tainted_by(self) -> tuple[str, ...]:
         """The sources that strangers could write into, in the order in which they were read."""
         return tuple(self._tainted)

@@ -1,3 +1,4 @@
+import tracemalloc
 from datetime import UTC, datetime
 
 import pytest
@@ -141,3 +142,14 @@ def test_a_freeze_holds_from_its_start_until_its_end():
 
 def test_a_name_that_is_not_ascii_is_judged_like_any_other():
     assert policy(READS).decide(tool(READ, "größe"), Situation("zoë")).outcome == ALLOW
+
+
+def test_long_arguments_are_judged_and_not_kept_in_memory():
+    rules = policy(READS, PRODUCTION)
+    tracemalloc.start()
+    for number in range(200):
+        asked = Situation("oncall", arguments=("where=production", f"text={number:0100000d}"))
+        assert rules.decide(tool(READ), asked).outcome == DENY
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 5_000_000
