@@ -171,7 +171,7 @@ class Gate:
         traced = self._stage(PROVENANCE, lambda: self._traced(tool, call))
         self._stage(POLICY, lambda: self._decided(tool, call, traced))
         self._stage(LOOP, lambda: self._admit(call))
-        self._stage(APPROVE, lambda: self._ask_where_wanted(tool, call))
+        self._stage(APPROVE, lambda: self._ask_where_wanted(tool, call, traced))
         self._stage(BUDGET, lambda: self._reserve(call))
         self._stage(APPROVE, lambda: self._use_approval(tool, call))
         self._stage(RECORD, lambda: self._log(call, ALLOWED, "", call.why_allowed, durable=tool.has_effect))
@@ -244,11 +244,11 @@ class Gate:
         stage = PROVENANCE if traced and not call.decision.errors else POLICY
         raise Refused(Denied(stage, f"{tool.name} {call.decision.reason}{told_of(traced)}", ASK_A_PERSON, facts=facts))
 
-    def _ask_where_wanted(self, tool: Tool, call: Call) -> None:
+    def _ask_where_wanted(self, tool: Tool, call: Call, traced: Sequence[Traced]) -> None:
         if call.decision is None or call.decision.outcome != ASK or call.approval:
             return
         self._refuse_what_was_started(tool, call)
-        reason, binding = f"{tool.name} {call.decision.reason}", self._binding(tool, call)
+        reason, binding = f"{tool.name} {call.decision.reason}{told_of(traced)}", self._binding(tool, call)
         with self._asking:
             new, last = self._asked_before(call, binding)
             if last is not None and last.state(call.at) == PENDING and last.request.binding == binding:
