@@ -7,7 +7,7 @@ cut may take the last ones back: nothing was changed by them.
 import json
 from pathlib import Path
 
-from ops_pipelines.adapters.sqlite_file import SQLiteFile, all_or_nothing
+from ops_pipelines.adapters.sqlite_file import SQLiteFile
 from ops_pipelines.adapters.sqlite_kept_open import KeptOpen
 from ops_pipelines.agentops.decision_log import Logged
 
@@ -35,10 +35,9 @@ class SQLiteDecisionLog:
     def keep(self, decision: Logged, *, durable: bool) -> None:
         """Append a decision."""
         content = json.dumps(decision.to_json())
-        with self._kept.use_to_write() as connection:
-            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            with all_or_nothing(connection):
-                connection.execute("INSERT INTO decisions (run, content) VALUES (?, ?)", (decision.run, content))
+        with self._kept.use_to_write(durable=durable) as connection:
+            # One statement is a transaction of its own.
+            connection.execute("INSERT INTO decisions (run, content) VALUES (?, ?)", (decision.run, content))
 
     def decisions(self, run: str | None = None) -> tuple[Logged, ...]:
         """Those of a run, or all, in their order; empty where there is no file."""

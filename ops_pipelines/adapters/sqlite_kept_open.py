@@ -27,7 +27,7 @@ class KeptOpen:
         if not self._is_open():
             self._close()
             self._own.connection = self._file.connect()
-            self._own.file = _identity(self._path)
+            self._own.file, self._own.durable = _identity(self._path), None
         try:
             with self._file.complaints():
                 yield self._own.connection
@@ -36,14 +36,18 @@ class KeptOpen:
             raise
 
     @contextmanager
-    def use_to_write(self) -> Iterator[sqlite3.Connection]:
+    def use_to_write(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
         """The connection of this thread to a file that is made where it is not there yet, for one writer at a time.
 
-        Threads wait for each other here: SQLite would have each look again after a sleep, of milliseconds and more.
+        Without `durable` a power cut may take back what is written, and the death of this process does not. Threads wait for
+        each other here: SQLite would have each look again after a sleep, of milliseconds and more.
         """
         if not self._is_open():
             self._make_folder()
         with self._writing, self.use() as connection:
+            if self._own.durable != durable:
+                connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+                self._own.durable = durable
             yield connection
 
     def _is_open(self) -> bool:

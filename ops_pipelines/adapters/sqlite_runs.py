@@ -6,8 +6,7 @@ was acknowledged. Beside the steps a line per run is kept, by which runs are lis
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +77,7 @@ class SQLiteRunLog:
             return Tally(0)
         rejected = [(entry.step.id, fault) for entry in entries if (fault := fault_of(entry))]
         good = [entry for entry in entries if not fault_of(entry)] if rejected else entries
-        with self._kept.use_to_write() as connection, self._transaction(connection):
+        with self._kept.use_to_write(durable=self._durable) as connection, all_or_nothing(connection):
             added = []
             for entry in good:
                 if _added(connection, entry):
@@ -87,12 +86,6 @@ class SQLiteRunLog:
                     rejected.append((entry.step.id, _ANOTHER))
             _add_up(connection, added)
         return Tally(len(entries) - len(rejected), tuple(rejected))
-
-    @contextmanager
-    def _transaction(self, connection: sqlite3.Connection) -> Iterator[None]:
-        connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
-        with all_or_nothing(connection):
-            yield
 
     def steps(self, run: str) -> tuple[Step, ...]:
         """The steps of a run, in the order in which they were kept; none where there is no file."""

@@ -39,6 +39,7 @@ _ID_NAME = re.compile(r"(?:^|_)ids?$|[a-z]Ids?$|^ID$")
 _FORMULA = re.compile(r"[*^()]")
 _ACCOUNT = re.compile(r"[A-Z]{2}\d{2}(?:[A-Z0-9]{11,30}|(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?)")
 _ENDS = ".,;:!?"
+_REFERENCE, _PUT_TOGETHER = "$ref", ("allOf", "anyOf", "oneOf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +152,11 @@ def _options(root: Mapping[str, Any], schema: Mapping[str, Any], depth: int = 0)
     if depth > 8:  # a schema may refer to itself
         return
     yield schema
-    reference = schema.get("$ref")
+    if schema.keys().isdisjoint((_REFERENCE, *_PUT_TOGETHER)):
+        return
+    reference = schema.get(_REFERENCE)
     parts = [_referred(root, reference)] if isinstance(reference, str) else []
-    for keyword in ("allOf", "anyOf", "oneOf"):
+    for keyword in _PUT_TOGETHER:
         parts.extend(part for part in schema.get(keyword, ()) if isinstance(part, Mapping))
     for part in parts:
         yield from _options(root, part, depth + 1)

@@ -116,7 +116,7 @@ def _kind_of(name: str) -> str:
 
 
 def _without_ids(name: str, value: Any, listed: frozenset[str] | set[str], handed_on: frozenset[str]) -> Any:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {key: _without_ids(key, part, listed, handed_on) for key, part in value.items()}
     if isinstance(value, list):
         return [_without_ids(name, part, listed, handed_on) for part in value]
@@ -139,7 +139,7 @@ def _struck(value: Any, ids: set[str]) -> Any:
 
 
 def _result(name: str, value: Any) -> Any:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {key: _result(key, part) for key, part in value.items()}
     if isinstance(value, list):
         return [_result(name, part) for part in value]
@@ -151,7 +151,9 @@ def _result(name: str, value: Any) -> Any:
     return value
 
 
+@lru_cache(maxsize=4)
 def _as_json(text: str) -> Any:
+    """A result as JSON, read once for all who look at it, and changed by none of them."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -160,7 +162,7 @@ def _as_json(text: str) -> Any:
 
 def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
     """Each plain value with its name; the values of a list share one."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         for key, part in value.items():
             yield from _leaves(f"{path}.{key}", part)
     elif isinstance(value, list):

@@ -198,11 +198,11 @@ class Gate:
             raise deny(VALIDATE, f"the arguments are no JSON: {error}", "Give a JSON object") from error
         if len(content) > self.parts.limits.argument_bytes:
             raise deny(VALIDATE, f"the arguments have {len(content):,} bytes", "Give less at once")
-        problems = self.parts.registry.problems(call.tool, json.loads(content))
+        call.arguments = json.loads(content)  # what is judged is what is done, whoever changes the arguments meanwhile
+        problems = self.parts.registry.problems(call.tool, call.arguments)
         tool = self.parts.registry.get(call.tool)
         if problems or tool is None:
             raise deny(VALIDATE, "; ".join(problems), "Correct the call, and make it again", can_retry=True)
-        call.arguments = json.loads(content)
         call.text = canonical_json(call.arguments).decode()  # a key that was given twice counts once
         call.key = f"{self.run.id}/{call.name}" if call.name else self._key_of(call)
         return tool
