@@ -20,17 +20,17 @@ def program(session):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    (tmp_path / "shop").mkdir()
-    (tmp_path / "shop" / "__init__.py").touch()
+    (tmp_path / "held_shop").mkdir()
+    (tmp_path / "held_shop" / "__init__.py").touch()
     monkeypatch.syspath_prepend(str(tmp_path))
     yield tmp_path
-    for name in ("shop", "shop.acting"):
+    for name in ("held_shop", "held_shop.acting"):
         sys.modules.pop(name, None)
 
 
 def write(folder, text):
-    (folder / "shop" / "acting.py").write_text(text)
-    sys.modules.pop("shop.acting", None)
+    (folder / "held_shop" / "acting.py").write_text(text)
+    sys.modules.pop("held_shop.acting", None)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def platform(folder):
 
 def test_an_edit_is_held_against_the_run_that_it_would_have_altered(folder, platform, monkeypatch):
     write(folder, PROGRAM)
-    released(platform, refund_agent(program="shop.acting:program"))
+    released(platform, refund_agent(program="held_shop.acting:program"))
     agent = live_agent(platform, "refunds")
     recording = agent.recording(agent.start({"order": "A17"}).run)
     assert replayed_by_what_is_installed(platform, recording).same

@@ -104,6 +104,7 @@ def server(tmp_path):
     child.wait()
 
 
+@pytest.mark.long
 def test_serves_all_on_loopback_until_ctrl_c_and_leaves_nothing_behind(server, tmp_path):
     child, ports = server
     give_up = time.monotonic() + 90

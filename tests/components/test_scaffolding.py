@@ -33,11 +33,13 @@ def project(tmp_path_factory, run):
     return root
 
 
+@pytest.mark.long
 def test_what_was_scaffolded_passes_the_check_of_its_yaml(project, run):
     done = run("dg", "check", "yaml", cwd=project)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_what_was_scaffolded_loads_as_the_assets_of_its_names(project, run):
     done = run("dg", "list", "defs", "--json", cwd=project)
     assert done.returncode == 0, done.stderr
@@ -60,12 +62,14 @@ def test_what_was_scaffolded_loads_as_the_assets_of_its_names(project, run):
     }
 
 
+@pytest.mark.long
 def test_a_scaffolded_dataset_materializes_as_it_is(project, run):
     done = run("ops", "materialize", "bags", "--partition", "2025-01-06", "--strict", cwd=project)
     assert done.returncode == 0, done.stderr[-2000:]
     assert json.loads(done.stdout)["runs"][0]["assets"] == ["bags"]
 
 
+@pytest.mark.long
 def test_a_scaffolded_prompt_is_sound_as_it_is(project, run):
     done = run("ops", "prompt", "lint", "--json", cwd=project)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -80,11 +84,13 @@ def test_a_scaffolded_agent_is_good_at_its_tasks_goes_live_and_runs_as_it_is(pro
     assert json.loads(ran.stdout)[0]["waits"]["tool"] == "order"
 
 
+@pytest.mark.long
 def test_import_paths_are_those_of_the_teams_package(project):
     written = yaml.safe_load((project / "late_bags/defs/rooms/late-bag/defs.yaml").read_text())
     assert written["attributes"]["train"] == "late_bags.defs.rooms.late-bag.training:train"
 
 
+@pytest.mark.long
 def test_what_is_written_later_fits_what_is_declared_already(project):
     read = {file.parent.name: yaml.safe_load(file.read_text())["attributes"] for file in project.rglob("defs.yaml")}
     weekly = [attributes["weekly"] for attributes in read.values() if "weekly" in attributes]
