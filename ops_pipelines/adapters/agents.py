@@ -252,10 +252,12 @@ def live_agent(platform: Platform, system: str, *, release: str = "", environmen
     """The agent that is live, or its release that begins with some digits; ReleaseError where there is none."""
     wanted = release or platform.live(environment, system)
     if not wanted:
+        known = platform.releases.releases(system)
+        made = f"`ops promote {system} RELEASE`" if known else f"`ops materialize '+key:\"{system}/release\"'`"
         raise ReleaseError(
             f"Nothing of {system!r} is live in {environment}",
             expected="a live release of an agent",
-            action=f"`ops promote {system} RELEASE` makes one live",
+            action=f"{made} makes one live",
             system=system,
         )
     return open_agent(platform, find_release(platform.releases, system, wanted).manifest, environment=environment)

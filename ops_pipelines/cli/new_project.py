@@ -83,7 +83,7 @@ dist/
 README = """\
 # {package}
 
-Data, features and models on ops_pipelines. `{package}/defs/` holds one folder for each of them, `feature_repo/` the
+Data, features, models, prompts and agents on ops_pipelines. `{package}/defs/` holds one folder for each of them, `feature_repo/` the
 features, `.ops/` (or `OPS_HOME`) all state. `requirements.lock` says what is installed, and is part of every release:
 write it anew whenever that changes (`uv pip freeze > requirements.lock`, or a resolver's lock with hashes).
 
@@ -91,6 +91,14 @@ write it anew whenever that changes (`uv pip freeze > requirements.lock`, or a r
 $ ops new dataset ROWS && ops new dataset OUTCOMES    # what is scored, and what came of it: a loader each
 $ ops new feature-set FEATURES --of ROWS
 $ ops new model MODEL --rows ROWS --labels OUTCOMES --features FEATURES    # --task regression
+```
+
+A prompt and an agent are written so as well, and both run as they are:
+
+```console
+$ ops new prompt PROMPT && ops new agent AGENT
+$ ops materialize '+key:"AGENT/release"' --strict
+$ ops agent run AGENT --task '{{"item": "bolts"}}'
 ```
 
 `dg check defs`, `ops doctor` and `pytest` say whether it holds together. By hand, or in CI (`--strict`: any check that

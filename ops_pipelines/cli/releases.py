@@ -33,7 +33,15 @@ def list_releases(system: System, environment: Environment = "production", as_js
     live, health = live_move(history), forced(history, platform.clock.wall())
     known = platform.releases.releases(system)
     rows = [_row(release, live.release if live else None, health) for release in known]
+    if not as_json:
+        rows = _without_what_none_has(rows)
     show(rows, title=f"releases of {system} in {environment}", as_json=as_json)
+
+
+def _without_what_none_has(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows without the columns of models where these are of something else."""
+    of_models = [name for name in ("version", "loss") if not any(row[name] for row in rows)]
+    return [{name: value for name, value in row.items() if name not in of_models} for row in rows]
 
 
 def _row(release: Any, live: str | None, health: "Verdict") -> dict[str, Any]:
