@@ -85,8 +85,8 @@ README = """\
 
 Data, features, models, prompts and agents on ops_pipelines. `{package}/defs/` holds one folder for each of them,
 `feature_repo/` the features, `evals/` what prompts and agents are judged by, `.ops/` (or `OPS_HOME`) all state.
-`requirements.lock` says what is installed, and is part of every release: write it anew whenever that changes (`uv pip freeze >
-requirements.lock`, or a resolver's lock with hashes).
+`requirements.lock` says what is installed, and is part of every release: write it anew whenever that changes
+(`uv pip freeze > requirements.lock`, or a resolver's lock with hashes).
 
 ```console
 $ ops new dataset ROWS && ops new dataset OUTCOMES    # what is scored, and what came of it: a loader each
