@@ -178,11 +178,11 @@ def _follower(followed: Followed) -> Iterator[None]:
     import subprocess
 
     words = [sys.executable, "-c", FOLLOW, str(followed.log.path), str(followed.cursor), followed.url]
-    child = subprocess.Popen(words, cwd=Path(__file__).parents[1])
+    child = subprocess.Popen(words, cwd=Path(__file__).parents[1], stdout=subprocess.DEVNULL)
     try:
         yield
     finally:
-        child.terminate()
+        child.kill()  # it may be in the middle of a request; its cursor is written aside, and loses nothing
         child.wait(10)
 
 
