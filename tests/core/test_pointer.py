@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from hypothesis import settings
@@ -9,7 +9,6 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from ops_pipelines.core.errors import DataError, LostRace, NotPromotable, ReleaseError
 from ops_pipelines.core.pointer import (
     PRODUCTION,
-    Decision,
     check_chain,
     gate_of,
     live_before,
@@ -17,7 +16,6 @@ from ops_pipelines.core.pointer import (
     live_move,
     live_release,
     promote,
-    roll_back,
     taken_back,
 )
 from ops_pipelines.core.release import Evidence, Manifest, Move, Release, find_release
@@ -30,42 +28,12 @@ from ops_pipelines.testing.release_store import (
     move_after,
 )
 
-SYSTEM = "flight_delay"
+from .pointer_moves import SYSTEM, back, decision, everything_resolves, go_live, live, saved
 
 
 @pytest.fixture
 def store() -> InMemoryReleaseStore:
     return InMemoryReleaseStore()
-
-
-def everything_resolves(name: str, digest: str) -> bool:
-    return True
-
-
-def decision(as_of: datetime = NEW_YEAR, environment: str = PRODUCTION) -> Decision:
-    return Decision("ada", "it is better", as_of, NEW_YEAR, environment)
-
-
-def saved(store: InMemoryReleaseStore, model: str, *, baseline: str | None = None, **evidence) -> Release:
-    store.save(manifest_of(model), evidence_against(baseline, **evidence))
-    return find_release(store, SYSTEM, manifest_of(model).digest)
-
-
-def go_live(store: InMemoryReleaseStore, *models: str, as_of: datetime = NEW_YEAR) -> list[str]:
-    """Promotes models one after another, each gated against what is live; the digests of their releases."""
-    for model in models:
-        live = live_release(store, SYSTEM, PRODUCTION)
-        release = saved(store, model, baseline=live.digest if live else None)
-        promote(store, release, decision(as_of), resolves=everything_resolves)
-    return [manifest_of(model).digest for model in models]
-
-
-def back(store: InMemoryReleaseStore, to: str | None = None, as_of: datetime = NEW_YEAR) -> Move:
-    return roll_back(store, SYSTEM, decision(as_of), to=to, resolves=everything_resolves)
-
-
-def live(store: InMemoryReleaseStore) -> str:
-    return live_release(store, SYSTEM, PRODUCTION).digest
 
 
 def test_promotes_a_release_whose_gate_passed(store) -> None:
@@ -225,63 +193,6 @@ def test_what_was_live_at_an_instant_stays_so_after_a_promotion(store) -> None:
     assert live_move(history, NEW_YEAR + week).release == live_move(history).release == second
 
 
-def test_a_rollback_puts_back_what_was_live_before_with_its_evidence(store) -> None:
-    first, _ = go_live(store, "a", "b")
-    move = back(store)
-    assert (live(store), move.action) == (first, "rollback")
-    assert move.evidence == store.history(SYSTEM, PRODUCTION)[0].evidence
-
-
-def test_a_rollback_after_a_rollback_goes_further_back(store) -> None:
-    first, second, _ = go_live(store, "a", "b", "c")
-    assert [back(store).release, back(store).release] == [second, first]
-    with pytest.raises(ReleaseError, match="no earlier release"):
-        back(store)
-
-
-def test_rollbacks_never_go_to_and_fro_where_a_release_was_promoted_twice(store) -> None:
-    first, second, _ = go_live(store, "a", "b", "a")
-    assert [back(store).release, back(store).release] == [second, first]
-    with pytest.raises(ReleaseError, match="no earlier release"):
-        back(store)
-
-
-def test_a_promotion_after_a_rollback_is_rolled_back_to_what_it_replaced(store) -> None:
-    first, _ = go_live(store, "a", "b")
-    back(store)
-    go_live(store, "c")
-    assert back(store).release == first
-
-
-def test_a_rollback_to_a_named_release_takes_the_first_digits(store) -> None:
-    first, *_ = go_live(store, "a", "b", "c")
-    assert back(store, to=first[:8]).release == first
-
-
-def test_a_release_that_was_never_live_is_promoted_and_not_rolled_back_to(store) -> None:
-    go_live(store, "a", "b")
-    never = saved(store, "never")
-    with pytest.raises(ReleaseError, match=r"never live.*Promote it instead"):
-        back(store, to=never.digest)
-
-
-def test_a_rollback_to_what_is_live_is_refused(store) -> None:
-    _, second = go_live(store, "a", "b")
-    with pytest.raises(ReleaseError, match="or is live now"):
-        back(store, to=second)
-
-
-def test_nothing_can_be_rolled_back_where_nothing_was_promoted(store) -> None:
-    with pytest.raises(ReleaseError, match="no earlier release"):
-        back(store)
-
-
-def test_a_rollback_to_a_release_whose_parts_are_gone_is_refused(store) -> None:
-    go_live(store, "a", "b")
-    with pytest.raises(NotPromotable, match=r"its model .* cannot be found"):
-        roll_back(store, SYSTEM, decision(), resolves=lambda name, digest: False)
-
-
 @pytest.mark.parametrize("changed", [{"actor": "mallory"}, {"release": "b"}, {"as_of": NEW_YEAR + timedelta(1)}])
 def test_an_edited_row_breaks_the_chain(changed) -> None:
     first = move_after(None, "a")
@@ -395,16 +306,3 @@ class Pointer(RuleBasedStateMachine):
 
 TestPointer = Pointer.TestCase
 TestPointer.settings = settings(max_examples=15, stateful_step_count=12, deadline=None)
-
-
-def test_a_rollback_that_was_decided_on_what_is_not_live_any_more_is_refused(store) -> None:
-    first, second, third = go_live(store, "first", "second", "third")
-    with pytest.raises(LostRace, match="was live when this was decided"):
-        roll_back(store, "flight_delay", decision(), to=first, seen=second, resolves=everything_resolves)
-    assert live(store) == third
-
-
-def test_a_rollback_that_was_decided_on_what_is_live_still_is_done(store) -> None:
-    first, second = go_live(store, "first", "second")
-    roll_back(store, "flight_delay", decision(), to=first, seen=second[:12], resolves=everything_resolves)
-    assert live(store) == first
