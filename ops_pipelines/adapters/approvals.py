@@ -10,7 +10,7 @@ from typing import Any
 from ops_pipelines.adapters.agent_place import environment_of, system_of
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.agentops.approval import Answer, Held, judge_answer
-from ops_pipelines.core.errors import ConfigError, near_miss
+from ops_pipelines.core.named import one_named
 from ops_pipelines.core.principal import APPROVE
 from ops_pipelines.core.verdict import Passed, Verdict, reasons_of
 
@@ -52,17 +52,8 @@ def approval_named(platform: Platform, digits: str) -> Held:
 
     A yes is not given by a slip of the hand: it takes four digits.
     """
-    held = platform.approvals.held()
-    found = [one for one in held if len(digits) >= LEAST_DIGITS and one.request.id.startswith(digits)]
-    exact = [one for one in found if one.request.id == digits]
-    if len(exact or found) == 1:
-        return (exact or found)[0]
-    raise ConfigError(
-        f"{'No' if not found else 'More than one'} approval begins with {digits!r}",
-        expected=f"the first digits of exactly one approval, at least {LEAST_DIGITS}",
-        action=f"{near_miss(digits, [one.request.id for one in held[-20:]])} `ops agent approvals` lists them",
-        approval=digits,
-    )
+    known = [(held.request.id, held) for held in platform.approvals.held()]
+    return one_named("approval", digits, known, least=LEAST_DIGITS, lists="ops agent approvals")
 
 
 def answer_approval(

@@ -9,7 +9,7 @@ from ops_pipelines.adapters.approvals import LEAST_DIGITS
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.agentops.effects import DONE, NOT_DONE, STARTED, Entry, Outcome, judge_outcome
 from ops_pipelines.agentops.run_named import run_of
-from ops_pipelines.core.errors import ConfigError, near_miss
+from ops_pipelines.core.named import one_named
 from ops_pipelines.core.principal import APPROVE
 from ops_pipelines.core.verdict import Blocked, Passed, Verdict, reasons_of
 
@@ -47,17 +47,8 @@ class Settled:
 def effect_named(platform: Platform, key: str) -> Entry:
     """The one effect whose key, or whose digits, begin so; ConfigError for none, with the nearest, and for several."""
     entries = platform.effects.entries()
-    names = [(one, (one.intent.key, one.intent.digits)) for one in entries if len(key) >= LEAST_DIGITS]
-    found = [one for one, known in names if any(name.startswith(key) for name in known)]
-    exact = [one for one in found if one.intent.key == key]
-    if len(exact or found) == 1:
-        return (exact or found)[0]
-    raise ConfigError(
-        f"{'No' if not found else 'More than one'} effect begins with {key!r}",
-        expected=f"the first digits of one effect, at least {LEAST_DIGITS}, or enough of its key",
-        action=f"{near_miss(key, [one.intent.key for one in entries[-20:]])} `ops agent effects` lists them",
-        key=key,
-    )
+    known = [(name, one) for one in entries for name in (one.intent.digits, one.intent.key)]
+    return one_named("effect", key, known, least=LEAST_DIGITS, lists="ops agent effects")
 
 
 def settle_effect(
