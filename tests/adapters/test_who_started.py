@@ -27,13 +27,8 @@ ALL_ASK = POLICY.replace('["read", "write"].contains(resource.effect)', 'resourc
 
 
 @pytest.fixture
-def platform(tmp_path, monkeypatch):
-    (tmp_path / "pyproject.toml").write_text("[tool.ops]\n")
-    (tmp_path / "requirements.lock").write_text("nothing==1\n")
-    monkeypatch.chdir(tmp_path)
-    find_project.cache_clear()
-    yield Platform.embedded(find_project(tmp_path))
-    find_project.cache_clear()
+def platform(empty_project):
+    return Platform.embedded(find_project(empty_project))
 
 
 @pytest.fixture
