@@ -41,19 +41,26 @@ class Notice:
         title = titles.get(self.what, f"Nobody knows whether {self.tool} was done")
         return title, "\n".join(line for line in (self.reason, f"with {self.arguments}", *self._todo()) if line)
 
+    @property
+    def answered_by(self) -> str:
+        """The command by which a person answers it."""
+        id = self.key.partition(":")[2]  # noqa: A001  (the field's word)
+        if self.what == PENDING:
+            return f"ops agent approve {short(id)}, or ops agent deny {short(id)}"
+        return f"ops agent resume {short(self.run)}" if self.what == EXPIRED else "ops agent effects"
+
     def to_row(self) -> dict[str, Any]:
         """The notice as a row of plain values."""
         plain = {name: getattr(self, name) for name in ("key", "what", "tool", "run", "arguments", "reason", "waits")}
         return plain | {"until": utc(self.until).isoformat() if self.until else ""}
 
     def _todo(self) -> Iterator[str]:
-        id = self.key.partition(":")[2]  # noqa: A001  (the field's word)
         if self.what == PENDING and self.until:
-            yield f"until {utc(self.until):%Y-%m-%d %H:%M} UTC: ops agent approve {id}, or ops agent deny {id}"
+            yield f"until {utc(self.until):%Y-%m-%d %H:%M} UTC: {self.answered_by}"
         elif self.what == EXPIRED:
-            yield f"The run {short(self.run)} is told so when it is resumed: ops agent resume {short(self.run)}"
+            yield f"The run {short(self.run)} is told so when it is resumed: {self.answered_by}"
         else:
-            yield "Look whether it was done, and say so: ops agent effects"
+            yield f"Look whether it was done, and say so: {self.answered_by}"
 
 
 def notices_of(held: Iterable[Held], entries: Iterable[Entry], now: datetime, redactor: Redactor) -> tuple[Notice, ...]:
