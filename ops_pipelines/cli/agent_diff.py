@@ -7,7 +7,8 @@ import typer
 
 from ops_pipelines.cli.agent_names import recording_named
 from ops_pipelines.cli.agent_step_words import came_of, value_of
-from ops_pipelines.cli.agent_words import exact, short_json
+from ops_pipelines.cli.agent_words import CUT, exact, short_json
+from ops_pipelines.cli.json_difference import NOTHING, differences
 from ops_pipelines.cli.output import AsJson, show
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 _BEFORE, _AFTER = 2, 8
 """How many steps are shown before and after the first difference."""
+_PARTS = 5
+"""How many differing parts of a step are told."""
 
 
 def compare(
@@ -65,7 +68,21 @@ def words_of(one: "Recording", other: "Recording", found: "Divergence | None") -
             lines.append(f"  {recording.run[:12]}: {step.kind} {exact(step.name)} {given} -> {came}")
         else:
             lines.append(f"  {recording.run[:12]}: nothing there")
+    if found.first and found.second and any(line.endswith(CUT) for line in lines):
+        lines += _differing(one, other, found.first, found.second)
     return lines
+
+
+def _differing(one: "Recording", other: "Recording", first: "Step", second: "Step") -> list[str]:
+    """Which parts of two steps differ whose lines are cut off before it shows."""
+    pairs = ((first.inputs, second.inputs), (first.outputs, second.outputs))
+    found = [each for mine, its in pairs for each in differences(value_of(one, mine), value_of(other, its))]
+    shown = [f"  differs in {exact(at)}: {_part(mine)} | {_part(its)}" for at, mine, its in found[:_PARTS]]
+    return shown + ([f"  and in {len(found) - _PARTS} more places"] if len(found) > _PARTS else [])
+
+
+def _part(value: Any) -> str:
+    return "nothing" if value is NOTHING else short_json(value) or "null"
 
 
 def record_of(one: "Recording", other: "Recording", found: "Divergence | None") -> dict[str, Any]:

@@ -140,10 +140,11 @@ def test_a_run_is_drawn_in_every_form(ops, done, tmp_path):
     assert "  2 tool refund" in ops("agent", "graph", done).out
     assert ops("agent", "graph", done, "--format", "mermaid").out.startswith("flowchart TD")
     assert ops("agent", "graph", done, "--format", "dot").out.startswith("digraph run")
-    ops("agent", "graph", done, "--format", "html", "--to", str(tmp_path / "run.html"))
+    ops("agent", "graph", done, "--to", str(tmp_path / "run.html"))
     nowhere = ops("agent", "graph", done, "--to", str(tmp_path / "nowhere" / "run.txt"))
     assert (nowhere.code, "cannot be written" in nowhere.err) == (2, True)
-    assert "<svg" in (tmp_path / "run.html").read_text()
+    page = (tmp_path / "run.html").read_text()
+    assert all(word in page for word in ("<svg", "2 tool refund", "{&quot;amount_cents&quot;: 1200"))
     (found,) = ops("agent", "graph", done, "--json").json()
     assert (found["whole"], len(found["edges"]), found["cost"][""]["usd"]) == (True, 6, "0")
 
