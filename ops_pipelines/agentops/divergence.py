@@ -13,9 +13,10 @@ The cause is what differs where nothing before it did:
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from ops_pipelines.agentops.replay import played_in
 from ops_pipelines.agentops.run_log import (
     AGENT,
     CLOCK,
@@ -62,7 +63,11 @@ class Divergence:
 
 
 def first_divergence(first: Recording, second: Recording) -> Divergence | None:
-    """Where the second run parts from the first, and why; None where they differ in instants and drawn numbers at most."""
+    """Where the second run parts from the first, and why; None where they differ in instants and drawn numbers at most.
+
+    It counts what their programs did (`played_in`), and not what runs note of themselves: a fork begins with a note.
+    """
+    first, second = (replace(run, steps=played_in(run)) for run in (first, second))
     pairs = _Pairs(first, second)
     for at, step in enumerate(first.steps):
         other = pairs.partner(step)
