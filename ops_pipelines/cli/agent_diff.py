@@ -1,6 +1,7 @@
 """`ops agent diff`: where two runs part, why, and their steps side by side."""
 
 from dataclasses import replace
+from itertools import takewhile
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 _BEFORE, _AFTER = 2, 8
 """How many steps are shown before and after the first difference."""
-_PARTS = 5
-"""How many differing parts of a step are told."""
+_PARTS, _CONTEXT = 5, 20
+"""How many differing parts of a step are told, and how much of a text before it differs."""
 
 
 def compare(
@@ -62,7 +63,7 @@ def words_of(one: "Recording", other: "Recording", found: "Divergence | None") -
             lines.append(f"  {recording.run[:12]}: {step.kind} {exact(step.name)} {given} -> {came}")
         else:
             lines.append(f"  {recording.run[:12]}: nothing there")
-    if found.first and found.second and any(line.endswith(CUT) for line in lines):
+    if found.first and found.second and any(CUT in line for line in lines):
         lines += _differing(one, other, found.first, found.second)
     return lines
 
@@ -71,8 +72,16 @@ def _differing(one: "Recording", other: "Recording", first: "Step", second: "Ste
     """Which parts of two steps differ whose lines are cut off before it shows."""
     pairs = ((first.inputs, second.inputs), (first.outputs, second.outputs))
     found = [each for mine, its in pairs for each in differences(value_of(one, mine), value_of(other, its))]
-    shown = [f"  differs in {exact(at)}: {_part(mine)} | {_part(its)}" for at, mine, its in found[:_PARTS]]
+    shown = [f"  differs in {exact(at)}: {' | '.join(map(_part, _parted(*pair)))}" for at, *pair in found[:_PARTS]]
     return shown + ([f"  and in {len(found) - _PARTS} more places"] if len(found) > _PARTS else [])
+
+
+def _parted(mine: Any, its: Any) -> tuple[Any, Any]:
+    """Two values as they are; two texts from a little before they part."""
+    if not (isinstance(mine, str) and isinstance(its, str)):
+        return mine, its
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(mine, its, strict=False))) - _CONTEXT
+    return (f"{CUT}{mine[same:]}", f"{CUT}{its[same:]}") if same > 0 else (mine, its)
 
 
 def _part(value: Any) -> str:

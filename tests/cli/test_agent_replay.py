@@ -39,6 +39,11 @@ def test_a_run_that_waits_is_replayed_as_far_as_it_came(ops, waiting):
     assert (said.code, "has not ended" in said.out) == (0, True)
 
 
+def test_a_run_that_waits_takes_the_same_turns_with_the_code_that_is_installed(ops, waiting):
+    said = ops("agent", "replay", waiting.run, "--installed")
+    assert (said.code, "as far as it came" in said.out) == (0, True)
+
+
 def test_without_a_terminal_all_steps_are_told(ops, done, monkeypatch):
     typed(monkeypatch, "")
     said = ops("agent", "step", done)
@@ -137,6 +142,13 @@ def test_two_runs_are_told_apart_by_the_first_difference_and_its_cause(ops, refu
     other = live_agent(refunds.platform, "refunds").start({"order": "B2"})
     said = ops("agent", "diff", waiting.run, other.run)
     assert (said.code, "cause: task" in said.out, ">\t0\tagent refunds" in said.out) == (1, True, True)
+
+
+def test_a_difference_that_no_line_has_room_for_is_told_by_its_path(ops, refunds, waiting):
+    agent, long = live_agent(refunds.platform, "refunds"), "was late " * 40
+    one, other = (agent.start({"order": "A17", "why": f"{long}{word}"}).run for word in ("again", "twice"))
+    (told,) = (line for line in ops("agent", "diff", one, other).out.splitlines() if "differs in why" in line)
+    assert told.endswith("was late was late twice")
 
 
 def test_a_run_does_what_it_does(ops, done):
