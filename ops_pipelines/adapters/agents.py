@@ -29,7 +29,7 @@ from ops_pipelines.agentops.conduct import (
     WAITING,
     Acting,
     Conductor,
-    GoesOnElsewhere,
+    NotResumable,
     Ran,
     is_untrusted,
     state_of,
@@ -195,7 +195,7 @@ class OpenAgent:
         if state in (WAITING, STOPPED) or (anyway and state == RUNNING):
             return
         is_running = state == RUNNING
-        raise GoesOnElsewhere(
+        raise NotResumable(
             f"The run {recording.run} is {state}",
             expected="a run that waits, or whose process is gone",
             action="Wait for it, or say --anyway where its process is gone" if is_running else "Start a new one",

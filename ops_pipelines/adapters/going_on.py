@@ -18,7 +18,7 @@ from ops_pipelines.adapters.agents import agent_of_run, recording_in, writer_of
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.run_lock import AlreadyRunning, is_held, run_held
 from ops_pipelines.agentops.approval import Held
-from ops_pipelines.agentops.conduct import DONE, FAILED, STOPPED, WAITING, GoesOnElsewhere, Ran, state_of
+from ops_pipelines.agentops.conduct import DONE, FAILED, STOPPED, WAITING, NotResumable, Ran, state_of
 from ops_pipelines.agentops.effects import Entry
 from ops_pipelines.agentops.going_on import (
     FOR_A_PERSON,
@@ -110,7 +110,7 @@ def go_on(platform: Platform, run: str) -> WentOn:
         return WentOn(_judged(platform, run, is_held=True))
     try:
         return WentOn(judged, agent_of_run(platform, recording_in(platform, run)).resume(run))
-    except (AlreadyRunning, GoesOnElsewhere):
+    except (AlreadyRunning, NotResumable):
         return WentOn(_judged(platform, run, is_held=True))
     except Exception as error:  # whatever is in the way, it is told to whoever looks at the run
         with suppress(OpsError):  # it is counted as a try all the same

@@ -42,8 +42,8 @@ PATIENCE = timedelta(minutes=2)
 """A run without a result whose last step is older than this is not running any more."""
 
 
-class GoesOnElsewhere(NotAllowed):
-    """Somebody else goes on with the run, or it has come to its end by now."""
+class NotResumable(NotAllowed):
+    """The run has ended, is running, or is being resumed by somebody else."""
 
 
 Acting = Callable[[Session], Any]
@@ -101,7 +101,7 @@ class Conductor:
         return self._conducted(scope, self.gate_of(run, self.now()), Course(), notes, trusted=trusted)
 
     def resume(self, recording: Recording, *, by: str, effects: Effects | None = None) -> Ran:
-        """A run that waited or was cut off, from where it stood; GoesOnElsewhere where somebody else resumes it by now.
+        """A run that waited or was cut off, from where it stood; NotResumable where somebody else resumes it by now.
 
         `by` is a word that no other process uses. Of a fork `effects` are those of its parent, which it does not repeat.
         Nobody else may be at work on the run: a call that was begun and has not ended counts as one of a dead process.
@@ -154,7 +154,7 @@ class Conductor:
         try:
             notes.decide(RESUMED, {"by": by, "at": self.now().isoformat()})
         except NotKept as error:
-            raise GoesOnElsewhere(
+            raise NotResumable(
                 f"The run {recording.run} is being resumed by somebody else",
                 expected="one process that resumes a run",
                 action="Wait for it, and look at the run with `ops agent show`",

@@ -53,9 +53,9 @@ def asked(desk: Desk) -> list[str | None]:
 
 
 def gone_on(desk: Desk, run: str) -> dg.ExecuteInProcessResult:
-    job = going_on_defs().resolve_job_def(GO_ON)
+    job = desk.defs().get_job_def(GO_ON)
     config = {"ops": {"go_on_with_a_run": {"config": {"run": run}}}}
-    return job.execute_in_process(config, resources={"platform": desk.platform}, raise_on_error=False)
+    return job.execute_in_process(config, raise_on_error=False)
 
 
 def done(desk: Desk) -> list[str]:
@@ -130,6 +130,7 @@ def test_the_sensor_is_stopped_on_a_fresh_clone(monkeypatch):
 
 
 @pytest.mark.long
+@pytest.mark.filterwarnings("ignore::dagster.PreviewWarning")  # a check of one partition is in preview
 def test_the_job_goes_on_with_a_run_to_its_end_and_a_second_one_finds_nothing_to_do(desk):
     run = answered(desk)
     assert [gone_on(desk, run).success for _ in range(2)] == [True, True]
