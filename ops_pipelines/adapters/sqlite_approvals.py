@@ -6,7 +6,7 @@ returns, so that an approval that was used is not granted again after a power cu
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,14 @@ class SQLiteApprovalStore:
             return ()
         with self._kept.use() as connection:
             return _held(connection, id)
+
+    def forget(self, ids: Collection[str]) -> int:
+        """Remove the requests with some ids, which the caller found to be over; how many went."""
+        if not self.path.is_file():
+            return 0
+        with self._kept.use_to_write() as connection:
+            gone = "DELETE FROM approvals WHERE id IN (SELECT value FROM json_each(?))"
+            return connection.execute(gone, (json.dumps(list(ids)),)).rowcount
 
     def _changed(self, id: str, judge: Callable[[Held | None], Verdict], change: tuple[str, str]) -> Verdict:
         if not self.path.is_file():

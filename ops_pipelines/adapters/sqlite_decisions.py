@@ -5,6 +5,7 @@ cut may take the last ones back: nothing was changed by them.
 """
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
@@ -50,6 +51,14 @@ class SQLiteDecisionLog:
         query = f"SELECT content FROM decisions {chosen} ORDER BY sequence"
         with self._kept.use() as connection:
             return tuple(Logged.from_json(json.loads(content)) for (content,) in connection.execute(query, given))
+
+    def forget(self, keys: Collection[str]) -> int:
+        """Remove the decisions that are called `RUN#ID`; how many went."""
+        if not self.path.is_file():
+            return 0
+        gone = "run || '#' || json_extract(content, '$.id') IN (SELECT value FROM json_each(?))"
+        with self._kept.use_to_write() as connection:
+            return connection.execute(f"DELETE FROM decisions WHERE {gone}", (json.dumps(list(keys)),)).rowcount
 
 
 def _written(decision: Logged) -> str:

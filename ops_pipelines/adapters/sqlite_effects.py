@@ -3,7 +3,9 @@
 Each commit is on disk when it returns: what was started is known after a power cut, too.
 """
 
+import json
 import sqlite3
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 from ops_pipelines.adapters.sqlite_file import SQLiteFile, all_or_nothing
 from ops_pipelines.adapters.sqlite_instants import instant_of, micros
 from ops_pipelines.adapters.sqlite_kept_open import KeptOpen
-from ops_pipelines.agentops.effects import Entry, Intent, Outcome, judge_outcome
+from ops_pipelines.agentops.effects import DONE, NOT_DONE, Entry, Intent, Outcome, judge_outcome
 from ops_pipelines.core.verdict import Passed, Verdict
 
 _COLUMNS = "key, tool, arguments, run, release, approval, started_at, until, state, result, by, ended_at"
@@ -66,6 +68,15 @@ class SQLiteEffectJournal:
             return ()
         with self._kept.use() as connection:
             return _entries(connection, key)
+
+    def forget(self, keys: Collection[str]) -> int:
+        """Remove the entries with some keys whose outcome is known; how many went."""
+        if not self.path.is_file():
+            return 0
+        gone = "key IN (SELECT value FROM json_each(?)) AND state IN (?, ?)"
+        with self._kept.use_to_write() as connection:
+            given = (json.dumps(list(keys)), DONE, NOT_DONE)
+            return connection.execute(f"DELETE FROM effects WHERE {gone}", given).rowcount
 
 
 def _entries(connection: sqlite3.Connection, key: str | None) -> tuple[Entry, ...]:
