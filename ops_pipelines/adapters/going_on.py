@@ -18,7 +18,7 @@ from ops_pipelines.adapters.agents import agent_of_run, recording_in, writer_of
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.run_lock import AlreadyRunning, is_held, run_held
 from ops_pipelines.agentops.approval import Held
-from ops_pipelines.agentops.conduct import DONE, FAILED, STOPPED, WAITING, NotResumable, Ran, state_of
+from ops_pipelines.agentops.conduct import DONE, FAILED, STOPPED, WAITING, NotResumable, Ran, last_written, state_of
 from ops_pipelines.agentops.effects import Entry
 from ops_pipelines.agentops.going_on import (
     FOR_A_PERSON,
@@ -119,11 +119,11 @@ def go_on(platform: Platform, run: str) -> WentOn:
 
 
 def _judged(platform: Platform, run: str, *, is_held: bool) -> Judged:
-    found = _looked_at(platform, run, _Stores.of(platform), held=lambda: is_held)
+    found, now = _looked_at(platform, run, _Stores.of(platform), held=lambda: is_held), platform.clock.wall()
     if found is None:
         recording_in(platform, run)
-        return Judged(OpenRun(run, "", STOPPED), NOT_YET, "it was made by no release of ours")
-    return judge_going_on(found, platform.clock.wall())
+        return Judged(OpenRun(run, "", STOPPED, now), NOT_YET, "it was made by no release of ours")
+    return judge_going_on(found, now)
 
 
 def _looked_at(platform: Platform, run: str, stores: _Stores, held: Callable[[], bool] | None = None) -> OpenRun | None:
@@ -137,6 +137,7 @@ def _looked_at(platform: Platform, run: str, stores: _Stores, held: Callable[[],
         run,
         first.agent,
         state,
+        last_written(steps),
         is_held=state in (WAITING, STOPPED) and (held() if held else is_held(platform.project.home, run)),
         requests=waited_for(stores.requests.get(run, ()), past),
         effects=tuple(stores.effects.get(run, ())),

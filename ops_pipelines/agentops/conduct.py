@@ -232,10 +232,14 @@ def state_of(steps: Sequence[Step], now: datetime) -> str:
     noted = notes_in(steps, *notes, RESUMED)
     if noted and noted[-1].name in notes:
         return notes[noted[-1].name]
+    return RUNNING if utc(now) - utc(last_written(steps)) < PATIENCE else STOPPED
+
+
+def last_written(steps: Sequence[Step]) -> datetime:
+    """When the process of the run with some steps (at least one) wrote something last."""
     # Spans from elsewhere say what instant they like.
     own = [step.ended for step in steps if has_own_id(step) and not _is_try(step)]
-    newest = max(own or (step.ended for step in steps))
-    return RUNNING if utc(now) - utc(newest) < PATIENCE else STOPPED
+    return max(own or (step.ended for step in steps))
 
 
 def _is_try(step: Step) -> bool:

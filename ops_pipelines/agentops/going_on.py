@@ -25,6 +25,8 @@ MOST_CUT_OFF = 2
 """So often a run whose process died goes on by itself, counted from when it last waited or began."""
 MOST_TRIES = 3
 """So often it is tried to go on with a run where that cannot even begin."""
+FRESH = timedelta(days=1)
+"""For how long after its death a run goes on by itself: what it was about may be another matter by then."""
 PAUSE = timedelta(minutes=10)
 """How long after a first try that came to nothing there is another one; after the second it is twice as long."""
 
@@ -49,12 +51,13 @@ class Past:
 class OpenRun:
     """A run that has not ended: `requests` are those that it waits for now, `effects` all of its journal.
 
-    `is_held` says that a process that is alive has it.
+    `is_held` says that a process that is alive has it, and `written` when it wrote something last.
     """
 
     run: str
     agent: str
     state: str
+    written: datetime
     is_held: bool = False
     requests: tuple[Held, ...] = ()
     effects: tuple[Entry, ...] = ()
@@ -140,6 +143,8 @@ def _stays_cut_off(run: OpenRun, now: datetime) -> str:
         return f"its process died, and nobody knows whether {' and '.join(lost)} was done: it can go on once that is settled"
     if run.past.cut_off >= MOST_CUT_OFF:
         return f"its process died again each of the {run.past.cut_off} times that it went on{_because(run)}"
+    if utc(now) - utc(run.written) > FRESH:
+        return f"its process died more than a day ago, after {utc(run.written):%Y-%m-%d %H:%M} UTC"
     return ""
 
 

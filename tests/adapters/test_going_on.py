@@ -110,14 +110,13 @@ def without_its_parts(platform):
 
 
 def test_a_run_that_ends_its_process_each_time_goes_on_twice_and_then_waits_for_a_person(platform):
-    run, day = killed(platform), 1
-    for _ in range(2):
-        then = later(platform, days=day)
+    run = killed(platform)
+    for hours in (1, 2):
+        then = later(platform, hours=hours)
         assert outcomes(then) == [GOES_ON]
         with pytest.raises(Died):
             dying(then).resume(run)
-        day += 1
-    assert outcomes(later(platform, days=day)) == [FOR_A_PERSON]
+    assert outcomes(later(platform, hours=3)) == [FOR_A_PERSON]
 
 
 def test_what_is_in_the_way_is_tried_again_after_a_while_and_then_told_to_people(platform):

@@ -13,6 +13,7 @@ from ops_pipelines.agentops.effects import DONE as EFFECT_DONE
 from ops_pipelines.agentops.effects import NOT_DONE, UNKNOWN, Entry, Intent, Outcome
 from ops_pipelines.agentops.going_on import (
     FOR_A_PERSON,
+    FRESH,
     GOES_ON,
     NOT_YET,
     OpenRun,
@@ -27,7 +28,7 @@ from ops_pipelines.testing.approval_store import LATER, NOON, request_of
 from ops_pipelines.testing.run_log import entry_of
 
 NOW = NOON + timedelta(minutes=30)
-RUN = OpenRun("r", "oncall", STOPPED)
+RUN = OpenRun("r", "oncall", STOPPED, NOON)
 ASKED = Held(request_of("a"))
 YES, NO = (ASKED.answered(Answer("anna", granted, NOON)) for granted in (True, False))
 FIRST = entry_of("oncall", kind=AGENT)
@@ -63,6 +64,9 @@ TABLE = [
     (replace(RUN, effects=(effect(until=LATER),)), FOR_A_PERSON, "nobody knows whether pay was done"),
     (replace(RUN, effects=(effect(Outcome(UNKNOWN)),)), FOR_A_PERSON, "can go on once that is settled"),
     (replace(RUN, past=Past(cut_off=1)), GOES_ON, "its process died"),
+    (replace(RUN, written=NOW - FRESH), GOES_ON, "its process died"),
+    (replace(RUN, written=NOON - FRESH), FOR_A_PERSON, "more than a day ago, after 2026-03-04 12:00 UTC"),
+    (replace(waiting(NO), written=NOON - FRESH), GOES_ON, "was answered"),
     (replace(RUN, past=Past(cut_off=2)), FOR_A_PERSON, "died again each of the 2 times"),
     (tried(9), NOT_YET, "tried again at 2026-03-05 12:31 UTC: no token"),
     (tried(10), GOES_ON, "its process died"),
