@@ -87,17 +87,21 @@ class OpenAgent:
         `anyway` resumes one that seems to be running, where somebody knows that its process is gone; one whose process is
         alive on this machine is refused all the same. A fork goes on with the policy that it was made with.
         """
-        self._check_may_act()
         with self._alone(run):
-            recording = self.recording(run)
-            self._check_may_go_on(recording, anyway=anyway)
-            note, conductor = fork_note(recording), self.conductor(self._who_started(recording))
-            if not note:
-                return conductor.resume(recording, by=uuid.uuid4().hex)
-            policy = asking(policy_noted(note, self.agent.policy))
-            conductor = replace(conductor, gate_of=partial(conductor.gate_of, policy=policy))
-            effects = effects_left(recording, self.recording(str(note["of"])), self._is_effect)
-            return conductor.resume(recording, by=uuid.uuid4().hex, effects=effects)
+            return self.resume_held(run, anyway=anyway)
+
+    def resume_held(self, run: str, *, anyway: bool = False) -> Ran:
+        """The same for whoever holds the run already, by `run_held`."""
+        self._check_may_act()
+        recording = self.recording(run)
+        self._check_may_go_on(recording, anyway=anyway)
+        note, conductor = fork_note(recording), self.conductor(self._who_started(recording))
+        if not note:
+            return conductor.resume(recording, by=uuid.uuid4().hex)
+        policy = asking(policy_noted(note, self.agent.policy))
+        conductor = replace(conductor, gate_of=partial(conductor.gate_of, policy=policy))
+        effects = effects_left(recording, self.recording(str(note["of"])), self._is_effect)
+        return conductor.resume(recording, by=uuid.uuid4().hex, effects=effects)
 
     def replay(self, run: str) -> Replayed:
         """The run again from what was recorded, with sockets and processes refused; errors as `replay`."""

@@ -100,34 +100,44 @@ def go_on(platform: Platform, run: str) -> WentOn:
 
     It is noted first that it is tried, and afterwards what was in the way. DataError where there is no such run.
     """
+    judged = _judged(platform, run)
+    if judged.outcome != GOES_ON:  # who only looks holds nobody up
+        return WentOn(judged)
     try:
         with run_held(platform.project.home, run):
-            judged = _judged(platform, run, is_held=False)
-            if judged.outcome != GOES_ON:
-                return WentOn(judged)
-            _note(platform, run, TRIED, {})
-    except (AlreadyRunning, NotKept):
-        return WentOn(_judged(platform, run, is_held=True))
+            return _gone_on(platform, run)
+    except (AlreadyRunning, NotResumable, NotKept):  # somebody else was first, on whatever machine
+        return WentOn(_judged(platform, run))
+
+
+def _gone_on(platform: Platform, run: str) -> WentOn:
+    """The same for whoever holds the run, from here to where it stops next."""
+    judged = _judged(platform, run, holds=True)
+    if judged.outcome != GOES_ON:
+        return WentOn(judged)
+    _note(platform, run, TRIED, {})
     try:
-        return WentOn(judged, agent_of_run(platform, recording_in(platform, run)).resume(run))
-    except (AlreadyRunning, NotResumable):
-        return WentOn(_judged(platform, run, is_held=True))
+        return WentOn(judged, agent_of_run(platform, recording_in(platform, run)).resume_held(run))
+    except NotResumable:
+        raise
     except Exception as error:  # whatever is in the way, it is told to whoever looks at the run
         with suppress(OpsError):  # it is counted as a try all the same
             _note(platform, run, HINDERED, {"error": str(error) or type(error).__name__})
         return WentOn(judged, error=error)
 
 
-def _judged(platform: Platform, run: str, *, is_held: bool) -> Judged:
-    found, now = _looked_at(platform, run, _Stores.of(platform), held=lambda: is_held), platform.clock.wall()
+def _judged(platform: Platform, run: str, *, holds: bool = False) -> Judged:
+    found, now = _looked_at(platform, run, _Stores.of(platform), holds=holds), platform.clock.wall()
     if found is None:
         recording_in(platform, run)
         return Judged(OpenRun(run, "", STOPPED, now), NOT_YET, "it was made by no release of ours")
     return judge_going_on(found, now)
 
 
-def _looked_at(platform: Platform, run: str, stores: _Stores, held: Callable[[], bool] | None = None) -> OpenRun | None:
-    """A run as it stands; None where no release of ours made it, as where an MCP client's calls are recorded."""
+def _looked_at(platform: Platform, run: str, stores: _Stores, *, holds: bool = False) -> OpenRun | None:
+    """A run as it stands, for others or for whoever holds it; None where no release of ours made it, as where an MCP
+    client's calls are recorded.
+    """
     steps = platform.runs.steps(run)
     first = next((step for step in steps if step.kind == AGENT and has_own_id(step)), None)
     if first is None or platform.release(first.agent, first.release) is None:
@@ -138,7 +148,7 @@ def _looked_at(platform: Platform, run: str, stores: _Stores, held: Callable[[],
         first.agent,
         state,
         last_written(steps),
-        is_held=state in (WAITING, STOPPED) and (held() if held else is_held(platform.project.home, run)),
+        is_held=not holds and state in (WAITING, STOPPED) and is_held(platform.project.home, run),
         requests=waited_for(stores.requests.get(run, ()), past),
         effects=tuple(stores.effects.get(run, ())),
         past=past,
@@ -152,7 +162,7 @@ def _noted(platform: Platform, note: Step) -> dict[str, Any]:
 
 
 def _note(platform: Platform, run: str, name: str, what: dict[str, Any]) -> None:
-    """Keep a note in the log of a run that others may write to as well; NotKept where one was first in its place."""
+    """Keep a note in the log of a run that others may write to as well."""
     steps = platform.runs.steps(run)
     first = next(step for step in steps if step.kind == AGENT and has_own_id(step))
     now = platform.clock.wall

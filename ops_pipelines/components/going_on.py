@@ -46,7 +46,7 @@ def _sensor() -> dg.SensorDefinition:
         found = list(open_runs(platform))
         due = [one for one in found if one.outcome == GOES_ON]
         stuck = sum(one.outcome == FOR_A_PERSON for one in found)
-        why = f"{len(found)} runs have not ended, and none goes on now; {stuck} wait for a person to look at them"
+        why = f"of {len(found)} runs that have not ended none goes on now; {stuck} wait for a person to look at them"
         return dg.SensorResult(
             run_requests=[_request(one, platform.clock.wall()) for one in due], skip_reason=None if due else why
         )

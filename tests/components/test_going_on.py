@@ -64,13 +64,12 @@ def done(desk: Desk) -> list[str]:
 
 def test_the_sensor_asks_once_for_an_answer_whatever_was_said(desk):
     desk.ran(granted=None)
-    assert "1 runs have not ended, and none goes on now" in tick(desk).skip_reason.skip_message
     runs = [answered(desk), answered(desk, granted=False)]
     first = asked(desk)
     assert (first, {key.split(":")[0] for key in first}) == (asked(desk), set(runs))
     for run in runs:
         go_on(desk.platform, run)
-    assert asked(desk) == []
+    assert "of 1 runs that have not ended none goes on now" in tick(desk).skip_reason.skip_message
 
 
 def test_two_ticks_and_a_person_at_the_same_moment_make_the_effect_happen_once(desk):
@@ -94,15 +93,12 @@ def test_two_ticks_and_a_person_at_the_same_moment_make_the_effect_happen_once(d
         for started in [pool.submit(person), *(pool.submit(job, one) for one in wanted)]:
             started.result()
     assert (wanted, done(desk)) == ([run, run], ["refund", "note"])
-    assert asked(desk) == []
 
 
 def test_what_is_stuck_is_told_to_people_with_what_to_do(desk, capsys):
     run = answered(desk)
-    (held,) = desk.platform.approvals.held()
-    desk.platform.approvals.consume(held.request.id, held.request.binding.digest, at=NOON)
     desk.platform.effects.start(Intent(f"{run}/k", "note", "{}", run, "r"), at=NOON, until=NOON)
-    with suppress(BaseException):
+    with pytest.raises(KeyboardInterrupt):
         cut_off(desk, run)
     later = desk.later(FixedClock(NOON + timedelta(hours=1)))
     make_approvals(later.platform, Notifier())
