@@ -32,6 +32,7 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 """Names of arguments whose values are taken out; `tokens`, which are counted, are none of them."""
+_TELLS = re.compile(r"[@\d]")
 _OF_PERSONS = re.compile(r"ssn|iban", re.IGNORECASE)
 """Those of them whose values are no secret, and tell who somebody is."""
 _Shapes = tuple[tuple[str, re.Pattern[str], tuple[str, ...], int], ...]
@@ -93,8 +94,10 @@ _PLAIN = re.compile(rf"[A-Za-z_]{{0,{_SHORT}}}|[A-Za-z_ ]{{0,14}}")
 _MARK = re.compile(r"\[redacted [^\]\n]{1,80}\]")
 _WORDS = ("pass", "pwd", "secret", "key", "token", "auth", "cred", "://")
 _ANY_WORD = re.compile("|".join(_WORDS), re.IGNORECASE)
-_LONG_WORD = re.compile(r"[\w+/=-]{20,}")
-"""What a line has that a search by `find`, a quarter of a millisecond, may find something in; the word has a digit, too."""
+_LONG_WORD = re.compile(r"(?<![\w+/=-])[\w+/=-]{20,}+")
+_DIGEST = re.compile(r"[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""What a line has that a search by `find`, a quarter of a millisecond, may find something in; the word has a digit, too,
+and is no digest or id, of which a run is full."""
 _ISSUERS = re.compile(
     r"4(?:\d{12}|\d{15}|\d{18})|(?:5[1-5]|2[2-7]|6[05]|64|35)\d{14}|3[47]\d{13}|3[068]\d{12}|62\d{14,17}"
 )
@@ -188,7 +191,8 @@ class Redactor:
         kept: dict[str, Any] = {}
         for name, value in values.items():
             marked = self.text(name)
-            known = self._marked(name, secrets_only=False) if self.secrets_only else marked
+            # A name without a sign or a digit tells nobody, and most are searched once.
+            known = self._marked(name, False) if self.secrets_only and _TELLS.search(name) else marked
             while marked in kept:
                 marked = f"{marked}'"
             kept[marked] = self._named(known, value)
@@ -302,4 +306,5 @@ def _is_worth_a_look(text: str) -> bool:
 
 
 def _has_long_word(text: str) -> bool:
-    return any(_DIGITS.search(word) and _LETTER.search(word) for word in _LONG_WORD.findall(text))
+    long = (word for word in _LONG_WORD.findall(text) if _DIGITS.search(word) and _LETTER.search(word))
+    return not all(map(_DIGEST.fullmatch, long))

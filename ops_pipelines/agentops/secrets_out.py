@@ -8,6 +8,7 @@ which a call that comes again is known to the byte. From it a secret can only be
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from ops_pipelines.agentops.approval import Request
@@ -28,7 +29,7 @@ class SecretsOut:
 
     def text(self, text: str) -> str:
         """A sentence without its secrets."""
-        return self.redactor().text(text) if may_hold_secret(text) else text
+        return self.redactor().text(text) if _may_hold(text) else text
 
     def json(self, text: str) -> str:
         """A text of JSON without its secrets, the same text where it has none; any other text as `text`."""
@@ -45,13 +46,14 @@ class SecretsOut:
 
     def decision(self, logged: Logged) -> Logged:
         """A decision, which says where something was taken out of it."""
-        arguments, reason = self.json(logged.arguments), self.text(logged.reason)
-        if arguments is logged.arguments and reason == logged.reason:
+        arguments = self.json(logged.arguments)
+        tool, reason = self.text(logged.tool), self.text(logged.reason)  # a model may call for what is no tool
+        if arguments is logged.arguments and (tool, reason) == (logged.tool, logged.reason):
             return logged
         situation = logged.situation
         if arguments is not logged.arguments and "arguments" in situation:
             situation = {**situation, "arguments": _asked_about(arguments)}
-        return replace(logged, arguments=arguments, reason=reason, situation=situation, redacted=True)
+        return replace(logged, tool=tool, arguments=arguments, reason=reason, situation=situation, redacted=True)
 
     def intent(self, intent: Intent) -> Intent:
         """An intent, which is still known by the digest of its exact arguments."""
@@ -69,6 +71,12 @@ class SecretsOut:
         if arguments is request.binding.arguments:
             return request
         return replace(request, binding=request.binding.with_arguments(arguments))
+
+
+@lru_cache(maxsize=1024)
+def _may_hold(text: str) -> bool:
+    """The same for sentences, most of which come in many decisions."""
+    return may_hold_secret(text)
 
 
 def _asked_about(arguments: str) -> list[str]:
