@@ -60,7 +60,7 @@ class _File(SQLiteFile):
         connection = super().connect()
         with self.complaints():
             connection.execute("PRAGMA secure_delete = ON")
-        empty_log(connection)  # a process that died may have left it full
+        _empty_log(connection)  # a process that died may have left it full
         return connection
 
 
@@ -142,7 +142,7 @@ class SQLiteApprovalStore:
                 yield connection
                 has_forgotten = self._forget(connection, at, id)
             if has_forgotten:
-                empty_log(connection)
+                _empty_log(connection, patience_ms=1000)
 
     def _forget(self, connection: sqlite3.Connection, at: datetime, id: str) -> bool:
         """Take the secrets out of the requests that are due to it; whether there were any."""
@@ -160,15 +160,15 @@ class SQLiteApprovalStore:
         return forgotten > 0
 
 
-def empty_log(connection: sqlite3.Connection) -> None:
-    """Write the write-ahead log into the file and cut it, where no reader holds it open within a second."""
+def _empty_log(connection: sqlite3.Connection, *, patience_ms: int = 0) -> None:
+    """Write the write-ahead log into the file and cut it, where no reader holds it open for longer."""
     with suppress(sqlite3.Error):
-        (patience,) = connection.execute("PRAGMA busy_timeout").fetchone()
-        connection.execute("PRAGMA busy_timeout = 1000")
+        (usual,) = connection.execute("PRAGMA busy_timeout").fetchone()
+        connection.execute(f"PRAGMA busy_timeout = {patience_ms}")
         try:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         finally:
-            connection.execute(f"PRAGMA busy_timeout = {int(patience)}")
+            connection.execute(f"PRAGMA busy_timeout = {int(usual)}")
 
 
 def _held(connection: sqlite3.Connection, id: str | None) -> tuple[Held, ...]:

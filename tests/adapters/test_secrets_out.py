@@ -8,11 +8,14 @@ from datetime import timedelta
 
 import pytest
 
+from ops_pipelines.adapters.approvals import answer_approval
 from ops_pipelines.adapters.redactors import redactor_of, secrets_out_of
+from ops_pipelines.adapters.settled_effects import settle_effect
 from ops_pipelines.adapters.sqlite_approvals import SQLiteApprovalStore
 from ops_pipelines.agentops.approval import Answer
 from ops_pipelines.agentops.backtest import SECRET_OUT, backtest
 from ops_pipelines.agentops.conduct import DONE, WAITING
+from ops_pipelines.agentops.effects import Intent
 from ops_pipelines.agentops.policy import Policy
 from ops_pipelines.core.verdict import Blocked, Passed
 from ops_pipelines.testing.approval_store import BINDING, LATER, MOMENT, NOON, granted_by, request_of
@@ -148,6 +151,17 @@ def test_what_was_taken_out_is_judged_again_only_by_policies_that_ask_about_no_a
     assert backtest(decisions, tools, before=policy, after=policy).judged == 1
     found = backtest(decisions, tools, before=policy, after=asks)
     assert (found.judged, set(found.not_judged.values())) == (0, {SECRET_OUT})
+
+
+def test_what_people_say_of_a_call_leaves_no_secret_behind(clerk, platform):
+    clerk.start("note it")
+    (held,) = platform.approvals.held()
+    assert answer_approval(platform, held.request.id, granted=False, otherwise="ben", note=f"not with {KEY}").counts
+    intent, before = Intent("key-1", "note", json.dumps({"text": KEY}), "run-1", "b" * 64), NOON - timedelta(days=1)
+    platform.effects.start(intent, at=before, until=before)
+    settled = settle_effect(platform, "key-1", done=True, note=f"seen with {KEY}", otherwise="ben", result=[KEY])
+    assert (settled.counts, platform.effects.entries()[0].intent.digest) == (True, intent.digest)
+    assert on_disk(platform) == []
 
 
 def asked_with_a_secret(tmp_path, **settings):
