@@ -16,7 +16,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
@@ -250,6 +250,22 @@ class Redactor:
             return f"[redacted {kind}]"
         tag = hmac.new(self.key, found.encode(errors="replace"), hashlib.sha256).hexdigest()[:8]
         return f"[redacted {kind} {tag}]"
+
+
+def named_secrets(value: Any, *, is_secret: bool = False) -> Iterator[str]:
+    """The texts and numbers in a plain value that stand under a name such as `password`, as they are.
+
+    >>> list(named_secrets({"to": "bob", "login": [{"pin": 1234, "password": {"old": "hunter"}}]}))
+    ['1234', 'hunter']
+    """
+    if isinstance(value, dict):
+        for name, part in value.items():
+            yield from named_secrets(part, is_secret=is_secret or _told_by(name)[1])
+    elif isinstance(value, list):
+        for part in value:
+            yield from named_secrets(part, is_secret=is_secret)
+    elif is_secret and value is not None and value != "" and not isinstance(value, bool):
+        yield str(value)
 
 
 def is_marked(value: Any) -> bool:
