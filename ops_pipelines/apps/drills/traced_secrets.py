@@ -100,7 +100,10 @@ _RESULTS = {
     "connect": "denied",
     "wipe": "denied",
     "wire": "denied",
-} | {"wire again": "done"}
+    "wire again": "done",
+    "look at what is invalid": "denied",
+}
+"""What each call comes to, by the tool that its name begins with."""
 
 
 def _agent(folder: Path) -> "OpenAgent":
@@ -148,7 +151,8 @@ def _program(session: "Session") -> dict[str, str]:
     """Calls each tool with secrets, and notes what came of each."""
     address = {"address": SECRETS["in an exception"]}
     calls: dict[str, dict[str, Any]] = dict.fromkeys(("look", "send", "wipe", "wire", "wire again"), _arguments())
-    calls |= {"sync": address, "connect": address}
+    invalid = {**_arguments(), "password": [SECRETS["under a telling name"]]}
+    calls |= {"sync": address, "connect": address, "look at what is invalid": invalid}
     session.decide(f"mail {SECRETS['in a name']}", KEY)
     session.remember("key", _arguments(), source="user")
     return {name: session.tool(name.split()[0], **given).to_json()["status"] for name, given in calls.items()}
