@@ -154,7 +154,7 @@ class _Seen:
 
 @dataclass(frozen=True, slots=True)
 class Redactor:
-    """Takes secrets and personal data out of texts and values; doing it twice changes nothing more.
+    """Takes secrets and personal data out of texts and values, or secrets only; doing it twice changes nothing more.
 
     `key` marks what was taken out by a keyed digest, the same for the same thing: keep it from whoever reads the log.
     """
