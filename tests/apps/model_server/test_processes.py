@@ -72,13 +72,12 @@ def test_twenty_flips_under_load_reach_all_workers_and_mix_and_fail_nothing(home
 
 
 def test_while_a_model_of_500_mb_is_loaded_the_old_one_answers_and_neither_is_read_again_for_a_swap(home, tmp_path):
-    old = home.publish_linear(0.0)
+    old, heavy = home.publish_linear(0.0), home.publish_heavy(100.0, megabytes=500)
     home.make_live(old)
     with (
         serving(tmp_path, workers=2) as server,
         calling_workers(server.port, [REQUEST], callers=4, seconds=500) as calls,
     ):
-        heavy = home.publish_heavy(100.0, megabytes=500)
         home.make_live(heavy)
         wait_for_release(calls, heavy.digest, seconds=180)
         move_aside(tmp_path, "objects")
