@@ -34,6 +34,8 @@ from ops_pipelines.core.errors import ConfigError, near_miss
 _ADDRESS = ("command", "url", "env", "headers", "message_bytes")
 _SERVER = (*_ADDRESS, "prefix", "undeclared", "relist_seconds", "connect_seconds", "agents", "tools", "resources")
 
+_LEAST_BYTES = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class Server:
@@ -105,6 +107,10 @@ def _server(file: Path, name: str, read: Any) -> Server:
     undeclared = said.get("undeclared", REFUSED)
     if undeclared not in UNDECLARED:
         raise ValueError(f"the server {name}: undeclared is {undeclared!r}. {near_miss(str(undeclared), UNDECLARED)}")
+    if int(said.get("message_bytes", _LEAST_BYTES)) < _LEAST_BYTES:
+        raise ValueError(f"the server {name}: message_bytes has to be at least {_LEAST_BYTES} bytes")
+    if not 0 < float(said.get("connect_seconds", 1)) < float("inf"):
+        raise ValueError(f"the server {name}: connect_seconds is no number of more than 0 seconds")
     tools = _checked(said.get("tools"), None, f"the tools of {name}")
     resources = _checked(said.get("resources"), None, f"the resources of {name}")
     offer = Offer(

@@ -1,5 +1,6 @@
 """A gateway as a process: over standard input and output, or over HTTP on loopback."""
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
@@ -135,4 +136,9 @@ async def _over_http(server: "Server[Any]", port: int, tell: Callable[[str], Non
     settings = uvicorn.Config(app, host=LOOPBACK, port=port, log_level="warning", limit_concurrency=most)
     listening = uvicorn.Server(settings)
     tell(f"http://{LOOPBACK}:{port}/mcp")
-    await listening.serve()
+    try:
+        await listening.serve()
+    except asyncio.CancelledError:  # it closes what it has opened where a signal ends it, and not here
+        listening.force_exit = True
+        await listening.shutdown()
+        raise

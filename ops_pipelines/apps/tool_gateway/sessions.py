@@ -71,6 +71,11 @@ class Sessions:
         called = self._let_in(asked, caller, serve)
         return await (to_its_end(called) if effect else called)
 
+    @property
+    def remembered(self) -> int:
+        """How many runs are remembered."""
+        return len(self._runs)
+
     def hear(self, asked: Asked, text: str, *, source: str) -> None:
         """Take in what strangers may have written, in the run that a request belongs to: what occurs in it is tainted."""
         caller = caller_of(asked, self._principal_of, unnamed=self.terms.door.unnamed, has_effect=False)
