@@ -30,7 +30,7 @@ from ops_pipelines.testing.run_log import MemoryRunLog
 READY = "/health/ready"
 TOOLS = frozenset({"drift_report", "prices"})
 RULES = (
-    HandoffRule("planner", "analyst", frozenset({"explain"}), TOOLS),
+    HandoffRule("planner", "analyst", frozenset({"explain", "greet"}), TOOLS),
     HandoffRule("analyst", "accountant", frozenset({"price"}), frozenset({"prices"})),
     HandoffRule("accountant", "planner"),
     HandoffRule("", "analyst", frozenset({"greet"})),
@@ -119,7 +119,7 @@ async def ready(_):
 
 
 def main(name, home, *way):
-    office = Office(log=SQLiteRunLog(Path(home) / "runs.db"))
+    office = Office(log=SQLiteRunLog(Path(home) / "log" / "runs.db"))
     if name == "accountant":
         office.server(name).run(show_banner=False, log_level="error")
     else:
