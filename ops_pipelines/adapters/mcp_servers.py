@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ops_pipelines.adapters.mcp_http import over_http
 from ops_pipelines.adapters.mcp_stdio import MESSAGE_BYTES, over_stdio
 from ops_pipelines.core.errors import ConfigError
 
@@ -21,7 +22,7 @@ class ServerAddress:
     """A command with its folder and what is added to its environment, or a URL with headers.
 
     In the values of `env` and `headers` `${NAME}` stands for a variable of this process's environment, so that no secret
-    lies in a file. A command whose server says more than `message_bytes` at once is ended.
+    lies in a file. A server that says more than `message_bytes` at once is read no further.
     """
 
     command: tuple[str, ...] = ()
@@ -49,10 +50,10 @@ class ServerAddress:
     def client(self) -> "Client[Any]":
         """A client that is not open yet. It offers a server nothing: no model, no question to a person, no folder."""
         from fastmcp import Client
-        from fastmcp.client.transports import StreamableHttpTransport
 
         if self.url:
-            return Client(StreamableHttpTransport(self.url, headers=dict(self.headers)), log_handler=_unheard)
+            far = over_http(self.url, headers=self.headers, message_bytes=self.message_bytes)
+            return Client(far, log_handler=_unheard)
         env = {**os.environ, **self.env}
         transport = over_stdio(self.command, env=env, folder=self.folder, message_bytes=self.message_bytes)
         return Client(transport, log_handler=_unheard)

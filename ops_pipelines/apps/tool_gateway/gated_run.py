@@ -21,12 +21,17 @@ _MOST_PARENTS = 1000
 class GatedRun:
     """One run: its gate, the scopes that it is recorded in, and the approvals that it waits for."""
 
-    def __init__(self, gate: Gate, joined: JoinedRuns, *, hears_user: bool) -> None:
-        self.gate, self.used_at = gate, 0.0
+    def __init__(self, gate: Gate, joined: JoinedRuns, *, client: str, hears_user: bool) -> None:
+        self.gate, self.client, self.used_at = gate, client, 0.0
         self._joined, self._hears_user = joined, hears_user
         self._scopes: dict[str, tuple[Scope, Scope]] = {}
         self._heard: set[str] = set()
         self._waiting: dict[bytes, str] = {}
+
+    @property
+    def characters(self) -> int:
+        """How much was read in it."""
+        return self.gate.characters
 
     async def call(self, asked: Asked, serve: Serve | None) -> Answer:
         """What comes of a call, recorded under the step that asked for it."""

@@ -1,6 +1,5 @@
 """Whose call it is: one gate and one recording for each run that comes through the door."""
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from decimal import Decimal
 from time import monotonic
@@ -19,6 +18,7 @@ from ops_pipelines.apps.tool_gateway.asked import Asked
 from ops_pipelines.apps.tool_gateway.callers import Caller, PrincipalOf, caller_of, nobody
 from ops_pipelines.apps.tool_gateway.carried import Serve
 from ops_pipelines.apps.tool_gateway.gated_run import GatedRun
+from ops_pipelines.apps.tool_gateway.remembered import Remembered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,8 @@ class Terms:
 
     `all_usd` is the most that the runs of this process may cost together, so that a client that begins a new run for each
     call spends no more. `operator_text` is heard as trusted in every run. `hears_user` lets a client pass on a user's
-    words, in `_meta` under `ops/user`. A run that is not heard of for `idle_seconds` is forgotten. `started_by` is whose
+    words, in `_meta` under `ops/user`. A run that is not heard of for `idle_seconds` is forgotten, and so are the oldest
+    where more than `most_runs` are known, or more than `most_characters` were read in all of them. `started_by` is whose
     token serves them, who approves none of their calls; where a client sends a principal's token, that principal is. What
     a client without a trace does is no one task: once that has had its steps or its time by `rule`, its next call begins
     another run.
@@ -44,6 +45,7 @@ class Terms:
     hears_user: bool = False
     idle_seconds: float = 3600.0
     most_runs: int = 1000
+    most_characters: int = 200_000_000
     started_by: str = ""
     door: DoorRule = field(default_factory=DoorRule)
 
@@ -56,7 +58,7 @@ class Sessions:
         self._principal_of, self._door = principal_of, Admission(terms.door)
         self._joined = JoinedRuns(logged, parts.now, release=terms.release)
         self._purse = Purse(f"gateway/{uuid4().hex}", terms.all_usd)
-        self._runs: OrderedDict[str, GatedRun] = OrderedDict()
+        self._runs: Remembered[GatedRun] = Remembered(terms.most_runs, terms.most_characters)
 
     async def call(self, asked: Asked, serve: Serve | None = None) -> Answer:
         """What comes of a call; one with an effect goes on to its end where whoever asked has gone.
@@ -84,21 +86,22 @@ class Sessions:
 
     async def _let_in(self, asked: Asked, caller: Caller, serve: Serve | None) -> Answer:
         try:
-            return await self._run_of(asked, caller).call(asked, serve)
+            run = self._run_of(asked, caller)
+            answer = await run.call(asked, serve)
+            self._runs.weigh(caller.run, run)
+            return answer
         finally:
             self._door.leave(caller.client)
 
     def _run_of(self, asked: Asked, caller: Caller) -> GatedRun:
         if not caller.run:
             return self._begun(uuid4().hex, caller)
-        now, run = monotonic(), self._runs.pop(caller.run, None)
+        now, run = monotonic(), self._runs.get(caller.run)
         is_over = run is not None and not asked.trace and run.gate.breaker.is_spent(self.parts.now())
         if run is None or is_over or now - run.used_at > self.terms.idle_seconds:
             run = self._begun(asked.trace.run if asked.trace else uuid4().hex, caller)
         run.used_at = now
-        self._runs[caller.run] = run
-        while len(self._runs) > self.terms.most_runs:
-            self._runs.popitem(last=False)
+        self._runs.keep(caller.run, run)
         return run
 
     def _begun(self, run: str, caller: Caller) -> GatedRun:
@@ -109,4 +112,4 @@ class Sessions:
         gate = Gate(parts, who, breaker=Breaker(terms.rule, parts.now()), purse=purse)
         if terms.operator_text:
             gate.hear(terms.operator_text, source=OPERATOR)
-        return GatedRun(gate, self._joined, hears_user=terms.hears_user)
+        return GatedRun(gate, self._joined, client=caller.client, hears_user=terms.hears_user)
