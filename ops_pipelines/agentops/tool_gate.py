@@ -106,6 +106,12 @@ class Gate:
         with self._lock:
             return self._heard.vouches(value)
 
+    @property
+    def characters(self) -> int:
+        """How many characters were heard, which are held in memory."""
+        with self._lock:
+            return self._heard.characters
+
     def recall(self, tool: str, arguments: Mapping[str, Any], answer: Answer) -> None:
         """Take in what came of a call that is not made again, since its run goes on from what was recorded."""
         known, failed = self.parts.registry.get(tool), isinstance(answer, Denied)
