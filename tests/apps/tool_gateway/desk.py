@@ -41,7 +41,7 @@ class Desk:
         self.does = lambda: "all is well"
         self.server = self.server_of()
         self.log = MemoryRunLog()
-        self.parts = {"limits": Limits(tool_seconds=5.0)}
+        self.parts = {"limits": Limits(tool_seconds=60.0)}
         self.terms = {}
         self.sessions: Sessions | None = None
         self.door = DoorRule()
