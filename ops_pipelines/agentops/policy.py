@@ -137,6 +137,11 @@ class Policy:
         freezes = [freeze.to_json() for freeze in self.freezes]
         object.__setattr__(self, "digest", digest_json([dict(self.texts), freezes, SCHEMA]))
 
+    @property
+    def asks_about_arguments(self) -> bool:
+        """Whether what it says can hang on the text of an argument."""
+        return self._reads
+
     def decide(self, tool: Tool, situation: Situation, *, approved: bool = False) -> Decision:
         """What the policies say of a call; `approved` where a person has approved this very call."""
         first = self._judged(tool, situation, approved=approved)
