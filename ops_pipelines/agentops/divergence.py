@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ops_pipelines.agentops.replay import as_played
 from ops_pipelines.agentops.run_log import (
     AGENT,
     CLOCK,
@@ -31,7 +32,6 @@ from ops_pipelines.core.fingerprint import canonical_json
 
 PROMPT, MODEL_CHANGED, TOOL_RESULT, MEMORY, CODE = "prompt", "model", "tool result", "memory", "code"
 CLOCK_CHANGED, RANDOM_CHANGED, MESSAGE_CHANGED, TASK = "clock", "random", "message", "task"
-CAUSES = (PROMPT, MODEL_CHANGED, TOOL_RESULT, MEMORY, CODE, CLOCK_CHANGED, RANDOM_CHANGED, MESSAGE_CHANGED, TASK)
 _OF_ANSWERS = {
     MODEL: MODEL_CHANGED,
     TOOL: TOOL_RESULT,
@@ -48,7 +48,7 @@ _SAID = ("messages", "prompt", "system", "input", "tools")
 
 @dataclass(frozen=True, slots=True)
 class Divergence:
-    """The first difference: its number among the steps of the first run, the step in each run, and the cause.
+    """The first difference: its number among the steps of the first program, the step in each run, and the cause.
 
     A step is None where that run has none there. `words` say what differs, for people.
     """
@@ -59,9 +59,18 @@ class Divergence:
     cause: str
     words: str
 
+    @property
+    def sentence(self) -> str:
+        """Where the runs part and why, in one line."""
+        return f"step {self.at}: {self.words} (cause: {self.cause})"
+
 
 def first_divergence(first: Recording, second: Recording) -> Divergence | None:
-    """Where the second run parts from the first, and why; None where they differ in instants and drawn numbers at most."""
+    """Where the second run parts from the first, and why; None where they differ in instants and drawn numbers at most.
+
+    What the programs did is compared (`as_played`), and what the runs note of themselves is no difference.
+    """
+    first, second = as_played(first), as_played(second)
     pairs = _Pairs(first, second)
     for at, step in enumerate(first.steps):
         other = pairs.partner(step)

@@ -45,9 +45,7 @@ class Regressed:
     @property
     def words(self) -> str:
         """What differs, for people; empty where nothing does."""
-        if self.divergence is None:
-            return self.problem
-        return f"step {self.divergence.at}: {self.divergence.words} (cause: {self.divergence.cause})"
+        return self.divergence.sentence if self.divergence else self.problem
 
     def to_row(self) -> dict[str, Any]:
         """The run as a row of plain values."""
@@ -132,8 +130,7 @@ class _Replaying:
         if self.missed:
             step, asked = self._step(steps, *self.missed)
             steps, payloads = (*steps, step), payloads | ({asked.digest: asked} if asked else {})
-        whole = Recording(self.recording.run, self.played, self.recording.payloads)
-        found = first_divergence(whole, Recording(whole.run, steps, payloads))
+        found = first_divergence(self.recording, Recording(self.recording.run, steps, payloads))
         return found or Divergence(len(steps), None, None, CODE, "it notes something else of its steps")
 
     def _keep(self, entries: Sequence[Entry]) -> Tally:

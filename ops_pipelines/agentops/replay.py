@@ -146,6 +146,11 @@ def played_in(recording: Recording) -> tuple[Step, ...]:
     return tuple(step for step in recording.steps if step.release == own and not _is_note(step) and has_own_id(step))
 
 
+def as_played(recording: Recording) -> Recording:
+    """The recording with those steps alone: what two runs are compared by."""
+    return replace(recording, steps=played_in(recording))
+
+
 def _is_note(step: Step) -> bool:
     return step.kind == DECISION and step.name in NOTES
 

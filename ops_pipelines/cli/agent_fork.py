@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ops_pipelines.cli.agent_diff import divergence_of, record_of, words_of
+from ops_pipelines.cli.agent_diff import record_of, words_of
 from ops_pipelines.cli.agent_names import RunId, json_given, recording_named
 from ops_pipelines.cli.agent_run import exit_code
 from ops_pipelines.cli.agent_run import words_of as words_of_run
@@ -54,12 +54,13 @@ def fork_run(
 
 def _tell(agent: "OpenAgent", parent: "Recording", forked: "Forked", *, as_json: bool) -> None:
     from ops_pipelines.agentops.conduct import Ran
+    from ops_pipelines.agentops.divergence import first_divergence
 
     found = agent.recording(forked.run)
     ran = (
         Ran(**forked.result) if isinstance(forked.result, dict) else Ran(forked.run, "failed", error=str(forked.result))
     )
-    parted = divergence_of(parent, found)
+    parted = first_divergence(parent, found)
     names = {step.id: f"{step.kind} {step.name}" for step in parent.steps}
     repeated = [names[id] for id in forked.repeated]  # noqa: A001
     if as_json:

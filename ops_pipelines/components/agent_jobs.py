@@ -107,7 +107,7 @@ def fork_of(platform: Platform, config: ForkConfig) -> dict[str, Any]:
         "of these the parent's": forked.prefix,
         "effects of the parent not repeated": len(forked.repeated),
         "result": dg.MetadataValue.json(_shown(forked.result)),
-        "divergence": f"step {parted.at}: {parted.words} (cause: {parted.cause})" if parted else "none",
+        "divergence": parted.sentence if parted else "none",
     }
 
 
