@@ -36,7 +36,7 @@ PORTABLE = Writer(lambda entries: Tally(len(entries)), Redactor(find_secrets))
 
 def runs_folder(project: Project, agent: str) -> Path:
     """Where the recorded runs of an agent lie, or would."""
-    return project.evals / "agents" / agent / "runs"
+    return project.agent_folder(agent) / "runs"
 
 
 def runs_of(project: Project, agent: str, folder: str | None) -> tuple[Recording, ...]:

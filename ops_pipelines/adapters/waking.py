@@ -18,23 +18,23 @@ from ops_pipelines.core.pointer import PRODUCTION
 from ops_pipelines.core.release import find_release
 
 
-def wakes(platform: Platform, alarm: Alarm, *, agent: str, environment: str = PRODUCTION) -> bool:
+def wakes(platform: Platform, alarm: Alarm, *, agent: str) -> bool:
     """Whether an alarm is to wake what is live of an agent: a judged one that people are told of, of what it operates,
     that has not woken it yet.
     """
-    live = platform.live(environment, agent)
+    live = platform.live(PRODUCTION, agent)
     if not (live and alarm.is_told and alarm.is_judged):
         return False
     operates = find_release(platform.releases, agent, live).manifest.operates
     return alarm.system in operates and not platform.runs.steps(run_of(alarm, agent=agent))
 
 
-def wake(platform: Platform, alarm: Alarm, *, agent: str, environment: str = PRODUCTION) -> Ran:
+def wake(platform: Platform, alarm: Alarm, *, agent: str) -> Ran:
     """What the run of an alarm comes to; one that is there already is told of as it stands, and not started again.
 
     ReleaseError where nothing of the agent is live.
     """
-    found, run = live_agent(platform, agent, environment=environment), run_of(alarm, agent=agent)
+    found, run = live_agent(platform, agent), run_of(alarm, agent=agent)
     if known := _known(found, run):
         return known
     try:

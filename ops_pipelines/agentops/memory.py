@@ -128,24 +128,8 @@ def held(changes: Iterable[Change]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value is not None}
 
 
-def recall(store: MemoryStore, scope: MemoryScope) -> Outcome:
-    """All that a scope and those above it hold, the narrower winning, with the versions that were read."""
-    histories = [(one, store.changes(one)) for one in scope.line]
-    values: dict[str, Any] = {}
-    for _, changes in histories:
-        values |= held(changes)
-    return Outcome(values, memory_version=",".join(version_name(one, len(changes)) for one, changes in histories))
-
-
-def remember(
-    store: MemoryStore,
-    scope: MemoryScope,
-    changes: Sequence[Change],
-    *,
-    redactor: Redactor,
-    expected: int | None = None,
-) -> Outcome:
-    """The version after some changes, which are redacted before they are kept; LostRace as `MemoryStore.append`."""
+def remember(store: MemoryStore, scope: MemoryScope, changes: Sequence[Change], *, redactor: Redactor) -> Outcome:
+    """The version after some changes, which are redacted before they are kept."""
     kept = [
         replace(
             change,
@@ -155,7 +139,7 @@ def remember(
         )
         for change in changes
     ]
-    version = store.append(scope, kept, expected=expected)
+    version = store.append(scope, kept)
     return Outcome(version, memory_version=version_name(scope, version))
 
 

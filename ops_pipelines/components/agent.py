@@ -67,7 +67,7 @@ class Agent(OpsComponent):
 
     def policy_folder(self, project: Project) -> Path:
         """Where its policy lies."""
-        return project.root / self.policy if self.policy else project.evals / "agents" / self.name / "policy"
+        return project.policy_folder(self.name, self.policy)
 
 
 def _schedules(job: Any, cron: str | None) -> list[dg.ScheduleDefinition]:
