@@ -133,8 +133,17 @@ class Policy:
         object.__setattr__(self, "_parsed", PolicySet.from_str(whole))
         object.__setattr__(self, "_asks", "approved" in whole)  # otherwise an approval changes nothing
         object.__setattr__(self, "_reads", "arguments" in whole)  # otherwise no argument does
-        freezes = [freeze.to_json() for freeze in self.freezes]
-        object.__setattr__(self, "digest", digest_json([dict(self.texts), freezes, SCHEMA]))
+        said = self.to_json()
+        object.__setattr__(self, "digest", digest_json([said["texts"], said["freezes"], SCHEMA]))
+
+    def to_json(self) -> dict[str, Any]:
+        """The policy as plain JSON, read back by `from_json`."""
+        return {"texts": dict(self.texts), "freezes": [freeze.to_json() for freeze in self.freezes]}
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> "Policy":
+        """The policy that `to_json` wrote."""
+        return cls(record["texts"], tuple(map(Freeze.from_json, record["freezes"])))
 
     def decide(self, tool: Tool, situation: Situation, *, approved: bool = False) -> Decision:
         """What the policies say of a call; `approved` where a person has approved this very call."""
