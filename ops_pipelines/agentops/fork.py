@@ -24,7 +24,7 @@ from ops_pipelines.agentops.replay import (
     played_in,
 )
 from ops_pipelines.agentops.run_log import EFFECTS, TOOL, Entry, Recording, Step, Tally
-from ops_pipelines.agentops.tool_call import Done
+from ops_pipelines.agentops.tool_call import Done, is_answer
 from ops_pipelines.core.errors import ConfigError, DataError, NotAllowed
 
 Gate = Callable[[str, str, Any, Act], Any]
@@ -145,9 +145,8 @@ def step_at(recording: Recording, at: int) -> Step:
 
 
 def result_of(step: Step, value: Any) -> NewResult:
-    """What a step comes to instead: a tool's result as its agent is given it; one that says its status is taken as it is."""
-    said = isinstance(value, dict) and value.get("status") in ("done", "denied", "unknown")
-    return NewResult(value if step.kind != TOOL or said else Done(value).to_json())
+    """What a step comes to instead: a tool's result as its agent is given it; what a gate says is taken as it is."""
+    return NewResult(value if step.kind != TOOL or is_answer(value) else Done(value).to_json())
 
 
 class Effects:

@@ -30,7 +30,7 @@ from ops_pipelines.agentops.recording import Act, Outcome, Scope, StepFailed
 from ops_pipelines.agentops.redaction import is_marked
 from ops_pipelines.agentops.remembered import OF_AGENT, Memory, is_trusted, source_said, values_of
 from ops_pipelines.agentops.replay import ReplayDiverged
-from ops_pipelines.agentops.run_log import MEMORY_WRITE, MODEL
+from ops_pipelines.agentops.run_log import DENIED_AT, MEMORY_WRITE, MODEL
 from ops_pipelines.agentops.tool_call import RECORD, Denied, Done, Waiting, answer_from_json
 from ops_pipelines.agentops.tool_gate import Gate
 from ops_pipelines.core.errors import ConfigError, NotAllowed, OpsError
@@ -223,7 +223,7 @@ class Session:
             answer = gate.call(name, arguments, call_id=call, is_same=lambda one: self.scope.kept_as(one) == kept)
         if isinstance(answer, Waiting):
             raise Suspended(call, name, arguments, answer)
-        stands = f"denied at {answer.stage}" if isinstance(answer, Denied) else ""
+        stands = f"{DENIED_AT}{answer.stage}" if isinstance(answer, Denied) else ""
         return Outcome(answer.to_json(), decision=stands)
 
     def _heard_again(self, name: str, arguments: Mapping[str, Any], answer: Done | Denied) -> Done | Denied:

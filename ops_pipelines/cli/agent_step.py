@@ -115,7 +115,7 @@ def _until(word: str, rest: str) -> Callable[[int, "Step"], bool] | None:
     if word == "":
         return lambda number, step: True  # noqa: ARG005  at the next one
     if word == "c":
-        return lambda number, step: bool(step.error) or step.decision.startswith("denied")  # noqa: ARG005
+        return lambda number, step: bool(step.error) or step.was_denied  # noqa: ARG005
     if word == "b" and rest.strip().isdigit():
         wanted = int(rest)
         return lambda number, step: number >= wanted  # noqa: ARG005
