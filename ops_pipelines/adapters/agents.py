@@ -23,17 +23,8 @@ from ops_pipelines.adapters.secret_scan import find_secrets
 from ops_pipelines.adapters.workbench import Workbench
 from ops_pipelines.agentops.agent import Agent, read_agent
 from ops_pipelines.agentops.breaker import Breaker
-from ops_pipelines.agentops.conduct import (
-    RUNNING,
-    STOPPED,
-    WAITING,
-    Acting,
-    Conductor,
-    Ran,
-    is_untrusted,
-    state_of,
-    who_started,
-)
+from ops_pipelines.agentops.conduct import RUNNING, STOPPED, WAITING, Ran, is_untrusted, state_of, who_started
+from ops_pipelines.agentops.conductor import Acting, Conductor
 from ops_pipelines.agentops.foreign_steps import keep_foreign
 from ops_pipelines.agentops.fork import Edit, Forked, ForkSettings, effects_left, fork
 from ops_pipelines.agentops.fork_policy import asking, policy_noted, policy_to_note

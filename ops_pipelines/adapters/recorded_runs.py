@@ -16,7 +16,8 @@ from ops_pipelines.adapters.nothing_live import nothing_live
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.project import Project
 from ops_pipelines.adapters.secret_scan import find_secrets
-from ops_pipelines.agentops.conduct import DONE, FAILED, Acting, Conductor, state_of
+from ops_pipelines.agentops.conduct import DONE, FAILED, state_of
+from ops_pipelines.agentops.conductor import Acting, Conductor
 from ops_pipelines.agentops.recorded_run import portable, read_recording, recording_to_json
 from ops_pipelines.agentops.recording import Writer
 from ops_pipelines.agentops.redaction import Redactor
