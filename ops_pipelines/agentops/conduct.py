@@ -44,6 +44,16 @@ def state_of(steps: Sequence[Step], now: datetime) -> str:
     return RUNNING if utc(now) - utc(newest) < PATIENCE else STOPPED
 
 
+def ran_of(recording: Recording, now: datetime) -> Ran:
+    """What a run with at least one step has come to, at an instant of the wall clock, as its process would have told."""
+    state = state_of(recording.steps, now)
+    if state == WAITING:
+        return Ran(recording.run, state, waits=waits_of(recording)[-1])
+    ends = notes_in(recording.steps, RESULT, FAILURE)
+    said = recording.value(ends[-1].inputs) if ends else None
+    return Ran(recording.run, state, error=str(said)) if state == FAILED else Ran(recording.run, state, said)
+
+
 def waits_of(recording: Recording) -> tuple[Mapping[str, Any], ...]:
     """What a run has noted of the calls for which it waited, the first first."""
     notes = notes_in(recording.steps, WAITS)

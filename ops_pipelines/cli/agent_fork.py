@@ -53,13 +53,11 @@ def fork_run(
 
 
 def _tell(agent: "OpenAgent", parent: "Recording", forked: "Forked", *, as_json: bool) -> None:
-    from ops_pipelines.agentops.conduct import Ran
+    from ops_pipelines.agentops.conduct import ran_of
     from ops_pipelines.agentops.divergence import first_divergence
 
     found = agent.recording(forked.run)
-    ran = (
-        Ran(**forked.result) if isinstance(forked.result, dict) else Ran(forked.run, "failed", error=str(forked.result))
-    )
+    ran = ran_of(found, agent.platform.clock.wall())
     parted = first_divergence(parent, found)
     names = {step.id: f"{step.kind} {step.name}" for step in parent.steps}
     repeated = [names[id] for id in forked.repeated]  # noqa: A001
