@@ -7,6 +7,8 @@ cut may take the last ones back: nothing was changed by them.
 import json
 from pathlib import Path
 
+import msgspec
+
 from ops_pipelines.adapters.sqlite_file import SQLiteFile
 from ops_pipelines.adapters.sqlite_kept_open import KeptOpen
 from ops_pipelines.agentops.decision_log import Logged
@@ -34,7 +36,7 @@ class SQLiteDecisionLog:
 
     def keep(self, decision: Logged, *, durable: bool) -> None:
         """Append a decision."""
-        content = json.dumps(decision.to_json())
+        content = _written(decision)
         with self._kept.use_to_write(durable=durable) as connection:
             # One statement is a transaction of its own.
             connection.execute("INSERT INTO decisions (run, content) VALUES (?, ?)", (decision.run, content))
@@ -48,3 +50,10 @@ class SQLiteDecisionLog:
         query = f"SELECT content FROM decisions {chosen} ORDER BY sequence"
         with self._kept.use() as connection:
             return tuple(Logged.from_json(json.loads(content)) for (content,) in connection.execute(query, given))
+
+
+def _written(decision: Logged) -> str:
+    try:
+        return msgspec.json.encode(decision).decode()
+    except UnicodeEncodeError:  # half of a surrogate pair, which only an escape can tell
+        return json.dumps(decision.to_json())

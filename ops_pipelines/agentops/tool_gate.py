@@ -203,7 +203,7 @@ class Gate:
         tool = self.parts.registry.get(call.tool)
         if problems or tool is None:
             raise deny(VALIDATE, "; ".join(problems), "Correct the call, and make it again", can_retry=True)
-        call.text = canonical_json(call.arguments).decode()  # a key that was given twice counts once
+        call.text = content.decode()
         call.key = f"{self.run.id}/{call.name}" if call.name else self._key_of(call)
         return tool
 
