@@ -17,7 +17,7 @@ from functools import cache
 from typing import Any
 
 from ops_pipelines.agentops.claims import SECRET_VALUE, TARGET, Claim, looks_made_up
-from ops_pipelines.agentops.occurrence import numbers_in, occurs, readable
+from ops_pipelines.agentops.mention import numbers_in, occurs, readable
 
 TRUSTED, TAINTED, UNSEEN = "trusted", "tainted", "unseen"
 USER, OPERATOR = "user", "operator"

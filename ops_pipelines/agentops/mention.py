@@ -1,4 +1,4 @@
-"""Whether a value stands in a text: as it is, or as people write it.
+"""Whether a value is mentioned in a text: as it is, or as people write it.
 
 An id may be said in another form: "my card ending in 7334" is where `card_7334` comes from, since all its parts stand in
 one sentence, in their order. Whether there is such a card is for the tool to say. A destination has to be said as it is. A
