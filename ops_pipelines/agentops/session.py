@@ -28,9 +28,9 @@ from ops_pipelines.agentops.payload import plain
 from ops_pipelines.agentops.provenance import OPERATOR
 from ops_pipelines.agentops.recording import Act, Outcome, Scope, StepFailed
 from ops_pipelines.agentops.redaction import is_marked
-from ops_pipelines.agentops.remembered import OF_AGENT, Memory, is_trusted, source_said, values_of
 from ops_pipelines.agentops.replay import ReplayDiverged
 from ops_pipelines.agentops.run_log import DENIED_AT, MEMORY_WRITE, MODEL
+from ops_pipelines.agentops.run_memory import OF_AGENT, RunMemory, is_trusted, source_said, values_of
 from ops_pipelines.agentops.tool_call import RECORD, Denied, Done, Waiting, answer_from_json
 from ops_pipelines.agentops.tool_gate import Gate
 from ops_pipelines.core.errors import ConfigError, NotAllowed, OpsError
@@ -240,14 +240,14 @@ class Session:
         gate.recall(name, arguments, answer)
         return answer
 
-    def _kept_by(self) -> Memory:
+    def _kept_by(self) -> RunMemory:
         gate = self._gate
         if self._memory is None or gate is None:
             raise ConfigError(
                 "The run has no memory", expected="a memory store", action="Give the Conductor the platform's memory"
             )
         who = gate.run
-        return Memory(self._memory, who.tenant, who.agent, self.run, self.scope.redactor, gate.parts.now)
+        return RunMemory(self._memory, who.tenant, who.agent, self.run, self.scope.redactor, gate.parts.now)
 
     def _trusts(self, name: str) -> bool:
         tool = self._gate.parts.registry.get(name) if self._gate else None

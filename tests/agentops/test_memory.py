@@ -16,8 +16,8 @@ from ops_pipelines.agentops.memory import (
     spread_of,
 )
 from ops_pipelines.agentops.redaction import Redactor
-from ops_pipelines.agentops.remembered import Memory, values_of
 from ops_pipelines.agentops.run_log import MEMORY_READ
+from ops_pipelines.agentops.run_memory import RunMemory, values_of
 from ops_pipelines.core.errors import ConfigError
 from ops_pipelines.testing.memory_store import AGENT, MONDAY, OF_RUN, TENANT, MemoryMemoryStore, change_of
 from ops_pipelines.testing.run_log import entry_of
@@ -48,7 +48,7 @@ def test_a_run_reads_what_its_tenant_and_agent_remember_the_narrower_winning():
     store.append(TENANT, [change_of("zone", "utc"), change_of("tone", "kind")])
     store.append(AGENT, [change_of("tone", "brief")])
     store.append(OF_RUN, [change_of("seen", ["a"])])
-    memory = Memory(store, "acme", "oncall", "r1", Redactor(), lambda: MONDAY)
+    memory = RunMemory(store, "acme", "oncall", "r1", Redactor(), lambda: MONDAY)
     found = memory.recalled("run")
     assert values_of(found.value) == {"zone": "utc", "tone": "brief", "seen": ["a"]}
     assert found.memory_version == "acme@2,acme/oncall@1,acme/oncall/r1@1"
