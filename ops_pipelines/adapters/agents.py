@@ -14,7 +14,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from ops_pipelines.adapters.agent_parts import code_of, differs_here
+from ops_pipelines.adapters.agent_code import code_of, differs_here
 from ops_pipelines.adapters.agent_place import environment_of_run
 from ops_pipelines.adapters.nothing_live import nothing_live
 from ops_pipelines.adapters.platform import Platform
