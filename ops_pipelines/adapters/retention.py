@@ -27,7 +27,7 @@ from ops_pipelines.adapters.files import written_aside
 from ops_pipelines.adapters.lake import RECORD
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.reports import Reports
-from ops_pipelines.adapters.retained_runs import STEPS_OF_DAYS, compacted_days, forgettable
+from ops_pipelines.adapters.run_retention import STEPS_OF_DAYS, compacted_days, forgettable
 from ops_pipelines.core.clock import Window, window_of_day
 from ops_pipelines.core.fingerprint import canonical_json, digest_json
 from ops_pipelines.core.lineage import STATIC, Artefact
