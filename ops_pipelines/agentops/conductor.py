@@ -11,12 +11,12 @@ from datetime import datetime
 from typing import Any
 
 from ops_pipelines.agentops.conduct import DONE, FAILED, WAITING, Ran, is_untrusted, waited_in, waits_of
-from ops_pipelines.agentops.course import Course, Halt, Suspended
 from ops_pipelines.agentops.fork import Effects
 from ops_pipelines.agentops.memory import MemoryStore
 from ops_pipelines.agentops.notes import FAILURE, RESULT, RESUMED, STARTED, UNTRUSTED, WAITS, notebook
 from ops_pipelines.agentops.recording import Act, Answer, Asked, Live, NotKept, Pending, Scope, Tape, Writer
 from ops_pipelines.agentops.replay import Program, RecordedSteps, first_of, fork_note, played_in
+from ops_pipelines.agentops.run_control import Halt, RunControl, Suspended
 from ops_pipelines.agentops.run_log import Recording
 from ops_pipelines.agentops.session import Session
 from ops_pipelines.agentops.tool_call import Waiting
@@ -61,7 +61,7 @@ class Conductor:
         scope = tape.begin(self.agent, task, parent=parent, decision=said)
         notes = notebook(tape, self.agent, scope.step, self.now)
         self._note_who(notes)
-        return self._conducted(scope, self.gate_of(run, self.now()), Course(), notes, trusted=trusted)
+        return self._conducted(scope, self.gate_of(run, self.now()), RunControl(), notes, trusted=trusted)
 
     def resume(self, recording: Recording, *, by: str, effects: Effects | None = None) -> Ran:
         """A run that waited or was cut off, from where it stood; NotAllowed where somebody else resumes it by now.
@@ -75,13 +75,13 @@ class Conductor:
         notes = notebook(tape, self.agent, first.id, self.now, recording.steps)
         self._claim(recording, notes, by)
         scope = tape.begin(first.agent, recording.value(first.inputs), parent=first.parent, decision=first.decision)
-        course = Course(
+        control = RunControl(
             is_fork=bool(fork_note(recording)),
             is_where_it_was=lambda: going.recorded.are_given(within_seconds=self.others_seconds),
         )
         gate = self.gate_of(recording.run, first.started + waited_in(recording, self.now()))
         gate.resumed = True
-        return self._conducted(scope, gate, course, notes, trusted=not is_untrusted(recording))
+        return self._conducted(scope, gate, control, notes, trusted=not is_untrusted(recording))
 
     def replayed(self, recording: Recording | None = None) -> Program:
         """The program as it is replayed: it reaches nothing, and says the same of its end as it did.
@@ -92,7 +92,7 @@ class Conductor:
         waits = {note["call"]: Waiting(note["approval"], note["reason"]) for note in notes}
 
         def program(scope: Scope) -> Any:
-            session = Session(scope, None, settings=self.settings, course=Course(waits=waits), memory=self.memory)
+            session = Session(scope, None, settings=self.settings, control=RunControl(waits=waits), memory=self.memory)
             return self._ended(scope, session).to_json()
 
         return program
@@ -103,7 +103,7 @@ class Conductor:
         def program(scope: Scope) -> Any:
             notes = notebook(Tape(run, Live(self.now), self.writer, self.release), self.agent, scope.step, self.now)
             self._note_who(notes)
-            return self._conducted(scope, gate, Course(is_fork=True), notes, trusted=trusted).to_json()
+            return self._conducted(scope, gate, RunControl(is_fork=True), notes, trusted=trusted).to_json()
 
         return program
 
@@ -124,18 +124,18 @@ class Conductor:
                 run=recording.run,
             ) from error
 
-    def _conducted(self, scope: Scope, gate: Gate, course: Course, notes: Scope, *, trusted: bool) -> Ran:
-        session = Session(scope, gate, settings=self.settings, course=course, memory=self.memory)
+    def _conducted(self, scope: Scope, gate: Gate, control: RunControl, notes: Scope, *, trusted: bool) -> Ran:
+        session = Session(scope, gate, settings=self.settings, control=control, memory=self.memory)
         session.hear(json.dumps(scope.task, ensure_ascii=False), source="task", trusted=trusted)
         ran = self._ended(scope, session)
-        for waits in course.waiting:
+        for waits in control.waiting:
             notes.decide(WAITS, waits.to_json())
         return ran
 
     def _ended(self, scope: Scope, session: Session) -> Ran:
         """What the program comes to, noted as the run's last step; a run that was halted has not come to anything."""
         result, failure = self._came_to(session)
-        halted = session.course.halted
+        halted = session.control.halted
         if isinstance(halted, Suspended):
             return Ran(scope.run, WAITING, waits=halted.to_json())
         if halted is not None:
@@ -157,7 +157,7 @@ class Conductor:
         except Exception as error:  # an agent's own error is an end of its run, and is kept as such
             return None, f"{type(error).__name__}: {error}"
         finally:
-            session.course.close()
+            session.control.close()
 
 
 @dataclass(frozen=True, slots=True)
