@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from ops_pipelines.agentops.notes import FAILURE, RESULT, RESUMED, STARTED, UNTRUSTED, WAITS, notes_in
+from ops_pipelines.agentops.notes import ENDS, FAILURE, RESULT, RESUMED, STARTED, UNTRUSTED, WAITS, notes_in
 from ops_pipelines.agentops.replay import first_of
 from ops_pipelines.agentops.run_log import Recording, Step, has_own_id
 from ops_pipelines.core.clock import utc
@@ -49,9 +49,15 @@ def ran_of(recording: Recording, now: datetime) -> Ran:
     state = state_of(recording.steps, now)
     if state == WAITING:
         return Ran(recording.run, state, waits=waits_of(recording)[-1])
-    ends = notes_in(recording.steps, RESULT, FAILURE)
+    ends = notes_in(recording.steps, *ENDS)
     said = recording.value(ends[-1].inputs) if ends else None
     return Ran(recording.run, state, error=str(said)) if state == FAILED else Ran(recording.run, state, said)
+
+
+def has_ended(recording: Recording) -> bool:
+    """Whether a run has come to a result or to a failure, and does nothing more."""
+    noted = notes_in(recording.steps, *ENDS, WAITS, RESUMED)
+    return bool(noted) and noted[-1].name in ENDS
 
 
 def waits_of(recording: Recording) -> tuple[Mapping[str, Any], ...]:

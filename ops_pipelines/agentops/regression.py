@@ -64,9 +64,10 @@ class RegressionRule:
         check_settings(self, "replays", least=(self.least >= 0, "a number from 0"))
 
 
-def regress(recording: Recording, program: Program, *, writer: Writer, release: str) -> Regressed:
+def regress(recording: Recording, program: Program, *, writer: Writer, release: str, as_far: bool = False) -> Regressed:
     """A recorded run beside its replay with a program that is of a release. `writer` redacts as the recording was.
 
+    `as_far` holds a run that has not ended against its replay as far as it came: what that does then is no difference.
     Nothing is kept. An error of the program itself is what it did, and no error here.
     """
     replayed = _Replaying(recording)
@@ -74,7 +75,8 @@ def regress(recording: Recording, program: Program, *, writer: Writer, release: 
         replayed.go(program, writer, release)
     except DataError as error:
         return Regressed(recording.run, problem=error.wrong)
-    return Regressed(recording.run, replayed.parted())
+    parted = replayed.parted()
+    return Regressed(recording.run, None if as_far and parted and parted.first is None else parted)
 
 
 def judge_regression(found: Sequence[Regressed], rule: RegressionRule) -> Verdict:
