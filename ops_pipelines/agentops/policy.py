@@ -237,8 +237,8 @@ def _check_ids(text: str) -> None:
     if not ids:
         raise _wrong("the policies", "there is none")
     if not all(ids):
-        raise _wrong("the policies", f"{sum(not id for id in ids)} of {len(ids)} have no @id")  # noqa: A001
-    twice = sorted({id for id in ids if ids.count(id) > 1})  # noqa: A001  (the field's word)
+        raise _wrong("the policies", f"{sum(not id for id in ids)} of {len(ids)} have no @id")
+    twice = sorted({id for id in ids if ids.count(id) > 1})
     if twice:
         raise _wrong("the policies", f"the @id {twice[0]!r} is that of two")
 

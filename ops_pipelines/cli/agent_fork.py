@@ -60,7 +60,7 @@ def _tell(agent: "OpenAgent", parent: "Recording", forked: "Forked", *, as_json:
     ran = ran_of(found, agent.platform.clock.wall())
     parted = first_divergence(parent, found)
     names = {step.id: f"{step.kind} {step.name}" for step in parent.steps}
-    repeated = [names[id] for id in forked.repeated]  # noqa: A001
+    repeated = [names[id] for id in forked.repeated]
     if as_json:
         kept = {"of": parent.run, "prefix": forked.prefix, "not_done_again": repeated}
         show([{**ran.to_json(), **kept, "diff": record_of(parent, found, parted)}], as_json=True)
@@ -141,7 +141,7 @@ def _looked(agent: "OpenAgent", run: str, tool: str, arguments: Any) -> Any:
 
 
 def _would_fork(recording: "Recording", at: int, edit: "Edit | None", policy: Path | None) -> dict[str, Any]:
-    numbers = {number: id for id, number in numbers_of(recording).items()}  # noqa: A001
+    numbers = {number: id for id, number in numbers_of(recording).items()}
     steps = {step.id: step for step in recording.steps}
     found = steps.get(numbers.get(at, ""))
     return {
