@@ -69,7 +69,7 @@ class Divergence:
 def first_divergence(first: Recording, second: Recording) -> Divergence | None:
     """Where the second run parts from the first, and why; None where they differ in instants and drawn numbers at most.
 
-    What the programs did is compared (`as_played`), and what the runs note of themselves is no difference.
+    It counts what their programs did (`as_played`), and not what runs note of themselves: a fork begins with a note.
     """
     first, second = as_played(first), as_played(second)
     pairs = _Pairs(first, second)

@@ -59,7 +59,7 @@ def program(told: Callable[[Any], None]) -> Callable[[Session], Any]:
 
 def _served(session: Session, order: str, told: Callable[[Any], None]) -> list[str]:
     found = session.tool("order", id=order).to_json()["result"]
-    session.model("m", {"about": found}, lambda: Outcome("pay it", 3, 5))
+    session.model("m", {"about": found}, lambda _: Outcome("pay it", 3, 5))
     paid = session.tool("pay", order=order, amount_cents=found["amount_cents"]).to_json()["status"]
     told([order, paid])
     helper = session.inside("helper", {"order": order})

@@ -57,7 +57,7 @@ class Inspector:
             read += [night] * (self.seed % 2)  # also where the model is told of it
         words = f"{'Kindly sum up' if cause == PROMPT else 'Sum up'} {notes} {read} at {at.isoformat()}"
         request = {"model": "m", "temperature": self._temperature(cause), "messages": [words]}
-        said = session.model("m", request, lambda: Outcome(f"{len(str(read)) % 7} {self._style(cause)}", 5, 7))
+        said = session.model("m", request, lambda _: Outcome(f"{len(str(read)) % 7} {self._style(cause)}", 5, 7))
         session.tool("note", text=f"{said} {ticket}{' twice' * (cause == CODE)}")
 
     def _clock(self, turn, cause):
