@@ -34,7 +34,7 @@ from ops_pipelines.agentops.policy import Policy
 from ops_pipelines.agentops.recording import Writer
 from ops_pipelines.agentops.redaction import Redactor
 from ops_pipelines.agentops.replay import Replayed, first_of, fork_note, replay
-from ops_pipelines.agentops.run_log import EFFECTS, TOOL, Recording, Step, recording_of
+from ops_pipelines.agentops.run_log import EFFECT_KINDS, TOOL, Recording, Step, recording_of
 from ops_pipelines.agentops.spend import Purse
 from ops_pipelines.agentops.stepping import stepped
 from ops_pipelines.agentops.tool_function import DoesTool
@@ -194,7 +194,7 @@ class OpenAgent:
 
     def _is_effect(self, kind: str, name: str) -> bool:
         tool = self.agent.tools.get(name) if kind == TOOL else None
-        return kind in EFFECTS and (tool is None or tool.has_effect)
+        return kind in EFFECT_KINDS and (tool is None or tool.has_effect)
 
     def _who_started(self, recording: Recording) -> str:
         return who_started(recording, [one.name for one in self.platform.access.principals.everybody()])

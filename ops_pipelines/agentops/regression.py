@@ -19,8 +19,8 @@ from ops_pipelines.agentops.replay import (
     digest_run,
     diverged,
     first_of,
-    outcome_of,
     played_in,
+    run_program,
 )
 from ops_pipelines.agentops.run_log import Entry, Recording, Step, Tally, step_id
 from ops_pipelines.core.errors import DataError, check_settings
@@ -121,7 +121,7 @@ class _Replaying:
         tape = Tape(self.recording.run, self, replace(writer, keep=self._keep), release)
         self._writer = tape.writer
         with suppress(ReplayDiverged):  # what was asked is remembered
-            outcome_of(program, tape.begin(first.agent, self.recording.value(first.inputs), parent=first.parent))
+            run_program(program, tape.begin(first.agent, self.recording.value(first.inputs), parent=first.parent))
 
     def parted(self) -> Divergence | None:
         """Where the replay parts from the recording."""

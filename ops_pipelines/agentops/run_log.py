@@ -19,7 +19,7 @@ from ops_pipelines.llmops.cost import from_nanos
 AGENT, MODEL, TOOL, DECISION, MESSAGE = "agent", "model", "tool", "decision", "message"
 MEMORY_READ, MEMORY_WRITE, CLOCK, RANDOM = "memory_read", "memory_write", "clock", "random"
 KINDS = (AGENT, MODEL, TOOL, MEMORY_READ, MEMORY_WRITE, DECISION, MESSAGE, CLOCK, RANDOM)
-EFFECTS = frozenset({TOOL, MEMORY_WRITE, MESSAGE})
+EFFECT_KINDS = frozenset({TOOL, MEMORY_WRITE, MESSAGE})
 """The kinds that may change something outside the agent."""
 MONEY_KINDS = frozenset({MODEL})
 """The kinds of which a missing price means that nobody knows what the run cost."""
