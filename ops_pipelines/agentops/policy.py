@@ -146,6 +146,11 @@ class Policy:
         """The policy that `to_json` wrote."""
         return cls(record["texts"], tuple(map(Freeze.from_json, record["freezes"])))
 
+    @property
+    def asks_about_arguments(self) -> bool:
+        """Whether what it says can hang on the text of an argument."""
+        return self._reads
+
     def decide(self, tool: Tool, situation: Situation, *, approved: bool = False) -> Decision:
         """What the policies say of a call; `approved` where a person has approved this very call."""
         first = self._judged(tool, situation, approved=approved)

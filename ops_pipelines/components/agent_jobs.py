@@ -6,13 +6,14 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from ops_pipelines.adapters.agents import agent_of_run, recording_in
+from ops_pipelines.adapters.agents import agent_of_run, recording_in, writer_of
 from ops_pipelines.adapters.fork_edits import REQUEST, RESULT, SET, edit_of
 from ops_pipelines.adapters.nothing_live import nothing_live
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.recorded_runs import PORTABLE
 from ops_pipelines.agentops.conduct import FAILED, has_ended, state_of
 from ops_pipelines.agentops.divergence import first_divergence
+from ops_pipelines.agentops.payload import plain
 from ops_pipelines.agentops.policy import Policy
 from ops_pipelines.agentops.recorded_run import portable
 from ops_pipelines.agentops.regression import Regressed, regress
@@ -108,7 +109,7 @@ def fork_of(platform: Platform, config: ForkConfig) -> dict[str, Any]:
         "steps": len(forked.steps),
         "of these the parent's": forked.prefix,
         "effects of the parent not repeated": len(forked.repeated),
-        "result": dg.MetadataValue.json(_shown(forked.result)),
+        "result": dg.MetadataValue.json(writer_of(platform).redactor.value(plain(_shown(forked.result)))),
         "divergence": parted.sentence if parted else "none",
     }
 

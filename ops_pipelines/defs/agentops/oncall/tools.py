@@ -8,6 +8,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+from ops_pipelines.adapters.redactors import secrets_out_of
 from ops_pipelines.adapters.workbench import Workbench
 from ops_pipelines.agentops.claims import IDENTIFIER, TEXT
 from ops_pipelines.agentops.current_call import current_call
@@ -85,7 +86,7 @@ class _OnCall:
                 system,
                 to,
                 actor=self.bench.agent,
-                reason=reason,
+                reason=_for_history(self.bench, reason),
                 environment=self.bench.environment,
                 seen=seen,
                 call=current_call(),
@@ -103,9 +104,8 @@ class _OnCall:
         try:
             _check_operates(self.bench, system)
             who = self.bench.platform.access.agent_may(PROPOSE, system, self.bench.environment, agent=self.bench.agent)
-            wanted = plan_request(
-                self.bench.platform, system, reason=reason, actor=who, key=f"{self.bench.agent}:{alarm}"
-            )
+            said, key = _for_history(self.bench, reason), f"{self.bench.agent}:{alarm}"
+            wanted = plan_request(self.bench.platform, system, reason=said, actor=who, key=key)
         except OpsError as error:  # only looked at so far
             raise EffectNotDone(str(error)) from error
         asked = write_request(self.bench.platform, wanted)
@@ -125,6 +125,11 @@ class _OnCall:
                 raise EffectNotDone(str(error)) from error
             raise
         return "told"
+
+
+def _for_history(bench: Workbench, words: str) -> str:
+    """The agent's own words as they may be kept for ever: without a secret in them."""
+    return secrets_out_of(bench.platform.project.home).text(words)
 
 
 def _check_operates(bench: Workbench, system: str) -> None:
