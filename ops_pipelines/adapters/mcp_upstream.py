@@ -116,7 +116,7 @@ class Upstream:
         if found.is_error:
             clean = self.offer.declared.get(name, UNKNOWN_TOOL).clean_errors
             raise (EffectNotDone if clean else ToolFailed)(_said(content))
-        step = answered_by(found.meta)
+        step = answered_by(found.meta) if self.offer.agents else ()  # a stranger could name any
         return kept_once(content, found.structured_content, {ANSWERED_BY: step[0]} if step else {})
 
     async def _under_way(self, asked: Awaitable[_T]) -> _T:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 from ops_pipelines.agentops.trace_context import TraceContext
@@ -30,4 +31,4 @@ class Asked:
     @property
     def key(self) -> bytes:
         """What two calls share that are the same to the byte."""
-        return canonical_json([self.tool, self.arguments])
+        return sha256(canonical_json([self.tool, self.arguments])).digest()

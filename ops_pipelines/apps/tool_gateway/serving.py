@@ -139,6 +139,7 @@ async def _over_http(server: "Server[Any]", port: int, tell: Callable[[str], Non
     try:
         await listening.serve()
     except asyncio.CancelledError:  # it closes what it has opened where a signal ends it, and not here
-        listening.force_exit = True
-        await listening.shutdown()
+        if listening.started:
+            listening.force_exit = True
+            await listening.shutdown()
         raise

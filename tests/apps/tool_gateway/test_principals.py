@@ -34,9 +34,14 @@ def test_a_token_is_of_the_principal_who_may_have_the_agent_act_and_of_none_once
 def test_a_token_of_nobody_and_of_somebody_without_the_role_do_not_count(platform):
     added(platform, "ada", "admin")
     token, principal_of = added(platform, "carl", "approver"), principals_of(platform, "oncall", "production")
-    for bad in (token, new_token(), ""):
-        with pytest.raises(NotAllowed):
+    for bad, why in (
+        (token, "carl may not have oncall act"),
+        (new_token(), "no principal has it"),
+        ("", "no principal has it"),
+    ):
+        with pytest.raises(NotAllowed) as refused:
             principal_of(bad)
+        assert refused.value.wrong == why
 
 
 def test_where_no_principal_was_added_a_token_tells_nobody_apart(platform):
