@@ -19,12 +19,12 @@ from ops_pipelines.llmops.cost import from_nanos
 AGENT, MODEL, TOOL, DECISION, MESSAGE = "agent", "model", "tool", "decision", "message"
 MEMORY_READ, MEMORY_WRITE, CLOCK, RANDOM = "memory_read", "memory_write", "clock", "random"
 KINDS = (AGENT, MODEL, TOOL, MEMORY_READ, MEMORY_WRITE, DECISION, MESSAGE, CLOCK, RANDOM)
-EFFECTS = frozenset({TOOL, MEMORY_WRITE, MESSAGE})
+EFFECT_KINDS = frozenset({TOOL, MEMORY_WRITE, MESSAGE})
 """The kinds that may change something outside the agent."""
 MONEY_KINDS = frozenset({MODEL})
 """The kinds of which a missing price means that nobody knows what the run cost."""
-
-
+DENIED_AT = "denied at "
+"""How the decision of a tool's step begins that a gate denied; the stage follows."""
 _MOST = 2**53
 """The largest count that is kept: nine million dollars in billionths, and exact in whatever reads it."""
 
@@ -59,6 +59,11 @@ class Step:
     links: tuple[str, ...] = ()
 
     @property
+    def was_denied(self) -> bool:
+        """Whether it is a call that a gate did not let through."""
+        return self.kind == TOOL and self.decision.startswith(DENIED_AT)
+
+    @property
     def usd(self) -> Decimal | None:
         """What it cost in dollars; None where nobody knows."""
         return None if self.nanos is None else from_nanos(self.nanos)
@@ -83,7 +88,8 @@ class Tally:
 @dataclass(frozen=True, slots=True)
 class RunFilter:
     """Which runs are asked for: those with a step of this agent, kind and name; empty is any. `failed` are those with an
-    error, and `digits` the first ones of a run's id.
+    error, and `digits` the first ones of a run's id. `lacks` are those whose first agent's release decided nothing under
+    these names.
     """
 
     agent: str = ""
@@ -91,11 +97,18 @@ class RunFilter:
     name: str = ""
     failed: bool = False
     digits: str = ""
+    lacks: tuple[str, ...] = ()
 
     def admits(self, step: Step) -> bool:
         """Whether a step is one that was asked for."""
         wanted = ((self.agent, step.agent), (self.kind, step.kind), (self.name, step.name))
         return step.run.startswith(self.digits) and all(asked in ("", found) for asked, found in wanted)
+
+    def leaves_out(self, steps: Sequence[Step]) -> bool:
+        """Whether a run decided what it was asked to lack."""
+        release = next((step.release for step in steps if step.kind == AGENT), "")
+        decided = {step.name for step in steps if step.kind == DECISION and step.release == release != ""}
+        return not decided.isdisjoint(self.lacks)
 
 
 EVERY_RUN = RunFilter()

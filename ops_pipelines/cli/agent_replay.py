@@ -54,12 +54,9 @@ def _by_what_is_installed(platform: "Platform", recording: "Recording") -> dict[
     from ops_pipelines.adapters.installed_agent import replayed_by_what_is_installed
 
     found = replayed_by_what_is_installed(platform, recording)
-    parted, ended = found.divergence, _has_ended(platform, recording)
-    # Where a run stopped, the code asks for the next thing: of a run that has not ended that is no difference.
-    same = found.same or (not ended and parted is not None and parted.first is None)
-    why = {"at": parted.at, "cause": parted.cause} if parted and not same else {}
-    words = "" if same else found.words
-    return {"run": recording.run, "identical": same, "ended": ended, "code": "installed", "why": words, **why}
+    parted = found.divergence
+    why = {"at": parted.at, "cause": parted.cause} if parted else {}
+    return {"run": recording.run, "identical": found.same, "code": "installed", "why": found.words, **why}
 
 
 def _record(recording: "Recording", replayed: "Replayed") -> dict[str, Any]:
@@ -74,6 +71,7 @@ def _record(recording: "Recording", replayed: "Replayed") -> dict[str, Any]:
 
 def _as_far(agent: "OpenAgent", recording: "Recording", diverged: Any) -> dict[str, Any]:
     """The replay of a run that asked for what was not recorded: that is no difference where the recording ends there."""
+    from ops_pipelines.agentops.conduct import has_ended
     from ops_pipelines.agentops.replay import ReplayDiverged, digest_run, played_in
 
     taken = []
@@ -83,17 +81,11 @@ def _as_far(agent: "OpenAgent", recording: "Recording", diverged: Any) -> dict[s
     except ReplayDiverged:
         pass
     played = played_in(recording)
-    has_ended = _has_ended(agent.platform, recording)
-    same = not has_ended and digest_run(taken) == digest_run(played)
-    found = {"run": recording.run, "identical": same, "ended": has_ended, "steps": len(taken)}
+    ended = has_ended(recording)
+    same = not ended and digest_run(taken) == digest_run(played)
+    found = {"run": recording.run, "identical": same, "ended": ended, "steps": len(taken)}
     digests = {"digest": digest_run(taken), "recorded": digest_run(played)}
     return {**found, **digests, "why": diverged.wrong}
-
-
-def _has_ended(platform: "Platform", recording: "Recording") -> bool:
-    from ops_pipelines.agentops.conduct import DONE, FAILED, state_of
-
-    return state_of(recording.steps, platform.clock.wall()) in (DONE, FAILED)
 
 
 def _words(found: dict[str, Any]) -> list[str]:
@@ -101,8 +93,7 @@ def _words(found: dict[str, Any]) -> list[str]:
     if not found["identical"]:
         return [f"{run} does not replay as it was recorded: {exact(found['why'])}"]
     if "code" in found:
-        far = "" if found["ended"] else ", as far as it came"
-        return [f"{run} takes the same turns with the code that is installed{far}"]
+        return [f"{run} takes the same turns with the code that is installed"]
     lines = [f"{run} replays identically: {found['steps']} steps, digest {found['digest'][:12]}"]
     came = (
         f"it came to {short_json(found.get('result'), 500)}"

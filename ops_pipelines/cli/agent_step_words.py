@@ -56,7 +56,7 @@ def steps_shown(recording: "Recording") -> list[dict[str, Any]]:
 
 def given_to(recording: "Recording", step: "Step") -> str:
     """What a step was asked in one line; of what a run notes of itself, the part that people look for."""
-    from ops_pipelines.agentops.notes import FORK, NOTES, STARTED, WAITS
+    from ops_pipelines.agentops.notes import FORK, HINDERED, NOTES, STARTED, WAITS
     from ops_pipelines.agentops.run_log import DECISION
 
     value = value_of(recording, step.inputs)
@@ -64,6 +64,8 @@ def given_to(recording: "Recording", step: "Step") -> str:
         return short_json(value)
     if step.name == WAITS:
         return f"for the approval {value['approval'][:12]} of {exact(value['tool'])}"
+    if step.name == HINDERED:
+        return exact(value["error"])
     if step.name == STARTED:
         return " ".join((*filter(None, [exact(value["by"])]), f"in {value.get('environment', 'production')}"))
     return (
@@ -75,15 +77,15 @@ def given_to(recording: "Recording", step: "Step") -> str:
 
 def came_of(recording: "Recording", step: "Step") -> str:
     """What a step came to in one line: its error, what the gate said, or its result."""
-    from ops_pipelines.agentops.tool_call import EXECUTE
+    from ops_pipelines.agentops.tool_call import EXECUTE, is_answer
 
     if step.error:
         return f"failed: {exact(step.error)}"
     value = value_of(recording, step.outputs)
-    if isinstance(value, dict) and value.get("status") in ("done", "denied", "unknown"):
+    if is_answer(value):
         # A tool that raised was let through: its reason says that it failed, and nobody denied it.
         of = "" if value.get("stage") == EXECUTE and value["status"] == "denied" else f"{value['status']}: "
-        told = value["result"] if value["status"] == "done" else f"{of}{value.get('reason', '')}"
+        told = value["result"] if value["status"] == "done" else f"{of}{value['reason']}"
         repeated = " (done before, and not again)" if value.get("repeated") else ""
         return f"{short_json(told, 120)}{repeated}"
     return short_json(value)

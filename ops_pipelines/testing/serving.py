@@ -10,20 +10,23 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msgspec import json
 
+from ops_pipelines.testing.callers import Calls, Reply, calling, reply_of
 from ops_pipelines.testing.servers import Server, ServerError, ask, free_port, running
 
 if TYPE_CHECKING:
     import psutil
 
 _COMMAND = "from ops_pipelines.cli import main; main()"
-_WORKERS_SECONDS = 60.0
+PATIENCE_SECONDS = 60.0
+"""For how long a test waits for what a machine that is not busy does at once."""
+_LATELY = 300
 
 
 def serve_words(*options: str) -> list[str]:
@@ -40,11 +43,47 @@ def serving(home: Path, *options: str, workers: int = 1, port: int = 0) -> Itera
     port = port or free_port()
     words = serve_words("--no-features", "--port", str(port), "--workers", str(workers), *options)
     with running(words, port, "/v2/health/ready", OPS_HOME=str(home)) as server:
-        wait_until(lambda: workers_answering(port) == workers, seconds=_WORKERS_SECONDS)
+        wait_until(lambda: workers_answering(port) == workers, seconds=PATIENCE_SECONDS)
         yield server
 
 
-def wait_until(holds: Callable[[], bool], *, seconds: float) -> float:
+@contextmanager
+def calling_workers(
+    port: int, requests: Sequence[bytes], *, workers: int = 2, callers: int = 50, seconds: float = 240.0
+) -> Iterator[Calls]:
+    """Callers some of whose connections each worker has: the system may give all of them to one, and they try again."""
+    give_up = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < give_up:
+        with calling(port, requests, callers=callers, seconds=seconds) as calls:
+            wait_for_more(calls, 10 * callers)
+            if len({reply.worker for reply in calls.replies()}) == workers:
+                yield calls
+                return
+    raise ServerError(f"of {workers} workers some took no connection, as often as it was tried")
+
+
+def wait_for_more(calls: Calls, answers: int) -> None:
+    """Waits until so many more answers have come."""
+    before = len(calls.answers)
+    wait_until(lambda: len(calls.answers) >= before + answers)
+
+
+def wait_for_release(calls: Calls, digest: str, *, workers: int = 2, seconds: float = PATIENCE_SECONDS) -> float:
+    """Waits until the newest answer of each worker is by a release; the monotonic instant at which that was seen.
+
+    What is asked after that instant, and before the pointer moves again, is answered by that release and no other.
+    """
+    wait_until(lambda: [reply.release for reply in _newest(calls)] == [digest] * workers, seconds=seconds)
+    return time.monotonic()
+
+
+def _newest(calls: Calls) -> list[Reply]:
+    """The last answer of each worker that has answered lately."""
+    lately = map(reply_of, calls.answers[-_LATELY:])
+    return list({reply.worker: reply for reply in lately}.values())
+
+
+def wait_until(holds: Callable[[], bool], *, seconds: float = PATIENCE_SECONDS) -> float:
     """Waits until something holds, and how many seconds that took; ServerError where it does not in time."""
     began = time.monotonic()
     while not holds():
@@ -55,8 +94,16 @@ def wait_until(holds: Callable[[], bool], *, seconds: float) -> float:
 
 
 def health(port: int) -> Any:
-    """What one worker of a server says of itself."""
-    return json.decode(ask(port, "/health")[1])
+    """What one worker of a server says of itself, once it does."""
+    told: list[bytes] = []
+
+    def has_told() -> bool:
+        status, body = ask(port, "/health")
+        told.append(body)
+        return status == 200
+
+    wait_until(has_told)
+    return json.decode(told[-1])
 
 
 def workers_answering(port: int) -> int:
@@ -70,15 +117,26 @@ def worker_processes(server: Server) -> "list[psutil.Process]":
     import psutil
 
     own = psutil.Process(server.pid)
-    living = [child for child in own.children() if not is_gone(child)]
-    return [child for child in living if "spawn_main" in " ".join(child.cmdline())] or [own]
+    return [child for child in own.children() if _is_worker(child)] or [own]
+
+
+def _is_worker(child: "psutil.Process") -> bool:
+    import psutil
+
+    try:
+        return not is_gone(child) and "spawn_main" in " ".join(child.cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):  # it ended meanwhile
+        return False
 
 
 def is_gone(process: "psutil.Process") -> bool:
     """Whether a process has ended, its parent having taken note of that or not."""
     import psutil
 
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def kill_all(server: Server) -> float:

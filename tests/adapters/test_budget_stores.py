@@ -80,7 +80,7 @@ def test_fifty_callers_of_five_processes_never_reserve_more_than_there_is(file):
 def test_a_reservation_survives_the_kill_of_its_process_until_it_expires(file):
     child = started(KILLED, str(file))
     os.kill(child.pid, signal.SIGKILL)
-    child.communicate(timeout=30)
+    child.communicate(timeout=60)
     store = SQLiteBudgetStore(file)
     assert store.spent(ACCOUNT, NOON) == Spent(0, 60)
     assert isinstance(reserved(store, "b", 41), Blocked)

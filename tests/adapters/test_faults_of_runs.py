@@ -292,7 +292,7 @@ def test_a_tool_that_hangs_is_unknown_and_never_done_again(platform, desk):
         ]
 
     desk.hangs.clear()
-    clerk = agent_at(platform, desk, program, budgets=Budgets(limits=Limits(tool_seconds=0.1)))
+    clerk = agent_at(platform, desk, program, budgets=Budgets(limits=Limits(tool_seconds=1.0)))
     ran = clerk.start({})
     assert (ran.result, desk.done) == (["unknown", "done"], [])
     desk.hangs.set()

@@ -47,7 +47,7 @@ def test_fifty_callers_of_five_processes_never_take_a_tenant_past_its_budget(tmp
 def test_what_was_reserved_counts_after_the_kill_of_its_process_in_the_middle_of_a_call(tmp_path):
     worker = started(tmp_path, "killed", "7", "never answers")
     os.kill(worker.pid, signal.SIGKILL)
-    worker.communicate(timeout=30)
+    worker.communicate(timeout=60)
     store = SQLiteBudgetStore(tmp_path / "log" / "budgets.db")
     assert store.spent(ACCOUNT, NOON) == Spent(0, 7 * MOST)
     until = NOON + timedelta(hours=1)

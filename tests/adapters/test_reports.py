@@ -39,7 +39,7 @@ def ask(
     server: ReportServer, path: str, method: str = "GET", **headers: str
 ) -> tuple[int, bytes, http.client.HTTPMessage]:
     """The answer to a request whose path is sent as it is."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=60)
     connection.putrequest(method, path, skip_host="Host" in headers)
     for name, value in headers.items():
         connection.putheader(name, value)
@@ -175,7 +175,7 @@ def test_a_foreign_name_is_forbidden(served, host):
     "request_", [b"GET / HTTP/1.0\r\n\r\n", b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil\r\n\r\n"]
 )
 def test_no_name_or_two_are_forbidden(served, request_):
-    with socket.create_connection(("127.0.0.1", served.server_port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", served.server_port), timeout=60) as connection:
         connection.sendall(request_)
         assert b" 403 " in connection.makefile("rb").readline()
 
@@ -202,11 +202,11 @@ def test_the_program_serves_and_ends_cleanly(reports, number):
     )
     try:
         port = int(child.stdout.readline().rpartition(":")[2])
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         connection.request("GET", "/flights/2013-06-24.html")
         assert connection.getresponse().read() == b"June"
         child.send_signal(number)
-        assert child.communicate(timeout=10) == ("", "")
+        assert child.communicate(timeout=60) == ("", "")
         assert child.returncode == 0
     finally:
         child.kill()
@@ -215,7 +215,7 @@ def test_the_program_serves_and_ends_cleanly(reports, number):
 
 def test_a_taken_port_is_said_in_a_line(served):
     command = [sys.executable, "-m", "ops_pipelines.adapters.reports", "--port", str(served.server_port)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=90)
     assert done.returncode == 2
     assert "Address already in use" in done.stderr
     assert len(done.stderr.splitlines()) == 1

@@ -55,7 +55,7 @@ def test_kill_minus_nine_loses_no_step_that_was_acknowledged(file, after):
     for _ in range(after):
         child.stdout.readline()
     child.kill()
-    acknowledged = after + len(child.communicate(timeout=30)[0].split())
+    acknowledged = after + len(child.communicate(timeout=60)[0].split())
     log = SQLiteRunLog(file)
     kept = log.steps(RUN)
     assert len(kept) in (acknowledged, acknowledged + 1)

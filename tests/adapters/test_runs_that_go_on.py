@@ -274,7 +274,7 @@ def test_a_thread_that_outlives_its_run_does_nothing_any_more(agent, desk):
 
     def program(session):
         def later():
-            late.wait(20)
+            late.wait(60)
             with suppress(NotAllowed):
                 session.tool("note", text="late")
 

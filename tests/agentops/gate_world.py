@@ -46,7 +46,7 @@ class World:
         return [tool_of(function, effect=effect, trusted=function is look) for function, effect in effects.items()]
 
     def _do(self, tool: str, what: object) -> None:
-        self.hangs.wait(30)
+        self.hangs.wait(60)
         if self.raises:
             raise self.raises
         self.done.append((tool, what))

@@ -132,7 +132,7 @@ def test_an_effect_that_hangs_is_unknown_until_it_answers(world):
     assert gate.call("look", {"week": "w"}).to_json()["status"] == "denied"
     assert len(waiting_for_a_person(parts.journal, NOON)) == 1
     world.hangs.set()
-    for _ in range(500):
+    for _ in range(6_000):
         if not waiting_for_a_person(parts.journal, NOON):
             break
         threading.Event().wait(0.01)

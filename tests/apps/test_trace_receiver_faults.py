@@ -53,7 +53,7 @@ def log(tmp_path):
 
 def send(port, number):
     """The status of a request with one span, 0 where nobody answered."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = HTTPConnection("127.0.0.1", port, timeout=60)
     body = protobuf_of(export_spans([entry_of(occurrence=number, outputs=f"{number} " * 500)]))
     try:
         connection.request("POST", "/v1/traces", body, {"content-type": PROTOBUF})
@@ -73,7 +73,7 @@ def kept(log):
 def test_kill_minus_nine_loses_no_span_that_was_answered_with_200(receiver, log, after):
     port, child = receiver()
     answered = {number for number in range(after) if send(port, number) == 200}
-    pipe = HTTPConnection("127.0.0.1", port, timeout=10)
+    pipe = HTTPConnection("127.0.0.1", port, timeout=60)
     pipe.request(
         "POST", "/v1/traces", protobuf_of(export_spans([entry_of(occurrence=after)])), {"content-type": PROTOBUF}
     )

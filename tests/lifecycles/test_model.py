@@ -221,7 +221,7 @@ def test_automation_does_not_bring_back_what_a_person_took_back(city):
 
 def test_of_two_promotions_at_once_one_wins_and_the_other_has_lost_the_race(city):
     city.platform.roll_back(MODEL, city.first, actor="ann", reason="so that both may promote")
-    moves, both_have_looked = len(city.history()), Barrier(2, timeout=30)
+    moves, both_have_looked = len(city.history()), Barrier(2, timeout=60)
 
     def attempt(actor: str) -> str:
         def resolves(name: str, digest: str) -> bool:

@@ -12,6 +12,7 @@ from ops_pipelines.adapters.pointer_watch import PointerWatch
 from ops_pipelines.adapters.project import find_project
 from ops_pipelines.apps.model_server.app import Worker, make_app
 from ops_pipelines.apps.model_server.doors import Doors
+from ops_pipelines.apps.model_server.feature_lookup import FeatureLookup
 from ops_pipelines.apps.model_server.health import Health
 from ops_pipelines.apps.model_server.settings import Settings
 from ops_pipelines.apps.model_server.stores import PlatformStores
@@ -36,6 +37,7 @@ class Served:
         platform = replace(Platform.embedded(project), features=self.features)
         stores = PlatformStores(platform, settings, PointerWatch(project.home / "control.db"))
         self.worker = worker = Worker(settings, stores)
+        worker.lookup = FeatureLookup(self.features, timeout_seconds=60)  # on a slow machine too
         worker.log = self.log
         worker.doors = Doors(worker.board, worker.lookup, self.log, worker.clock, worker.metrics)
         worker.health = Health(worker.board, worker.lookup, self.log, worker.metrics)

@@ -25,7 +25,7 @@ def piece(body, *, more=False):
 GONE = {"type": "http.disconnect"}
 
 
-def read(*messages, at_most=10, seconds=5.0, **headers):
+def read(*messages, at_most=10, seconds=60.0, **headers):
     """The body that comes by these messages; a caller who sends no more of them stays silent."""
     named = {"content-type": "application/json"} | {name.replace("_", "-"): text for name, text in headers.items()}
     scope = {"headers": [(name.encode(), text.encode()) for name, text in named.items()]}

@@ -77,7 +77,7 @@ def test_a_page_that_names_another_host_learns_nothing(answering, path, host, st
 def test_a_port_that_is_taken_is_told_with_what_to_do_and_leaves_nothing_behind(start, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         refused = start(taken.getsockname()[1])
-        promised, told = refused.communicate(timeout=30)
+        promised, told = refused.communicate(timeout=90)
     assert (refused.returncode, promised) == (2, "")
     assert "cannot be listened on: Address already in use" in told
     assert "--port" in told
@@ -87,7 +87,7 @@ def test_a_port_that_is_taken_is_told_with_what_to_do_and_leaves_nothing_behind(
 def test_of_two_servers_that_are_started_together_on_a_port_one_answers_and_one_says_why_not(start):
     port = free_port()
     both = [start(port), start(port)]
-    wait_until(lambda: is_ready(port) and any(one.poll() is not None for one in both), seconds=40)
+    wait_until(lambda: is_ready(port) and any(one.poll() is not None for one in both), seconds=90)
     (refused,) = (one for one in both if one.poll() is not None)
     promised, told = refused.communicate()
     assert (refused.returncode, promised) == (2, "")
@@ -101,7 +101,7 @@ def test_a_server_takes_its_port_again_at_once(home):
         kept.request("GET", "/v2/health/live")
         assert kept.getresponse().read()
         os.kill(server.pid, signal.SIGTERM)
-        wait_until(lambda: psutil.Process(server.pid).status() == psutil.STATUS_ZOMBIE, seconds=20)
+        wait_until(lambda: psutil.Process(server.pid).status() == psutil.STATUS_ZOMBIE)
     with serving(home, port=server.port) as again:
         assert said(again.port, [REQUEST])[0].status == 200
 
@@ -111,12 +111,23 @@ def test_a_server_takes_its_port_again_at_once(home):
 def test_a_server_that_is_told_to_end_exits_0_without_a_complaint(start, workers, by):
     port = free_port()
     child = start(port, "--workers", workers)
-    wait_until(lambda: is_ready(port), seconds=40)
+    wait_until(lambda: is_ready(port), seconds=90)
     os.killpg(child.pid, by)  # as a terminal does
-    said_out, told = child.communicate(timeout=30)
+    said_out, told = child.communicate(timeout=90)
     assert child.returncode == 0
     assert f"http://127.0.0.1:{port}/v2/health/ready" in said_out
     assert "Traceback" not in told
+
+
+def test_a_connection_on_which_nothing_comes_does_not_hold_the_end_up(start):
+    port = free_port()
+    child = start(port)
+    wait_until(lambda: is_ready(port))
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as idle:
+        child.terminate()
+        assert idle.recv(1) == b""
+        _, told = child.communicate(timeout=90)
+    assert (child.returncode, "exceeded" in told) == (0, False)  # uvicorn says when it has waited in vain
 
 
 @pytest.mark.skipif(not socket.has_ipv6 or sys.platform == "darwin", reason="this machine has no ::1")

@@ -25,17 +25,17 @@ def is_settled_on(server, release):
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_of_large_models_a_worker_holds_two_and_those_that_were_live_before_go(tmp_path):
     home = ServedHome.at(tmp_path)
     home.make_live(home.publish_linear(0.0))
+    large = [home.publish_heavy(100.0 + number, megabytes=MEGABYTES) for number in range(RELEASES)]
     held = []
-    with serving(tmp_path) as server, calling(server.port, [REQUEST], callers=4, seconds=240) as calls:
+    with serving(tmp_path) as server, calling(server.port, [REQUEST], callers=4, seconds=800) as calls:
         before = megabytes_held(server)
-        for number in range(RELEASES):
-            heavy = home.publish_heavy(100.0 + number, megabytes=MEGABYTES)
+        for heavy in large:
             home.make_live(heavy)
-            wait_until(lambda heavy=heavy: is_settled_on(server, heavy), seconds=40)
+            wait_until(lambda heavy=heavy: is_settled_on(server, heavy), seconds=120)
             held.append(megabytes_held(server) - before)
     assert max(held) <= 2 * MEGABYTES + ALLOWANCE, held
     assert (calls.lost, {answer.status for answer in calls.answers}) == ([], {200})

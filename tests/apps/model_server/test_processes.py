@@ -1,11 +1,13 @@
-"""`ops serve` as people run it, two workers under load: swaps, lost stores, killed workers, and its end."""
+"""`ops serve` as people run it, two workers under load: swaps, lost stores, killed workers, and its end.
+
+How soon a swap is done is no matter of a test: `python -m benchmarks serving` holds the worst of twenty against a second.
+"""
 
 import os
 import shutil
 import signal
 import sqlite3
 import time
-from contextlib import contextmanager
 
 import psutil
 import pytest
@@ -14,12 +16,22 @@ from ops_pipelines.testing.callers import calling, reply_of
 from ops_pipelines.testing.load import post, said
 from ops_pipelines.testing.served import SYSTEM, ServedHome, infer_body, score_of_row
 from ops_pipelines.testing.servers import ask
-from ops_pipelines.testing.serving import health, is_gone, serving, wait_until, worker_processes, workers_answering
+from ops_pipelines.testing.serving import (
+    calling_workers,
+    health,
+    is_gone,
+    serving,
+    wait_for_more,
+    wait_for_release,
+    wait_until,
+    worker_processes,
+    workers_answering,
+)
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 REQUEST = post(f"/v2/models/{SYSTEM}/infer", infer_body(keys=["t1"]))
-CALLERS, FLIPS, LIMIT_SECONDS = 50, 20, 1.0
+CALLERS, FLIPS = 50, 20
 
 
 @pytest.fixture
@@ -32,72 +44,54 @@ def scored(port):
     return reply_of(answer).scores
 
 
-def answered_by(calls, release):
-    last = calls.last()
-    return last is not None and last.release == release.digest
+def between(replies, asked, came=float("inf")):
+    """The releases of what was asked after one instant and answered before another."""
+    return {reply.release for reply in replies if asked <= reply.asked and reply.came < came}
 
 
-def lasted(replies, moved, until, release):
-    """The seconds from just before a move until the last answer of another release that came before `until`."""
-    others = [reply.came for reply in replies if moved <= reply.came < until and reply.release != release.digest]
-    return max(others, default=moved) - moved
-
-
-@contextmanager
-def calling_both_workers(port):
-    """Fifty callers whose connections both workers have: the system may give all of them to one."""
-    for _ in range(10):
-        with calling(port, [REQUEST], callers=CALLERS, seconds=120) as calls:
-            time.sleep(0.5)
-            if len({reply.worker for reply in calls.replies()}) == 2:
-                yield calls
-                return
-    raise AssertionError("one worker took all connections, ten times")
-
-
-def test_twenty_flips_under_load_reach_all_workers_within_a_second_and_mix_and_fail_nothing(home, tmp_path):
+def test_twenty_flips_under_load_reach_all_workers_and_mix_and_fail_nothing(home, tmp_path):
     releases, constants = (home.publish_linear(0.0), home.publish_linear(100.0)), (0.0, 100.0)
     for release in releases:
         home.make_live(release)
-    moved = []
-    with serving(tmp_path, workers=2) as server, calling_both_workers(server.port) as calls:
+    settled = []
+    with serving(tmp_path, workers=2) as server, calling_workers(server.port, [REQUEST], callers=CALLERS) as calls:
         for flip in range(FLIPS):
-            time.sleep(1.5 * LIMIT_SECONDS)
-            moved.append((time.monotonic(), releases[flip % 2]))
-            home.make_live(releases[flip % 2])
-        time.sleep(LIMIT_SECONDS)
-    replies, ends = calls.replies(), [at for at, _ in moved[1:]] + [moved[-1][0] + LIMIT_SECONDS]
+            new = releases[flip % 2]
+            home.make_live(new)
+            since = wait_for_release(calls, new.digest)
+            wait_for_more(calls, 10 * CALLERS)
+            settled.append((since, time.monotonic(), new.digest))
+    replies = calls.replies()
     expected = {
         release.digest: (score_of_row(constant),) for release, constant in zip(releases, constants, strict=True)
     }
     assert calls.lost == []
     assert [reply for reply in replies if reply.status != 200] == []
     assert [reply for reply in replies if not reply.is_whole or reply.scores != expected[reply.release]] == []
-    assert max(lasted(replies, at, end, new) for (at, new), end in zip(moved, ends, strict=True)) < LIMIT_SECONDS
-    for (_, new), end in zip(moved, ends, strict=True):
-        answered = {reply.worker for reply in replies if end - 0.5 < reply.came < end and reply.release == new.digest}
-        assert len(answered) == 2
+    assert [between(replies, since, until) for since, until, _ in settled] == [{digest} for _, _, digest in settled]
 
 
-def test_while_a_model_of_500_mb_is_loaded_the_old_one_answers_and_its_swap_takes_no_longer(home, tmp_path):
-    old = home.publish_linear(0.0)
+def test_while_a_model_of_500_mb_is_loaded_the_old_one_answers_and_neither_is_read_again_for_a_swap(home, tmp_path):
+    old, heavy = home.publish_linear(0.0), home.publish_heavy(100.0, megabytes=500)
     home.make_live(old)
-    with serving(tmp_path, workers=2) as server, calling(server.port, [REQUEST], callers=4, seconds=120) as calls:
-        heavy = home.publish_heavy(100.0, megabytes=500)
+    with (
+        serving(tmp_path, workers=2) as server,
+        calling_workers(server.port, [REQUEST], callers=4, seconds=500) as calls,
+    ):
         home.make_live(heavy)
-        wait_until(lambda: answered_by(calls, heavy), seconds=90)
-        time.sleep(5)  # the slower worker's load
-        back = time.monotonic()
+        wait_for_release(calls, heavy.digest, seconds=180)
+        move_aside(tmp_path, "objects")
         home.make_live(old)
-        time.sleep(1.5 * LIMIT_SECONDS)
-        again = time.monotonic()
+        back = wait_for_release(calls, old.digest)
+        wait_for_more(calls, 100)
+        until = time.monotonic()
         home.make_live(heavy)
-        time.sleep(1.5 * LIMIT_SECONDS)
+        again = wait_for_release(calls, heavy.digest)
+        wait_for_more(calls, 100)
     replies = calls.replies()
     assert (calls.lost, [reply for reply in replies if reply.status != 200]) == ([], [])
     assert all(reply.is_whole for reply in replies)
-    assert lasted(replies, back, again, old) < LIMIT_SECONDS
-    assert lasted(replies, again, again + 1.5 * LIMIT_SECONDS, heavy) < LIMIT_SECONDS
+    assert (between(replies, back, until), between(replies, again)) == ({old.digest}, {heavy.digest})
 
 
 def move_aside(tmp_path, *names):
@@ -118,44 +112,42 @@ CONTROL = ("control.db", "control.db-wal", "control.db-shm")
 def test_without_control_db_answers_go_on_and_a_move_made_meanwhile_follows_at_its_return(home, tmp_path):
     first, second = home.publish_linear(0.0), home.publish_linear(100.0)
     home.make_live(first)
-    with serving(tmp_path, workers=2) as server, calling(server.port, [REQUEST], callers=4, seconds=120) as calls:
+    with serving(tmp_path, workers=2) as server, calling_workers(server.port, [REQUEST], callers=4) as calls:
         move_aside(tmp_path, *CONTROL)
-        wait_until(lambda: "cannot be read" in health(server.port)["release_store"], seconds=5)
+        wait_until(lambda: "cannot be read" in health(server.port)["release_store"])
         elsewhere = ServedHome.at(tmp_path / "aside")
         elsewhere.make_live(second)
-        time.sleep(1)
+        wait_for_more(calls, 1_000)
         assert not (tmp_path / "control.db").exists()
+        returns = time.monotonic()
         put_back(tmp_path)
-        returned = time.monotonic()
-        time.sleep(1.5 * LIMIT_SECONDS)
-        ended = time.monotonic()
-        assert health(server.port)["status"] == "ok"
+        followed = wait_for_release(calls, second.digest)
+        wait_until(lambda: health(server.port)["status"] == "ok")
+        wait_for_more(calls, 100)
     replies = calls.replies()
     assert (calls.lost, [reply for reply in replies if reply.status != 200]) == ([], [])
-    assert {reply.release for reply in replies if reply.came < returned} == {first.digest}
-    assert lasted(replies, returned, ended, second) < LIMIT_SECONDS
-    assert replies[-1].release == second.digest
+    assert {reply.release for reply in replies if reply.came < returns} == {first.digest}
+    assert between(replies, followed) == {second.digest}
 
 
 def test_while_control_db_is_locked_answers_go_on_and_the_swap_follows_when_it_is_free(home, tmp_path):
     first, second = home.publish_linear(0.0), home.publish_linear(100.0)
     home.make_live(first)
-    with serving(tmp_path, workers=1) as server, calling(server.port, [REQUEST], callers=4, seconds=120) as calls:
+    with serving(tmp_path, workers=1) as server, calling(server.port, [REQUEST], callers=4, seconds=240) as calls:
         home.make_live(second)
-        wait_until(lambda: answered_by(calls, second), seconds=5)
+        wait_for_release(calls, second.digest, workers=1)
         move_aside(tmp_path, "control.db")
-        wait_until(lambda: health(server.port)["status"] == "degraded", seconds=5)
+        wait_until(lambda: health(server.port)["status"] == "degraded")
         locker = sqlite3.connect(tmp_path / "aside" / "control.db", isolation_level=None)
         locker.execute("PRAGMA locking_mode = EXCLUSIVE")
         locker.execute("BEGIN EXCLUSIVE")
         put_back(tmp_path)
-        time.sleep(0.5)
-        assert "locked" in health(server.port)["release_store"]
+        wait_until(lambda: "locked" in health(server.port)["release_store"])
         locker.execute("COMMIT")
         locker.close()
-        wait_until(lambda: health(server.port)["status"] == "ok", seconds=LIMIT_SECONDS)
+        wait_until(lambda: health(server.port)["status"] == "ok")
         home.make_live(first)
-        wait_until(lambda: answered_by(calls, first), seconds=LIMIT_SECONDS)
+        wait_for_release(calls, first.digest, workers=1)
     assert (calls.lost, {answer.status for answer in calls.answers}) == ([], {200})
 
 
@@ -166,49 +158,56 @@ def test_garbage_in_the_place_of_control_db_is_left_as_it_is_and_told(home, tmp_
     with serving(tmp_path, workers=1) as server:
         move_aside(tmp_path, *CONTROL)
         (tmp_path / "control.db").write_bytes(content)
-        wait_until(lambda: health(server.port)["status"] == "degraded", seconds=5)
-        time.sleep(0.5)
+        wait_until(lambda: health(server.port)["status"] == "degraded")
+        time.sleep(0.5)  # some more looks, none of which may write
         assert (scored(server.port), (tmp_path / "control.db").read_bytes()) == ((score_of_row(0.0),), content)
         (tmp_path / "control.db").unlink()
         put_back(tmp_path)
-        wait_until(lambda: health(server.port)["status"] == "ok", seconds=LIMIT_SECONDS)
+        wait_until(lambda: health(server.port)["status"] == "ok")
 
 
 def test_without_objects_the_live_release_answers_and_the_next_one_follows_at_their_return(home, tmp_path):
     first, second = home.publish_linear(0.0), home.publish_linear(100.0)
     home.make_live(first)
-    with serving(tmp_path, workers=2) as server, calling(server.port, [REQUEST], callers=4, seconds=120) as calls:
+    with serving(tmp_path, workers=2) as server, calling_workers(server.port, [REQUEST], callers=4) as calls:
         move_aside(tmp_path, "objects")
         home.make_live(second)
-        wait_until(lambda: any("is not in" in problem for problem in health(server.port)["problems"]), seconds=5)
+        wait_until(lambda: any("is not in" in problem for problem in health(server.port)["problems"]))
         move_aside(tmp_path, *CONTROL)
-        time.sleep(1)
+        wait_for_more(calls, 1_000)
         assert not (tmp_path / "control.db").exists()
+        returns = time.monotonic()
         put_back(tmp_path)
-        returned = time.monotonic()
-        time.sleep(1.5 * LIMIT_SECONDS)
-        ended = time.monotonic()
+        followed = wait_for_release(calls, second.digest)
+        wait_for_more(calls, 100)
     replies = calls.replies()
     assert (calls.lost, [reply for reply in replies if reply.status != 200]) == ([], [])
-    assert lasted(replies, returned, ended, second) < LIMIT_SECONDS
-    assert replies[-1].release == second.digest
+    assert {reply.release for reply in replies if reply.came < returns} == {first.digest}
+    assert between(replies, followed) == {second.digest}
+
+
+def answering_since(calls, asked):
+    """The workers that have answered what was asked after an instant."""
+    return {reply.worker for reply in calls.replies() if reply.asked > asked}
 
 
 def test_where_a_worker_is_killed_the_others_go_on_and_a_new_one_comes(home, tmp_path):
     home.make_live(home.publish_linear(0.0))
-    with serving(tmp_path, workers=2) as server, calling(server.port, [REQUEST], callers=20, seconds=120) as calls:
-        time.sleep(0.5)
+    with serving(tmp_path, workers=2) as server, calling_workers(server.port, [REQUEST], callers=20) as calls:
+        before = {reply.worker for reply in calls.replies()}
+        kills = time.monotonic()
         killed = worker_processes(server)[0]
         killed.kill()
-        died = time.monotonic()
-        wait_until(lambda: killed.pid not in {one.pid for one in worker_processes(server)}, seconds=10)
-        wait_until(lambda: len(worker_processes(server)) == 2 and workers_answering(server.port) == 2, seconds=60)
-        time.sleep(0.5)
+        wait_until(lambda: is_gone(killed))
+        gone = time.monotonic()
+        wait_until(lambda: bool(before & answering_since(calls, gone)))
+        wait_until(lambda: len(worker_processes(server)) == 2 and workers_answering(server.port) == 2)
+        replaced = time.monotonic()
+        wait_until(lambda: bool(before & answering_since(calls, replaced)))
     assert len(calls.lost) <= 20
-    assert all(died - 0.1 <= at <= died + 1 for at in calls.lost)
-    replies = calls.replies()
-    assert {reply.status for reply in replies} == {200}
-    assert {reply.worker for reply in replies if died + 0.2 < reply.came < died + 0.5}
+    assert all(at >= kills for at in calls.lost)
+    assert {answer.status for answer in calls.answers} == {200}
+    assert len(before & answering_since(calls, gone)) == 1
 
 
 def test_workers_whose_parent_was_killed_end_and_leave_their_port(home, tmp_path):
@@ -216,7 +215,7 @@ def test_workers_whose_parent_was_killed_end_and_leave_their_port(home, tmp_path
     with serving(tmp_path, workers=2) as server:
         workers = worker_processes(server)
         os.kill(server.pid, signal.SIGKILL)
-        wait_until(lambda: all(is_gone(worker) for worker in workers), seconds=10)
+        wait_until(lambda: all(is_gone(worker) for worker in workers))
         assert ask(server.port, "/v2/health/live")[0] == 0
 
 
@@ -228,15 +227,14 @@ def test_a_server_that_is_ended_answers_what_it_has_accepted_and_leaves_nothing_
     try:
         with (
             serving(tmp_path, workers=workers) as server,
-            calling(server.port, [REQUEST], callers=20, seconds=60) as calls,
+            calling_workers(server.port, [REQUEST], workers=workers, callers=20) as calls,
         ):
             processes = [psutil.Process(server.pid), *worker_processes(server)]
-            time.sleep(0.5)
+            ends = time.monotonic()
             os.kill(server.pid, signal.SIGTERM)
-            ended = time.monotonic()
-            wait_until(lambda: all(is_gone(process) for process in processes), seconds=20)
+            wait_until(lambda: all(is_gone(process) for process in processes))
     finally:
         os.environ.pop("TMPDIR") if before is None else os.environ.update(TMPDIR=before)
     assert {answer.status for answer in calls.answers} == {200}
-    assert all(at >= ended for at in calls.lost)
+    assert all(at >= ends for at in calls.lost)
     assert list((tmp_path / "tmp").glob("ops-serve-*")) == []

@@ -11,11 +11,17 @@ from ops_pipelines.testing.serving import serving, wait_until, worker_processes,
 
 REQUEST = post(f"/v2/models/{SYSTEM}/infer", infer_body(keys=["t1"]))
 ASKED_EACH_SECONDS = 0.5
-SOON_SECONDS = 15.0
+BEFORE_IT_COUNTS_AS_HUNG = 27.0
+"""Of the 30 seconds that a worker may leave its parent without an answer: a parent that hears of the death needs one."""
+
+
+def has_replaced(server, killed):
+    pids = {worker.pid for worker in worker_processes(server)}
+    return len(pids) == 2 and killed.pid not in pids
 
 
 @pytest.mark.long
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_a_worker_that_is_killed_while_its_parent_asks_it_is_replaced_soon(tmp_path):
     home = ServedHome.at(tmp_path)
     home.make_live(home.publish_linear(0.0))
@@ -24,7 +30,6 @@ def test_a_worker_that_is_killed_while_its_parent_asks_it_is_replaced_soon(tmp_p
         asked.suspend()  # it answers its parent as little as its callers, who are by now waiting for it
         time.sleep(3 * ASKED_EACH_SECONDS)
         asked.kill()
-        wait_until(lambda: len(worker_processes(server)) == 1, seconds=SOON_SECONDS)
-        wait_until(lambda: len(worker_processes(server)) == 2, seconds=SOON_SECONDS)
-        wait_until(lambda: workers_answering(server.port) == 2, seconds=60)
+        wait_until(lambda: has_replaced(server, asked), seconds=BEFORE_IT_COUNTS_AS_HUNG)
+        wait_until(lambda: workers_answering(server.port) == 2)
     assert len(calls.lost) <= 4

@@ -133,7 +133,7 @@ def test_a_read_does_not_wait_for_a_request_that_is_being_kept():
 
     class Slow(MemoryApprovalStore):
         def ask(self, request):
-            came.append(go_on.wait(10))
+            came.append(go_on.wait(60))
             super().ask(request)
 
     desk.parts["approvals"], desk.terms = Slow(), {"operator_text": "bob@acme.example 1200"}

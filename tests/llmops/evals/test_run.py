@@ -173,9 +173,20 @@ def test_progress_is_told_up_to_the_last_case():
     assert told == sorted(told)
 
 
+@dataclass
+class AllAtOnce(ScriptedAnswerer):
+    """Answers no question before all eight were asked."""
+
+    all_asked: asyncio.Barrier = field(default_factory=lambda: asyncio.Barrier(8))
+
+    async def answer(self, prepared):
+        await self.all_asked.wait()
+        return await super().answer(prepared)
+
+
 def test_answers_that_came_together_are_kept_in_one_write():
     cache = MemoryEvalCache()
-    run(ScriptedAnswerer(seconds=0.01), cache=cache, concurrency=8)
+    run(AllAtOnce(), cache=cache, concurrency=8)
     assert cache.puts <= 6
 
 
