@@ -57,7 +57,8 @@ def test_shown_to_people_a_mean_stands_with_what_could_not_be_told(ops, evaluate
 
 
 def test_without_an_evaluation_there_is_nothing_and_no_file(ops, home):
-    assert ops("eval", "list").out == "evaluations: nothing yet\n"
+    said = ops("eval", "list")
+    assert (said.out, f"no home at {home.folder}" in said.err) == ("evaluations: nothing yet\n", True)
     assert ops("eval", "show").code == 2
     assert not home.folder.exists()
 
