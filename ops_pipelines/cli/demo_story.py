@@ -209,5 +209,5 @@ def _next_steps(walked: Walked, episodes: "Sequence[Episode]") -> list[tuple[str
         ("make ui", "runs, ticks, lineage, checks and reports in the browser"),
         (f".venv/bin/ops drift show {SYSTEM} {week}", "the week that the first episode opened in"),
         (f".venv/bin/ops releases {SYSTEM}", "every release and why it is or is not live"),
-        (f".venv/bin/ops why '{scores.column('prediction_id')[0].as_py()}'", ""),
+        (f".venv/bin/ops why '{scores.column('prediction_id')[0].as_py()}'", "what made that score"),
     ]
