@@ -28,7 +28,7 @@ def test_every_asset_job_and_sensor_that_it_names_is_there(agent):
     named = set(re.findall(r"`((?:NAME|agent_runs)/\w+)`", PAGE))
     named |= {f"agent_runs/{part}" for part in re.findall(r"`/(\w+)`", PAGE)} | {"approvals"}
     assert {name.replace("NAME", agent.name) for name in named} <= assets
-    assert {"replay_run", "fork_run"} <= {job.name for job in defs.jobs}
+    assert {"replay_run", "fork_run", "go_on"} <= {job.name for job in defs.jobs}
 
 
 def test_its_numbers_become_the_rules_of_the_domain(agent):

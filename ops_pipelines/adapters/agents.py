@@ -3,23 +3,20 @@
 What is opened is what was released: where the code or the tools that are installed here are others, nothing is opened.
 """
 
-import os
-import secrets
 import uuid
 from collections.abc import Callable, Generator, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache, partial
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from ops_pipelines.adapters.agent_parts import code_of, differs_here
 from ops_pipelines.adapters.agent_place import environment_of_run
 from ops_pipelines.adapters.nothing_live import nothing_live
 from ops_pipelines.adapters.platform import Platform
+from ops_pipelines.adapters.redactors import redactor_of
 from ops_pipelines.adapters.run_lock import run_held
-from ops_pipelines.adapters.secret_scan import find_secrets
 from ops_pipelines.adapters.workbench import Workbench
 from ops_pipelines.agentops.agent import Agent, read_agent
 from ops_pipelines.agentops.breaker import Breaker
@@ -29,6 +26,7 @@ from ops_pipelines.agentops.conduct import (
     WAITING,
     Acting,
     Conductor,
+    NotResumable,
     Ran,
     is_untrusted,
     state_of,
@@ -41,7 +39,6 @@ from ops_pipelines.agentops.gate_parts import Parts, Run
 from ops_pipelines.agentops.gated import tools_of
 from ops_pipelines.agentops.policy import Policy
 from ops_pipelines.agentops.recording import Writer
-from ops_pipelines.agentops.redaction import Redactor
 from ops_pipelines.agentops.replay import Replayed, first_of, fork_note, replay
 from ops_pipelines.agentops.run_log import EFFECTS, TOOL, Recording, Step, recording_of
 from ops_pipelines.agentops.spend import Purse
@@ -86,17 +83,21 @@ class OpenAgent:
         `anyway` resumes one that seems to be running, where somebody knows that its process is gone; one whose process is
         alive on this machine is refused all the same. A fork goes on with the policy that it was made with.
         """
-        self._check_may_act()
         with self._alone(run):
-            recording = self.recording(run)
-            self._check_may_go_on(recording, anyway=anyway)
-            note, conductor = fork_note(recording), self.conductor(self._who_started(recording))
-            if not note:
-                return conductor.resume(recording, by=uuid.uuid4().hex)
-            policy = asking(policy_noted(note, self.agent.policy))
-            conductor = replace(conductor, gate_of=partial(conductor.gate_of, policy=policy))
-            effects = effects_left(recording, self.recording(str(note["of"])), self._is_effect)
-            return conductor.resume(recording, by=uuid.uuid4().hex, effects=effects)
+            return self.resume_held(run, anyway=anyway)
+
+    def resume_held(self, run: str, *, anyway: bool = False) -> Ran:
+        """The same for whoever holds the run already, by `run_held`."""
+        self._check_may_act()
+        recording = self.recording(run)
+        self._check_may_go_on(recording, anyway=anyway)
+        note, conductor = fork_note(recording), self.conductor(self._who_started(recording))
+        if not note:
+            return conductor.resume(recording, by=uuid.uuid4().hex)
+        policy = asking(policy_noted(note, self.agent.policy))
+        conductor = replace(conductor, gate_of=partial(conductor.gate_of, policy=policy))
+        effects = effects_left(recording, self.recording(str(note["of"])), self._is_effect)
+        return conductor.resume(recording, by=uuid.uuid4().hex, effects=effects)
 
     def replay(self, run: str) -> Replayed:
         """The run again from what was recorded, with sockets and processes refused; errors as `replay`."""
@@ -194,7 +195,7 @@ class OpenAgent:
         if state in (WAITING, STOPPED) or (anyway and state == RUNNING):
             return
         is_running = state == RUNNING
-        raise NotAllowed(
+        raise NotResumable(
             f"The run {recording.run} is {state}",
             expected="a run that waits, or whose process is gone",
             action="Wait for it, or say --anyway where its process is gone" if is_running else "Start a new one",
@@ -298,7 +299,7 @@ def toolset_of(path: str, bench: Workbench) -> tuple[DoesTool, ...]:
 
 def writer_of(platform: Platform) -> Writer:
     """What writes runs of a platform, with everything that is secret taken out."""
-    return Writer(platform.runs.append, Redactor(find_secrets, _key(platform.project.home)))
+    return Writer(platform.runs.append, redactor_of(platform.project.home))
 
 
 def foreign_writer_of(platform: Platform) -> Writer:
@@ -313,17 +314,3 @@ def foreign_writer_of(platform: Platform) -> Writer:
 def _through_the_tool_gate(kind: str, name: str, given: Any, act: Callable[[], Any]) -> Any:  # noqa: ARG001
     """Lets a fork's effect through to its act, which asks the tool gate itself."""
     return act()
-
-
-@cache
-def _key(home: Path) -> bytes:
-    """What tells two redacted things apart in the logs of a home; random, and made at the first run."""
-    file, aside = home / "redaction.key", home / f".redaction.key.{uuid.uuid4().hex}"
-    if not file.exists():
-        home.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as made:
-            made.write(secrets.token_bytes(32))
-        with suppress(FileExistsError):  # of those who make one at once the first one's stays
-            os.link(aside, file)
-        aside.unlink()
-    return file.read_bytes()

@@ -9,6 +9,7 @@ from typing import Any
 
 from ops_pipelines.adapters.agent_place import environment_of, system_of
 from ops_pipelines.adapters.platform import Platform
+from ops_pipelines.adapters.redactors import secrets_out_of
 from ops_pipelines.agentops.approval import Answer, Held, judge_answer
 from ops_pipelines.core.named import one_named
 from ops_pipelines.core.principal import APPROVE
@@ -66,15 +67,16 @@ def answer_approval(
     """
     held = approval_named(platform, id)
     who = _approver(platform, held, otherwise)
-    answer = Answer(who, granted, platform.clock.wall(), note)
+    kept = secrets_out_of(platform.project.home).text(note)
+    answer = Answer(who, granted, platform.clock.wall(), kept)
     judged = Answered(held, answer, judge_answer(held, answer))
     if dry_run or not judged.counts:
         return judged
     _tell(platform, judged, APPROVES if granted else DENIES)
-    kept = replace(judged, verdict=platform.approvals.answer(held.request.id, answer))
-    if not kept.counts:
-        _tell(platform, kept, TOO_LATE)
-    return kept
+    counted = replace(judged, verdict=platform.approvals.answer(held.request.id, answer))
+    if not counted.counts:
+        _tell(platform, counted, TOO_LATE)
+    return counted
 
 
 def _approver(platform: Platform, held: Held, otherwise: str) -> str:

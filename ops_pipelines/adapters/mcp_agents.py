@@ -56,7 +56,7 @@ def offer_agent(
         meta: Mapping[str, Any] = (request.meta if request else None) or {}
         handoff = _handed(meta, name, task, tenant)
         check_handoff(policy, handoff)
-        trace = trace_of(meta)
+        trace = trace_of(meta, getattr(request.request, "headers", None) if request else None)
         run, parent = (trace.run, trace.step) if trace else (uuid4().hex, "")
         scope = runs.begin(name, {"task": task, "message": message}, run=run, parent=parent)
         answer = await program(Errand(scope, message, handoff))

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ops_pipelines.adapters.mcp_http import over_http
+from ops_pipelines.adapters.mcp_stdio import MESSAGE_BYTES, over_stdio
 from ops_pipelines.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ class ServerAddress:
     """A command with its folder and what is added to its environment, or a URL with headers.
 
     In the values of `env` and `headers` `${NAME}` stands for a variable of this process's environment, so that no secret
-    lies in a file.
+    lies in a file. A server that says more than `message_bytes` at once is read no further.
     """
 
     command: tuple[str, ...] = ()
@@ -28,6 +30,7 @@ class ServerAddress:
     folder: Path = Path()
     env: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    message_bytes: int = MESSAGE_BYTES
 
     @classmethod
     def from_json(cls, name: str, record: Mapping[str, Any], *, folder: Path) -> "ServerAddress":
@@ -41,22 +44,26 @@ class ServerAddress:
                 server=name,
             )
         env, headers = ({k: _filled(name, str(v)) for k, v in (record.get(key) or {}).items()} for key in _FILLED)
-        return cls(tuple(map(str, command)), str(url), folder, env, headers)
+        most = int(record.get("message_bytes", MESSAGE_BYTES))
+        return cls(tuple(map(str, command)), str(url), folder, env, headers, most)
 
     def client(self) -> "Client[Any]":
-        """A client that is not open yet."""
+        """A client that is not open yet. It offers a server nothing: no model, no question to a person, no folder."""
         from fastmcp import Client
-        from fastmcp.client.transports import StdioTransport, StreamableHttpTransport
 
         if self.url:
-            return Client(StreamableHttpTransport(self.url, headers=dict(self.headers)))
-        first, *words = self.command
-        return Client(
-            StdioTransport(first, words, env={**os.environ, **self.env}, cwd=str(self.folder), keep_alive=False)
-        )
+            far = over_http(self.url, headers=self.headers, message_bytes=self.message_bytes)
+            return Client(far, log_handler=_unheard)
+        env = {**os.environ, **self.env}
+        transport = over_stdio(self.command, env=env, folder=self.folder, message_bytes=self.message_bytes)
+        return Client(transport, log_handler=_unheard)
 
 
 _FILLED = ("env", "headers")
+
+
+async def _unheard(_: Any) -> None:
+    """What a server has to say besides its answers: a stranger's words do not go into our own log."""
 
 
 def _filled(server: str, text: str) -> str:

@@ -20,6 +20,7 @@ from ops_pipelines.adapters.mlflow_registry import MLflowRegistry, RegistryError
 from ops_pipelines.adapters.objects import ObjectStore
 from ops_pipelines.adapters.preflight import judge_coming_back, judge_going_live
 from ops_pipelines.adapters.project import Project, find_project
+from ops_pipelines.adapters.redactors import secrets_out_of
 from ops_pipelines.adapters.sqlite_answers import SQLiteAnswerLog
 from ops_pipelines.adapters.sqlite_approvals import SQLiteApprovalStore
 from ops_pipelines.adapters.sqlite_audit import SQLiteAuditLog
@@ -104,13 +105,14 @@ class Platform:
     def embedded(cls, project: Project | None = None) -> "Platform":
         """The platform that needs no server: files and SQLite under the project's home."""
         here = project or find_project()
+        clock, secrets = ProjectClock(here.home), secrets_out_of(here.home)
         return cls(
             project=here,
             lake=Lake(here.home / "lake"),
             objects=ObjectStore(here.home / "objects" / "sha256"),
             releases=SQLiteReleaseStore(here.home / "control.db"),
             canaries=SQLiteCanaryStore(here.home / "control.db"),
-            clock=ProjectClock(here.home),
+            clock=clock,
             retraining=SQLiteRetrainingLog(here.home / "control.db"),
             predictions=SQLitePredictionLog(here.home / "log" / "predictions.db"),
             features=FeastStore(here),
@@ -122,9 +124,9 @@ class Platform:
             budgets=SQLiteBudgetStore(here.home / "log" / "budgets.db"),
             evals=SQLiteEvals(here.home / "log" / "evals.db"),
             runs=SQLiteRunLog(here.home / "log" / "runs.db"),
-            decisions=SQLiteDecisionLog(here.home / "log" / "decisions.db"),
-            approvals=SQLiteApprovalStore(here.home / "approvals.db"),
-            effects=SQLiteEffectJournal(here.home / "log" / "effects.db"),
+            decisions=SQLiteDecisionLog(here.home / "log" / "decisions.db", secrets=secrets),
+            approvals=SQLiteApprovalStore(here.home / "approvals.db", secrets=secrets, now=clock.wall),
+            effects=SQLiteEffectJournal(here.home / "log" / "effects.db", secrets=secrets),
             memory=SQLiteMemoryStore(here.home / "memory.db"),
         )
 

@@ -22,7 +22,7 @@ from ops_pipelines.adapters.genai_prices import GenAIPrices
 from ops_pipelines.agentops.recording import Outcome, StepFailed
 from ops_pipelines.agentops.session import Session
 from ops_pipelines.agentops.tool_registry import Tool
-from ops_pipelines.core.errors import OpsError
+from ops_pipelines.core.errors import ConfigError, OpsError
 from ops_pipelines.llmops.chat_model import Usage
 from ops_pipelines.llmops.cost import DeclaredPrices, nanos
 from ops_pipelines.llmops.provider_pin import ProviderPin
@@ -129,14 +129,14 @@ def _recorded(session: Session, chat: Chat, stack: AsyncExitStack) -> "Model":
             model_settings: "ModelSettings | None",
             model_request_parameters: "ModelRequestParameters",
         ) -> "ModelResponse":
-            async def act() -> Outcome:
+            async def ask(asked: dict[str, Any]) -> Outcome:
                 if not self._real:
                     self._real.append(await stack.enter_async_context((chat.opened or _of_environment(chat))()))
-                came = await self._real[0].request(messages, model_settings, model_request_parameters)
-                return _outcome(chat, came)
+                said, settings = (messages, model_settings) if asked is request else _edited(asked, request)
+                return _outcome(chat, await self._real[0].request(said, settings, model_request_parameters))
 
             request = _request(chat, messages, model_request_parameters, dict(model_settings or {}))
-            return _read(await session.model_async(chat.name, request, act))
+            return _read(await session.model_async(chat.name, request, ask))
 
     return Recorded()
 
@@ -148,6 +148,27 @@ def _request(
     known = [[tool.name, tool.description, tool.parameters_json_schema] for tool in parameters.function_tools]
     said = [_message(message) for message in _plain(messages)]
     return {"model": chat.pin.model, "messages": said, "tools": known, "settings": settings}
+
+
+def _edited(asked: Any, request: dict[str, Any]) -> "tuple[list[ModelMessage], ModelSettings]":
+    """The messages and the settings of a request that somebody edited, which was asked otherwise in a run."""
+    from pydantic import ValidationError
+    from pydantic_ai.messages import ModelMessagesTypeAdapter
+
+    if not isinstance(asked, dict) or any(asked.get(name) != request[name] for name in ("model", "tools")):
+        raise ConfigError(
+            "Of a request to a model, its messages and its settings can be edited",
+            expected="the request of the step, with another text in its messages or another setting",
+            action="Leave its model and its tools as they are; another model is another release",
+        )
+    try:
+        return ModelMessagesTypeAdapter.validate_python(asked.get("messages")), asked.get("settings") or {}
+    except ValidationError as error:
+        raise ConfigError(
+            f"The edited request has no messages that can be sent: {error.errors()[0]['msg']}",
+            expected="the messages of the step, each with its kind and its parts",
+            action="Edit a text in them, as in --set messages.0.parts.0.content=...",
+        ) from error
 
 
 def _message(message: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,8 @@
     object    bytes by their digest
     report    a page for people, named by the content that tells where it is
     log rows  what a server answered in a week, or was asked and answered on a day, once the lake holds every one of them;
-              the runs of agents that began on a day, for as long as other weeks are kept
+              the runs of agents that began on a day, for as long as other weeks are kept, and what their gates kept:
+              approvals, decisions and effects, each day once all of it is settled and the log has none of its runs
     snapshot  one of a corpus, at `corpus#digest`; the latest of each corpus stays
 
 Whatever reads as a digest in a record or in a kept JSON document counts as naming that object: too much is kept rather than
@@ -27,6 +28,7 @@ from ops_pipelines.adapters.files import written_aside
 from ops_pipelines.adapters.lake import RECORD
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.reports import Reports
+from ops_pipelines.adapters.retained_gates import forget_day, gate_logs, purses_of, settled_days
 from ops_pipelines.adapters.retained_runs import STEPS_OF_DAYS, compacted_days, forgettable
 from ops_pipelines.core.clock import Window, window_of_day
 from ops_pipelines.core.fingerprint import canonical_json, digest_json
@@ -62,11 +64,13 @@ def plan_for(platform: Platform, *, keep_weeks: int) -> Plan:
 
 def survey(platform: Platform) -> Survey:
     """Everything that lies in a home, with the releases of every system and what the retraining log asked for."""
-    lake, snapshots = list(platform.lake.stored()), list(stored_snapshots(platform))
+    lake, snapshots, runs = list(platform.lake.stored()), list(stored_snapshots(platform)), list(_stored_runs(platform))
+    gates = list(_stored_gates(platform, {one.thing for one in runs}))
     stored = [
         *_stored_rows(platform),  # before the content that they were compacted into, by which they are known to be kept
         *_stored_days(platform),
-        *_stored_runs(platform),
+        *runs,
+        *(stored for stored, _ in gates),  # after the runs, which go before them
         *(_stored_content(platform, kind, made, file) for kind, made, file in lake),
         *(_stored_object(file) for file in platform.objects.files()),
         *(_stored_report(file) for file in Reports(platform.project.home).files()),
@@ -76,7 +80,7 @@ def survey(platform: Platform) -> Survey:
     edges = [edge for kind, artefact, _ in lake for edge in _edges_of_content(kind, artefact)]
     chains = [edge for edge in edges if _is_chain(edge)]
     named = [edge for edge in edges if not _is_chain(edge)] + list(_edges_of_objects(platform))
-    named += [edge for found in snapshots for edge in found.edges]
+    named += [edge for found in snapshots for edge in found.edges] + [edge for _, edges in gates for edge in edges]
     return Survey(tuple(stored), tuple(_roots(platform, made)), tuple(named), tuple(chains))
 
 
@@ -115,11 +119,20 @@ def _delete(platform: Platform, thing: Thing, before: datetime) -> bool:
 def _forget(platform: Platform, where: str, partition: str) -> bool:
     """Whether the log forgot the rows of a week of a system, or of a day of one of its daily logs."""
     if where == STEPS_OF_DAYS:
-        return bool(platform.runs.forget(forgettable(platform, partition)))
+        return _forget_runs(platform, forgettable(platform, partition))
+    if where in gate_logs(platform):
+        return forget_day(platform, where, partition)
     system, _, part = where.rpartition("/")
     if log := daily_logs(platform).get(part):
         return bool(log.forget(log.compacted(platform.lake, system, partition)))
     return bool(platform.predictions.forget(_compacted_rows(platform, where, partition)))
+
+
+def _forget_runs(platform: Platform, runs: set[str]) -> bool:
+    """Whether the log forgot some runs; with them goes what they had spent."""
+    gone = platform.runs.forget(runs)
+    platform.budgets.forget(purses_of({run for run in runs if not platform.runs.steps(run)}))
+    return bool(gone)
 
 
 def _stored_content(platform: Platform, kind: str, made: Artefact, file: Path) -> Stored:
@@ -160,6 +173,15 @@ def _stored_runs(platform: Platform) -> Iterator[Stored]:
     for day, ended in compacted_days(platform):
         written = _written(platform.lake.file(STEPS_OF_DAYS, day))
         yield Stored((ROWS, f"{STEPS_OF_DAYS}@{day}"), 0, written, ended + _replayed(platform))
+
+
+def _stored_gates(platform: Platform, runs: set[Thing]) -> Iterator[tuple[Stored, list[Edge]]]:
+    """What gates kept of each day, as old as it, where every run of it is gone or can go; the days of those name it."""
+    for key, day, run_days in settled_days(platform):
+        here, of = (ROWS, f"{key}@{day}"), [(ROWS, f"{STEPS_OF_DAYS}@{one}") for one in sorted(run_days)]
+        if runs.issuperset(of):
+            ended = window_of_day(day).end
+            yield Stored(here, 0, ended, ended + _replayed(platform)), [(one, here) for one in of]
 
 
 def _compacted_rows(platform: Platform, system: str, week: str) -> set[str]:

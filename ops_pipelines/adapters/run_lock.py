@@ -33,7 +33,7 @@ class AlreadyRunning(NotAllowed):
 @contextmanager
 def run_held(home: Path, run: str) -> Iterator[None]:
     """Holds a run; AlreadyRunning where a process that is alive, or another thread, has it."""
-    file = home / "running" / digest_bytes(run.encode())[:32]
+    file = _file_of(home, run)
     file.parent.mkdir(parents=True, exist_ok=True)
     opened = _taken(file, run)
     _HELD.add(opened)
@@ -44,6 +44,21 @@ def run_held(home: Path, run: str) -> Iterator[None]:
             file.unlink(missing_ok=True)  # before it is let go of, so that whoever comes next makes another
             _HELD.discard(opened)
             os.close(opened)
+
+
+def is_held(home: Path, run: str) -> bool:
+    """Whether a process that is alive, or a thread of this one, has a run now."""
+    if not _file_of(home, run).exists():
+        return False
+    try:
+        with run_held(home, run):  # also clears away what a process left that was killed
+            return False
+    except AlreadyRunning:
+        return True
+
+
+def _file_of(home: Path, run: str) -> Path:
+    return home / "running" / digest_bytes(run.encode())[:32]
 
 
 def _taken(file: Path, run: str) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 from ops_pipelines.adapters.agent_place import environment_of, system_of
 from ops_pipelines.adapters.approvals import LEAST_DIGITS
 from ops_pipelines.adapters.platform import Platform
+from ops_pipelines.adapters.redactors import secrets_out_of
 from ops_pipelines.agentops.effects import DONE, NOT_DONE, STARTED, Entry, Outcome, judge_outcome
 from ops_pipelines.agentops.run_named import run_of
 from ops_pipelines.core.named import one_named
@@ -59,7 +60,7 @@ def settle_effect(
     `result` is what the tool would have answered, as plain JSON, and the note where nobody knows that. `otherwise` is who
     says it where no principal was added yet. NotAllowed where the token may not approve for the agent.
     """
-    entry = effect_named(platform, key)
+    entry, note = effect_named(platform, key), secrets_out_of(platform.project.home).text(note)
     who = _who(platform, entry, otherwise)
     found = json.dumps(note if result is None else result, ensure_ascii=False) if done else note
     outcome, at = Outcome(DONE if done else NOT_DONE, found, who), platform.clock.wall()

@@ -4,8 +4,9 @@ Looking at what is left and setting an amount aside is one transaction that take
 between. A commit survives the death of its process; a power cut may take the last ones back.
 """
 
+import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -97,6 +98,18 @@ class SQLiteBudgetStore:
             known = connection.execute(_ACCOUNTS, (windows[0], windows[-1], windows[0], windows[-1])).fetchall()
             of = [(key, window) for key, window in known if is_of(key, budget)]
             return {(key, window): _held(connection, key, window, at) for key, window in of}
+
+    def forget(self, is_one: Callable[[str], bool]) -> int:
+        """Remove whole accounts, by their keys, with what was reserved on them; how many went."""
+        if not self.path.is_file():
+            return 0
+        with self._kept.use_to_write() as connection, all_or_nothing(connection):
+            known = connection.execute("SELECT account FROM totals UNION SELECT account FROM reservations")
+            going = [key for (key,) in known if is_one(key)]
+            for table in ("totals", "reservations"):
+                gone = f"DELETE FROM {table} WHERE account IN (SELECT value FROM json_each(?))"
+                connection.execute(gone, (json.dumps(going),))
+        return len(going)
 
 
 def _held(connection: sqlite3.Connection, account: str, window: int, at: datetime) -> Spent:

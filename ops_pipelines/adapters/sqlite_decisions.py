@@ -5,11 +5,15 @@ cut may take the last ones back: nothing was changed by them.
 """
 
 import json
+from collections.abc import Collection
 from pathlib import Path
+
+import msgspec
 
 from ops_pipelines.adapters.sqlite_file import SQLiteFile
 from ops_pipelines.adapters.sqlite_kept_open import KeptOpen
 from ops_pipelines.agentops.decision_log import Logged
+from ops_pipelines.agentops.secrets_out import SecretsOut
 
 
 class _File(SQLiteFile):
@@ -26,15 +30,18 @@ class _File(SQLiteFile):
 
 
 class SQLiteDecisionLog:
-    """The DecisionLog of one file, which is made at the first decision; DataError where it cannot be used."""
+    """The DecisionLog of one file, which is made at the first decision; DataError where it cannot be used.
 
-    def __init__(self, path: Path, *, timeout_seconds: float = 30.0) -> None:
-        self.path = path
+    `secrets` are taken out of what is kept; without it a decision is kept as it is.
+    """
+
+    def __init__(self, path: Path, *, timeout_seconds: float = 30.0, secrets: SecretsOut | None = None) -> None:
+        self.path, self._secrets = path, secrets
         self._kept = KeptOpen(_File(path, timeout_seconds=timeout_seconds))
 
     def keep(self, decision: Logged, *, durable: bool) -> None:
         """Append a decision."""
-        content = json.dumps(decision.to_json())
+        content = _written(self._secrets.decision(decision) if self._secrets else decision)
         with self._kept.use_to_write(durable=durable) as connection:
             # One statement is a transaction of its own.
             connection.execute("INSERT INTO decisions (run, content) VALUES (?, ?)", (decision.run, content))
@@ -48,3 +55,18 @@ class SQLiteDecisionLog:
         query = f"SELECT content FROM decisions {chosen} ORDER BY sequence"
         with self._kept.use() as connection:
             return tuple(Logged.from_json(json.loads(content)) for (content,) in connection.execute(query, given))
+
+    def forget(self, keys: Collection[str]) -> int:
+        """Remove the decisions that are called `RUN#ID`; how many went."""
+        if not self.path.is_file():
+            return 0
+        gone = "run || '#' || json_extract(content, '$.id') IN (SELECT value FROM json_each(?))"
+        with self._kept.use_to_write() as connection:
+            return connection.execute(f"DELETE FROM decisions WHERE {gone}", (json.dumps(list(keys)),)).rowcount
+
+
+def _written(decision: Logged) -> str:
+    try:
+        return msgspec.json.encode(decision).decode()
+    except UnicodeEncodeError:  # half of a surrogate pair, which only an escape can tell
+        return json.dumps(decision.to_json())

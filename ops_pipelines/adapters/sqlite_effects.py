@@ -3,7 +3,9 @@
 Each commit is on disk when it returns: what was started is known after a power cut, too.
 """
 
+import json
 import sqlite3
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,11 @@ from typing import Any
 from ops_pipelines.adapters.sqlite_file import SQLiteFile, all_or_nothing
 from ops_pipelines.adapters.sqlite_instants import instant_of, micros
 from ops_pipelines.adapters.sqlite_kept_open import KeptOpen
-from ops_pipelines.agentops.effects import Entry, Intent, Outcome, judge_outcome
+from ops_pipelines.agentops.effects import DONE, NOT_DONE, Entry, Intent, Outcome, judge_outcome
+from ops_pipelines.agentops.secrets_out import SecretsOut
 from ops_pipelines.core.verdict import Passed, Verdict
 
-_COLUMNS = "key, tool, arguments, run, release, approval, started_at, until, state, result, by, ended_at"
+_COLUMNS = "key, tool, arguments, run, release, approval, exact, started_at, until, state, result, by, ended_at"
 
 
 class _File(SQLiteFile):
@@ -28,23 +31,28 @@ class _File(SQLiteFile):
             until INTEGER NOT NULL, state TEXT, result TEXT, by TEXT, ended_at INTEGER
         ) STRICT;
         """,
+        "ALTER TABLE effects ADD COLUMN exact TEXT NOT NULL DEFAULT '';",
     )
 
 
 class SQLiteEffectJournal:
-    """The EffectJournal of one file, which is made at the first intent; DataError where it cannot be used."""
+    """The EffectJournal of one file, which is made at the first intent; DataError where it cannot be used.
 
-    def __init__(self, path: Path, *, timeout_seconds: float = 30.0) -> None:
-        self.path = path
+    `secrets` are taken out of what is kept; without it intents and outcomes are kept as they are.
+    """
+
+    def __init__(self, path: Path, *, timeout_seconds: float = 30.0, secrets: SecretsOut | None = None) -> None:
+        self.path, self._secrets = path, secrets
         self._kept = KeptOpen(_File(path, timeout_seconds=timeout_seconds))
 
     def start(self, intent: Intent, *, at: datetime, until: datetime) -> Entry | None:
         """None where this call has started the intent; otherwise the entry that is there."""
-        values = (intent.key, intent.tool, intent.arguments, intent.run, intent.release, intent.approval)
+        kept = self._secrets.intent(intent) if self._secrets else intent
+        values = (kept.key, kept.tool, kept.arguments, kept.run, kept.release, kept.approval, kept.exact)
         with self._kept.use_to_write() as connection, all_or_nothing(connection):
             made = connection.execute(
-                "INSERT INTO effects (key, tool, arguments, run, release, approval, started_at, until) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                "INSERT INTO effects (key, tool, arguments, run, release, approval, exact, started_at, until) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 (*values, micros(at), micros(until)),
             )
             return None if made.rowcount == 1 else _entries(connection, intent.key)[0]
@@ -53,6 +61,7 @@ class SQLiteEffectJournal:
         """Keep what came of an intent; Blocked where that is known, and for an intent that was never started."""
         if not self.path.is_file():
             return judge_outcome(None, outcome)
+        outcome = self._secrets.outcome(outcome) if self._secrets else outcome
         with self._kept.use_to_write() as connection, all_or_nothing(connection):
             found = judge_outcome(next(iter(_entries(connection, key)), None), outcome)
             if isinstance(found, Passed):
@@ -66,6 +75,15 @@ class SQLiteEffectJournal:
             return ()
         with self._kept.use() as connection:
             return _entries(connection, key)
+
+    def forget(self, keys: Collection[str]) -> int:
+        """Remove the entries with some keys whose outcome is known; how many went."""
+        if not self.path.is_file():
+            return 0
+        gone = "key IN (SELECT value FROM json_each(?)) AND state IN (?, ?)"
+        with self._kept.use_to_write() as connection:
+            given = (json.dumps(list(keys)), DONE, NOT_DONE)
+            return connection.execute(f"DELETE FROM effects WHERE {gone}", given).rowcount
 
 
 def _entries(connection: sqlite3.Connection, key: str | None) -> tuple[Entry, ...]:

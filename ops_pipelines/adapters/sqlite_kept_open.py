@@ -22,9 +22,11 @@ class KeptOpen:
         self._writing = threading.Lock()
 
     @contextmanager
-    def use(self) -> Iterator[sqlite3.Connection]:
+    def use(self, *, to_write: bool = False) -> Iterator[sqlite3.Connection]:
         """The connection of this thread; it is opened anew where the file was replaced, and after any complaint."""
         if not self._is_open():
+            if to_write:
+                self._make_folder()
             self._close()
             self._own.connection = self._file.connect()
             self._own.file, self._own.durable = _identity(self._path), None
@@ -42,9 +44,7 @@ class KeptOpen:
         Without `durable` a power cut may take back what is written, and the death of this process does not. Threads wait for
         each other here: SQLite would have each look again after a sleep, of milliseconds and more.
         """
-        if not self._is_open():
-            self._make_folder()
-        with self._writing, self.use() as connection:
+        with self._writing, self.use(to_write=True) as connection:
             if self._own.durable != durable:
                 connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
                 self._own.durable = durable

@@ -15,7 +15,18 @@ from ops_pipelines.adapters.sqlite_instants import instant_of, micros
 from ops_pipelines.adapters.sqlite_kept_open import KeptOpen
 from ops_pipelines.agentops.payload import Payload
 from ops_pipelines.agentops.run_following import BEGINNING, Kept
-from ops_pipelines.agentops.run_log import EVERY_RUN, Entry, RunFilter, RunSummary, Step, Tally, fault_of, summary_of
+from ops_pipelines.agentops.run_log import (
+    AGENT,
+    DECISION,
+    EVERY_RUN,
+    Entry,
+    RunFilter,
+    RunSummary,
+    Step,
+    Tally,
+    fault_of,
+    summary_of,
+)
 from ops_pipelines.core.clock import Window
 
 _COLUMNS = (
@@ -31,6 +42,11 @@ INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
     errors = errors + excluded.errors, tokens = min(tokens + excluded.tokens, {_MOST}),
     nanos = min(nanos + excluded.nanos, {_MOST}), unpriced = unpriced + excluded.unpriced
 """
+_LACKS = """
+NOT EXISTS (
+    SELECT 1 FROM steps AS own WHERE own.run = runs.run AND own.kind = ? AND own.name IN ({names}) AND own.release <> ''
+    AND own.release = (SELECT release FROM steps WHERE run = runs.run AND kind = ? ORDER BY sequence LIMIT 1)
+)"""
 _FORGET_PAYLOADS = "DELETE FROM payloads WHERE digest NOT IN (SELECT inputs FROM steps UNION SELECT outputs FROM steps)"
 _LAST_LETTER = "\U0010ffff"
 _ANOTHER = "another step was kept under this id, and nothing that is kept is changed"
@@ -151,6 +167,9 @@ def _query(window: Window, of: RunFilter) -> tuple[str, list[Any]]:
     if of.digits:  # a span of ids, which the index finds
         conditions.append("run >= ? AND run < ?")
         values += [of.digits, of.digits + _LAST_LETTER]
+    if of.lacks:
+        conditions.append(_LACKS.format(names=", ".join("?" * len(of.lacks))))
+        values += [DECISION, *of.lacks, AGENT]
     if named:
         having = " AND ".join(f"{column} = ?" for column in named)
         conditions.append(f"run IN (SELECT run FROM steps WHERE {having})")

@@ -6,6 +6,8 @@ with one byte changed holds an approval of another call. It is consumed before t
 it and marks it: of those who come at once one gets it. A process that dies after that has lost the approval and has done
 nothing; it asks again.
 
+The exact arguments are kept as long as the approval can be used, and no longer: a store may take secrets out of them then.
+
 What an ApprovalStore guarantees is checked by `ops_pipelines.testing.approval_store`.
 """
 
@@ -16,7 +18,7 @@ from typing import Any, Protocol
 
 from ops_pipelines.core.clock import utc
 from ops_pipelines.core.errors import ConfigError, DataError
-from ops_pipelines.core.fingerprint import digest_json, short
+from ops_pipelines.core.fingerprint import digest_bytes, digest_json, short
 from ops_pipelines.core.verdict import Blocked, Passed, Verdict
 
 PENDING, GRANTED, REFUSED, USED, EXPIRED = "pending", "granted", "refused", "used", "expired"
@@ -25,18 +27,33 @@ PENDING, GRANTED, REFUSED, USED, EXPIRED = "pending", "granted", "refused", "use
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """The one call that an approval is of. `arguments` is their canonical JSON, which the approver is shown."""
+    """The one call that an approval is of. `arguments` is their canonical JSON, which the approver is shown.
+
+    Where a secret was taken out of the arguments, since the approval can be used no more, `exact` is the digest of what they
+    were, and `bound` what the approval was bound to.
+    """
 
     tool: str
     arguments: str
     run: str
     release: str
     policy: str
+    exact: str = ""
+    bound: str = ""
 
     @property
     def digest(self) -> str:
         """What the approval is bound to; `tool` is the digest of the tool and not only its name."""
-        return digest_json([self.tool, self.arguments, self.run, self.release, self.policy])
+        return self.bound or digest_json([self.tool, self.arguments, self.run, self.release, self.policy])
+
+    @property
+    def arguments_digest(self) -> str:
+        """The digest of the exact arguments."""
+        return self.exact or digest_bytes(self.arguments.encode())
+
+    def with_arguments(self, kept: str) -> "Binding":
+        """The same binding with arguments from which something was taken out."""
+        return replace(self, arguments=kept, exact=self.arguments_digest, bound=self.digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +84,7 @@ class Request:
         """The request as plain JSON, read back by `from_json`."""
         binding = self.binding
         bound = {name: getattr(binding, name) for name in ("tool", "arguments", "run", "release", "policy")}
+        bound |= {name: getattr(binding, name) for name in ("exact", "bound") if getattr(binding, name)}
         times = {"asked_at": self.asked_at.isoformat(), "expires_at": self.expires_at.isoformat()}
         plain = {name: getattr(self, name) for name in ("id", "requester", "tool", "reason", "started_by")}
         return plain | times | {"binding": bound}

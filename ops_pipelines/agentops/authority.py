@@ -67,7 +67,7 @@ def _of_this_call(held: Held | None, call: Intent, system: str) -> str:
     if part := held.request.asked_for_by(held.answer.approver):
         return f"the approval {held.request.id} was given by who {part}"
     bound = held.request.binding
-    asked, made = (held.request.tool, bound.arguments, bound.run, bound.release), (call.tool, call.arguments)
+    asked, made = (held.request.tool, bound.arguments_digest, bound.run, bound.release), (call.tool, call.digest)
     if asked != (*made, call.run, call.release):
         return f"the approval {held.request.id} is of another call"
     named = json.loads(call.arguments).values()

@@ -1,7 +1,8 @@
 """What another policy would have said to the calls that were decided: before it ships, and without doing anything.
 
 Each logged decision holds what its policy was asked. A tool that is no longer registered, and a call that was refused before
-it came to the policy, cannot be judged again and are counted apart.
+it came to the policy, cannot be judged again and are counted apart. So is one from whose arguments a secret was taken out,
+where either policy asks about arguments.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -12,6 +13,10 @@ from typing import Any
 from ops_pipelines.agentops.decision_log import Logged
 from ops_pipelines.agentops.policy import Decision, Policy, Situation
 from ops_pipelines.agentops.tool_registry import ToolRegistry
+
+TOOL_GONE, NOT_ASKED = "its tool is gone", "it was refused before any policy was asked"
+SECRET_OUT = "a secret was taken out of it, and a policy asks about arguments"
+"""Why a decision cannot be judged again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +30,11 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Backtest:
-    """How many calls were judged again, those that change, and the ids of those that could not be judged."""
+    """How many calls were judged again, those that change, and why others could not be judged, by their ids."""
 
     judged: int
     changed: tuple[Changed, ...]
-    not_judged: tuple[str, ...]
+    not_judged: Mapping[str, str]
 
     def to_json(self) -> dict[str, Any]:
         """The result as plain JSON, each change with who says what."""
@@ -43,7 +48,7 @@ class Backtest:
             }
             for one in self.changed
         ]
-        return {"judged": self.judged, "changed": changes, "not_judged": list(self.not_judged)}
+        return {"judged": self.judged, "changed": changes, "not_judged": dict(self.not_judged)}
 
 
 def backtest(
@@ -60,18 +65,25 @@ def backtest(
     `registry` holds the tools that `after` judges, and `registry_before` those of `before` where they are others: a tool
     that is called a read by now is judged as what it was.
     """
-    judged, changed, not_judged = 0, [], []
+    judged, changed, not_judged = 0, [], {}
+    asks = before.asks_about_arguments or after.asks_about_arguments
     for logged in decisions:
         tool, tool_before = registry.get(logged.tool), (registry_before or registry).get(logged.tool)
-        if tool is None or tool_before is None or not logged.situation:
-            not_judged.append(logged.id)
+        if tool is None or tool_before is None or not logged.situation or (logged.redacted and asks):
+            not_judged[logged.id] = _why_not(logged, is_known=tool is not None and tool_before is not None)
             continue
         judged += 1
         situation = situation_from(logged.agent, logged.situation)
         was, would_be = before.decide(tool_before, situation), after.decide(tool, situation)
         if was.outcome != would_be.outcome:
             changed.append(Changed(logged, was, would_be))
-    return Backtest(judged, tuple(changed), tuple(not_judged))
+    return Backtest(judged, tuple(changed), not_judged)
+
+
+def _why_not(logged: Logged, *, is_known: bool) -> str:
+    if not is_known:
+        return TOOL_GONE
+    return SECRET_OUT if logged.situation else NOT_ASKED
 
 
 def decisions_of(

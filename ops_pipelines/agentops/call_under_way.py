@@ -14,7 +14,10 @@ from ops_pipelines.agentops.tool_run import Ran
 
 @dataclass(slots=True)
 class Call:
-    """A call on its way through the stages; one with a `name` is the same when its run goes on."""
+    """A call on its way through the stages; one with a `name` is the same when its run goes on.
+
+    `exact` is the digest of its arguments where what is known of them has a secret taken out: then it is not made again.
+    """
 
     id: str
     tool: str
@@ -23,6 +26,7 @@ class Call:
     approval: str = ""
     key: str = ""
     text: str = ""
+    exact: str = ""
     result: str = ""
     arguments: dict[str, Any] = field(default_factory=dict)
     situation: Situation | None = None

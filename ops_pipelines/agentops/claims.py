@@ -40,6 +40,10 @@ _FORMULA = re.compile(r"[*^()]")
 _ACCOUNT = re.compile(r"[A-Z]{2}\d{2}(?:[A-Z0-9]{11,30}|(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?)")
 _ENDS = ".,;:!?"
 _REFERENCE, _PUT_TOGETHER = "$ref", ("allOf", "anyOf", "oneOf")
+_OF_SEVERAL = frozenset((_REFERENCE, *_PUT_TOGETHER))
+_Options = tuple[Mapping[str, Any], ...]
+"""A schema with those that it is put together from: what one of them says of a value counts."""
+_UNSAID: _Options = ({},)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ def claims_of(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> tuple[
     >>> claims_of({}, {"to": "eve@evil.example", "order_id": "Z7GOZK", "rows": 5, "on": "2013-01-01", "note": "hello"})
     (Claim(where='to', kind='destination', value='eve@evil.example'), Claim(where='order_id', kind='id', value='Z7GOZK'))
     """
-    return tuple(_claims(schema, schema, "", "", arguments))
+    return tuple(_claims(schema, _options(schema, schema), "", "", arguments))
 
 
 def looks_made_up(word: str) -> bool:
@@ -65,40 +69,38 @@ def looks_made_up(word: str) -> bool:
     return bool(_ADDRESS.search(word) or _BARE_HOST.fullmatch(word)) or _looks_like_id(word)
 
 
-def _claims(root: Mapping[str, Any], schema: Mapping[str, Any], where: str, name: str, value: Any) -> Iterator[Claim]:
+def _claims(root: Mapping[str, Any], options: _Options, where: str, name: str, value: Any) -> Iterator[Claim]:
+    """What a value claims whose schema is one of the options, or all of them."""
     if isinstance(value, Mapping):
         for key, part in value.items():
-            inner, at = _of_property(root, schema, key), f"{where}.{key}" if where else key
-            yield from _of_key(root, schema, at, key)
+            inner, at = _of_property(root, options, key), f"{where}.{key}" if where else key
+            yield from _of_key(root, options, at, key)
             yield from _claims(root, inner, at, key, part)
     elif isinstance(value, Sequence) and not isinstance(value, str):
-        items = _one_of(root, schema, "items")
+        items = _one_of(root, options, "items")
         for number, part in enumerate(value):
             yield from _claims(root, items, f"{where}[{number}]", name, part)
     elif isinstance(value, str | int | float) and not isinstance(value, bool):
-        yield from _of_value(root, schema, where, name, value)
+        yield from _of_value(options, where, name, value)
 
 
-def _of_key(root: Mapping[str, Any], schema: Mapping[str, Any], where: str, key: str) -> Iterator[Claim]:
+def _of_key(root: Mapping[str, Any], options: _Options, where: str, key: str) -> Iterator[Claim]:
     """What a key claims that the schema does not name: who is paid may stand there, and not in a value."""
-    if any(key in option.get("properties", ()) for option in _options(root, schema)):
+    if any(key in option.get("properties", ()) for option in options):
         return
-    names = _one_of(root, schema, "propertyNames")
-    found = _of_value(root, names, where, "", key)
-    yield from (claim for claim in found if claim.kind == TARGET or names)
+    names = _one_of(root, options, "propertyNames")
+    found = _of_value(names, where, "", key)
+    yield from (claim for claim in found if claim.kind == TARGET or names != _UNSAID)
 
 
-def _of_value(
-    root: Mapping[str, Any], schema: Mapping[str, Any], where: str, name: str, value: str | int | float
-) -> Iterator[Claim]:
+def _of_value(options: _Options, where: str, name: str, value: str | int | float) -> Iterator[Claim]:
     """What one value claims: as its schema says, or as its name and form do."""
-    found = [option for option in _options(root, schema) if KEYWORD in option]
-    if found:
-        kind = str(found[0][KEYWORD])
-        if kind in KINDS[:-1]:
-            yield Claim(where, kind, value)
+    kinds = [str(option[KEYWORD]) for option in options if KEYWORD in option]
+    if kinds:
+        if kinds[0] in KINDS[:-1]:
+            yield Claim(where, kinds[0], value)
         return
-    if any("enum" in option or "const" in option for option in _options(root, schema)) or value == "":
+    if any("enum" in option or "const" in option for option in options) or value == "":
         return
     known = value.strip() if isinstance(value, str) else value
     if _ID_NAME.search(name) and not isinstance(known, float) and " " not in str(known):
@@ -130,36 +132,33 @@ def _looks_like_id(word: str) -> bool:
     return bool(_LONG_NUMBER.fullmatch(word)) if _DATE.fullmatch(word) else True
 
 
-def _of_property(root: Mapping[str, Any], schema: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    for option in _options(root, schema):
+def _of_property(root: Mapping[str, Any], options: _Options, key: str) -> _Options:
+    for option in options:
         properties = option.get("properties")
         if isinstance(properties, Mapping) and isinstance(properties.get(key), Mapping):
-            found: Mapping[str, Any] = properties[key]
-            return found
-    return _one_of(root, schema, "additionalProperties")
+            return _options(root, properties[key])
+    return _one_of(root, options, "additionalProperties")
 
 
-def _one_of(root: Mapping[str, Any], schema: Mapping[str, Any], keyword: str) -> Mapping[str, Any]:
-    for option in _options(root, schema):
-        if isinstance(option.get(keyword), Mapping):
-            found: Mapping[str, Any] = option[keyword]
-            return found
-    return {}
+def _one_of(root: Mapping[str, Any], options: _Options, keyword: str) -> _Options:
+    return next((_options(root, one[keyword]) for one in options if isinstance(one.get(keyword), Mapping)), _UNSAID)
 
 
-def _options(root: Mapping[str, Any], schema: Mapping[str, Any], depth: int = 0) -> Iterator[Mapping[str, Any]]:
+def _options(root: Mapping[str, Any], schema: Mapping[str, Any]) -> _Options:
     """The schema, and those that it is put together from."""
+    return (schema,) if _OF_SEVERAL.isdisjoint(schema) else tuple(_all_of(root, schema, 0))
+
+
+def _all_of(root: Mapping[str, Any], schema: Mapping[str, Any], depth: int) -> Iterator[Mapping[str, Any]]:
     if depth > 8:  # a schema may refer to itself
         return
     yield schema
-    if schema.keys().isdisjoint((_REFERENCE, *_PUT_TOGETHER)):
-        return
     reference = schema.get(_REFERENCE)
     parts = [_referred(root, reference)] if isinstance(reference, str) else []
     for keyword in _PUT_TOGETHER:
         parts.extend(part for part in schema.get(keyword, ()) if isinstance(part, Mapping))
     for part in parts:
-        yield from _options(root, part, depth + 1)
+        yield from _all_of(root, part, depth + 1)
 
 
 def _referred(root: Mapping[str, Any], reference: str) -> Mapping[str, Any]:

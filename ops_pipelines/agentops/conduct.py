@@ -13,10 +13,21 @@ from typing import Any
 from ops_pipelines.agentops.course import Course, Halt, Suspended
 from ops_pipelines.agentops.fork import Effects
 from ops_pipelines.agentops.memory import MemoryStore
-from ops_pipelines.agentops.notes import FAILURE, RESULT, RESUMED, STARTED, UNTRUSTED, WAITS, notebook, notes_in
+from ops_pipelines.agentops.notes import (
+    FAILURE,
+    HINDERED,
+    RESULT,
+    RESUMED,
+    STARTED,
+    TRIED,
+    UNTRUSTED,
+    WAITS,
+    notebook,
+    notes_in,
+)
 from ops_pipelines.agentops.recording import Act, Answer, Asked, Live, NotKept, Pending, Scope, Tape, Writer
 from ops_pipelines.agentops.replay import Program, RecordedSteps, first_of, fork_note, played_in
-from ops_pipelines.agentops.run_log import Recording, Step, has_own_id
+from ops_pipelines.agentops.run_log import DECISION, Recording, Step, has_own_id
 from ops_pipelines.agentops.session import Session
 from ops_pipelines.agentops.tool_call import Waiting
 from ops_pipelines.agentops.tool_gate import Gate
@@ -29,6 +40,11 @@ DONE, FAILED, WAITING, STOPPED, RUNNING = "done", "failed", "waiting", "stopped"
 """What has become of a run: `stopped` is one that ended without a result, as its process did."""
 PATIENCE = timedelta(minutes=2)
 """A run without a result whose last step is older than this is not running any more."""
+
+
+class NotResumable(NotAllowed):
+    """The run has ended, is running, or is being resumed by somebody else."""
+
 
 Acting = Callable[[Session], Any]
 """An agent's program: what it does with its session, and returns as plain JSON."""
@@ -85,7 +101,7 @@ class Conductor:
         return self._conducted(scope, self.gate_of(run, self.now()), Course(), notes, trusted=trusted)
 
     def resume(self, recording: Recording, *, by: str, effects: Effects | None = None) -> Ran:
-        """A run that waited or was cut off, from where it stood; NotAllowed where somebody else resumes it by now.
+        """A run that waited or was cut off, from where it stood; NotResumable where somebody else resumes it by now.
 
         `by` is a word that no other process uses. Of a fork `effects` are those of its parent, which it does not repeat.
         Nobody else may be at work on the run: a call that was begun and has not ended counts as one of a dead process.
@@ -138,7 +154,7 @@ class Conductor:
         try:
             notes.decide(RESUMED, {"by": by, "at": self.now().isoformat()})
         except NotKept as error:
-            raise NotAllowed(
+            raise NotResumable(
                 f"The run {recording.run} is being resumed by somebody else",
                 expected="one process that resumes a run",
                 action="Wait for it, and look at the run with `ops agent show`",
@@ -216,9 +232,19 @@ def state_of(steps: Sequence[Step], now: datetime) -> str:
     noted = notes_in(steps, *notes, RESUMED)
     if noted and noted[-1].name in notes:
         return notes[noted[-1].name]
-    own = [step.ended for step in steps if has_own_id(step)]  # spans from elsewhere say what instant they like
-    newest = max(own or (step.ended for step in steps))
-    return RUNNING if utc(now) - utc(newest) < PATIENCE else STOPPED
+    return RUNNING if utc(now) - utc(last_written(steps)) < PATIENCE else STOPPED
+
+
+def last_written(steps: Sequence[Step]) -> datetime:
+    """When the process of the run with some steps (at least one) wrote something last."""
+    # Spans from elsewhere say what instant they like.
+    own = [step.ended for step in steps if has_own_id(step) and not _is_try(step)]
+    return max(own or (step.ended for step in steps))
+
+
+def _is_try(step: Step) -> bool:
+    """Whether a step was noted by who would go on with the run, which says nothing of the run's own process."""
+    return step.kind == DECISION and step.name in (TRIED, HINDERED)
 
 
 def waits_of(recording: Recording) -> tuple[Mapping[str, Any], ...]:

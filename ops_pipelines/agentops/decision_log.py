@@ -14,7 +14,8 @@ from typing import Any, Protocol
 class Logged:
     """One call's decision. `what` is allowed, denied or waiting, `stage` who said so; `situation` is what Cedar was given.
 
-    `arguments` are canonical JSON, or empty where the call was no JSON.
+    `arguments` are canonical JSON, or empty where the call was no JSON. `redacted` where a secret was taken out before it was
+    kept: then what the policy was asked is known but for that.
     """
 
     id: str
@@ -29,12 +30,14 @@ class Logged:
     reason: str
     at: datetime
     situation: Mapping[str, Any] = field(default_factory=dict)
+    redacted: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The decision as plain JSON."""
         names = ("id", "run", "agent", "release", "policy", "tool", "arguments", "what", "stage", "reason")
         plain = {name: getattr(self, name) for name in names}
-        return plain | {"at": self.at.isoformat(), "situation": dict(self.situation)}
+        marks = {"redacted": True} if self.redacted else {}
+        return plain | {"at": self.at.isoformat(), "situation": dict(self.situation)} | marks
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> "Logged":

@@ -11,10 +11,12 @@ The cause is what differs where nothing before it did:
                                                known to be of one release, so that nothing else is left
 """
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from ops_pipelines.agentops.replay import played_in
 from ops_pipelines.agentops.run_log import (
     AGENT,
     CLOCK,
@@ -61,7 +63,11 @@ class Divergence:
 
 
 def first_divergence(first: Recording, second: Recording) -> Divergence | None:
-    """Where the second run parts from the first, and why; None where they differ in instants and drawn numbers at most."""
+    """Where the second run parts from the first, and why; None where they differ in instants and drawn numbers at most.
+
+    It counts what their programs did (`played_in`), and not what runs note of themselves: a fork begins with a note.
+    """
+    first, second = (replace(run, steps=played_in(run)) for run in (first, second))
     pairs = _Pairs(first, second)
     for at, step in enumerate(first.steps):
         other = pairs.partner(step)
@@ -69,7 +75,7 @@ def first_divergence(first: Recording, second: Recording) -> Divergence | None:
             pairs.note_drawn(step, other)
         elif found := _difference(pairs, at, step, other):
             return found
-    extra = pairs.extra_before(None)
+    extra = pairs.extra_before(None, len(first.steps))
     return _turn_taken(pairs, pairs.place_of(extra), None, extra) if extra else None
 
 
@@ -77,7 +83,7 @@ def _difference(pairs: "_Pairs", at: int, step: Step, other: Step | None) -> Div
     if other is None:
         return _other_turn(pairs, at, step)
     differs = pairs.differ(step.inputs, other.inputs)
-    if differs and (extra := pairs.extra_before(other)):
+    if differs and (extra := pairs.extra_before(other, at)):
         return _turn_taken(pairs, pairs.place_of(extra), step, extra)
     if differs:
         cause = _cause_of_inputs(pairs, step, other)
@@ -114,8 +120,8 @@ def _named(step: Step) -> str:
     return f"{step.kind} {step.name!r} #{step.occurrence}"
 
 
-def _place(step: Step) -> tuple[str, str, str, int]:
-    return step.parent, step.kind, step.name, step.occurrence
+def _what(step: Step) -> tuple[str, str, str]:
+    return step.parent, step.kind, step.name
 
 
 class _Pairs:
@@ -127,14 +133,15 @@ class _Pairs:
         self._kinds: set[str] = set()
         self._left: dict[tuple[str, str, str], list[Step]] = {}
         for step in second.steps:
-            self._left.setdefault((step.parent, step.kind, step.name), []).append(step)
+            self._left.setdefault(_what(step), []).append(step)
         self._taken: set[str] = set()
-        self._places = {_place(step) for step in first.steps}
+        self._places = {(_what(step), step.occurrence) for step in first.steps}
+        self._surplus = Counter(map(_what, second.steps)) - Counter(map(_what, first.steps))
         self._order = [step.id for step in second.steps]
 
     def partner(self, step: Step) -> Step | None:
         """The step of the second run at this place: the one that asked the same, or else the first of them."""
-        steps = self._left.get((step.parent, step.kind, step.name), [])
+        steps = self._left.get(_what(step), [])
         for at, other in enumerate(steps):
             if not self.differ(step.inputs, other.inputs):
                 return self._took(steps.pop(at))
@@ -183,14 +190,21 @@ class _Pairs:
         remaining = (one for one in self._runs[1].steps if one.id not in self._taken)
         return next((one for one in remaining if one.parent == step.parent), None)
 
-    def extra_before(self, step: Step | None) -> Step | None:
-        """The first step of the second run at a place that the first run never comes to, up to one of its own steps."""
+    def extra_before(self, step: Step | None, at: int) -> Step | None:
+        """The first step that only the second run does, up to one of its own steps; the first run is at its step `at`."""
         for other in self._runs[1].steps:
             if step is not None and other.id == step.id:
                 return None
-            if _place(other) not in self._places:
+            if other.id not in self._taken and self._is_extra(other, at):
                 return other
         return None
+
+    def _is_extra(self, other: Step, at: int) -> bool:
+        """Whether the first run never comes to this; a parallel step that it only comes to later is none."""
+        if (_what(other), other.occurrence) not in self._places:
+            return True
+        rest = (one for one in self._runs[0].steps[at:] if _what(one) == _what(other))
+        return self._surplus[_what(other)] > 0 and all(self.differ(one.inputs, other.inputs) for one in rest)
 
     def place_of(self, extra: Step) -> int:
         """Before which step of the first run a step of the second came."""

@@ -27,7 +27,8 @@ _FINAL = (DONE, NOT_DONE)
 class Intent:
     """One thing to be done. The key names it, and is the same for the same step of the same run when that is resumed.
 
-    `tool` is the name, `arguments` their canonical JSON, `approval` the one that was used for it, empty for none.
+    `tool` is the name, `arguments` their canonical JSON, `approval` the one that was used for it, empty for none. Where a
+    secret was taken out of the arguments before they were kept, `exact` is the digest of what they were.
     """
 
     key: str
@@ -36,6 +37,12 @@ class Intent:
     run: str
     release: str
     approval: str = ""
+    exact: str = ""
+
+    @property
+    def digest(self) -> str:
+        """The digest of the exact arguments."""
+        return self.exact or digest_bytes(self.arguments.encode())
 
     @property
     def digits(self) -> str:
@@ -44,7 +51,11 @@ class Intent:
 
     def is_as(self, other: "Intent") -> bool:
         """Whether two intents are the same thing to be done."""
-        return (self.tool, self.arguments) == (other.tool, other.arguments)
+        return (self.tool, self.digest) == (other.tool, other.digest)
+
+    def with_arguments(self, kept: str) -> "Intent":
+        """The same intent with arguments from which something was taken out."""
+        return replace(self, arguments=kept, exact=self.digest)
 
 
 @dataclass(frozen=True, slots=True)

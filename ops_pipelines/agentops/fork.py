@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from ops_pipelines.agentops.notes import FORK, notebook
-from ops_pipelines.agentops.recording import Act, Answer, Asked, Live, Pending, Tape, Writer
+from ops_pipelines.agentops.recording import Act, Answer, Asked, Live, Pending, Question, Tape, Writer
 from ops_pipelines.agentops.replay import (
     Program,
     RecordedSteps,
@@ -23,7 +23,7 @@ from ops_pipelines.agentops.replay import (
     outcome_of,
     played_in,
 )
-from ops_pipelines.agentops.run_log import EFFECTS, TOOL, Entry, Recording, Step, Tally
+from ops_pipelines.agentops.run_log import AGENT, EFFECTS, MODEL, TOOL, Entry, Recording, Step, Tally
 from ops_pipelines.agentops.tool_call import Done
 from ops_pipelines.core.errors import ConfigError, DataError, NotAllowed
 
@@ -40,13 +40,13 @@ class NewResult:
 
 @dataclass(frozen=True, slots=True)
 class NewRequest:
-    """The step asks for this instead, another prompt or model, and `ask` gets the answer from the outside.
+    """The step asks for this instead, and `ask` gets the answer from the outside.
 
-    Where an agent began it is another task, and nobody is asked.
+    Without `ask` a model is asked by the program itself, and where an agent began it is another task, and nobody is asked.
     """
 
     inputs: Any
-    ask: Callable[[Any], Any]
+    ask: Callable[[Any], Any] | None = None
 
 
 Edit = NewResult | NewRequest
@@ -105,16 +105,16 @@ class _Forking:
         if step := self.prefix.take(asked):
             return self.prefix.answer(step, asked)
         if step := self.edited.take(asked):
-            return replace(self._edited(asked, arguments), occurrence=step.occurrence)
+            return replace(self._edited(asked, arguments, act), occurrence=step.occurrence)
         if not self.rest.take(asked) and self.prefix.left():
             raise diverged(asked, self.prefix)
         return self._new(asked, arguments, act)
 
-    def _edited(self, asked: Asked, arguments: Any) -> Answer | Pending:
+    def _edited(self, asked: Asked, arguments: Any, act: Act) -> Answer | Pending:
         aside = Live(self.live.now)
         if isinstance(self.edit, NewRequest):
-            inputs, ask = self.edit.inputs, self.edit.ask
-            made = self._gated(asked, inputs, lambda: ask(inputs))
+            inputs = self.edit.inputs
+            made = self._gated(asked, inputs, _asking(self.edit, act))
             return replace(aside.answer(asked, inputs, made), instead=(inputs,))
         value = self.edit.value if self.edit else None
         return aside.answer(asked, arguments, lambda: value).ended(value)
@@ -129,6 +129,14 @@ class _Forking:
         if not self.settings.is_effect(asked.kind, asked.name):
             return act
         return lambda: self.settings.gate(asked.kind, asked.name, arguments, act)
+
+
+def _asking(edit: NewRequest, act: Act) -> Act:
+    """What asks for what an edit asks for."""
+    ask = edit.ask
+    if ask is not None:
+        return lambda: ask(edit.inputs)
+    return act.about(edit.inputs) if isinstance(act, Question) else act
 
 
 def step_at(recording: Recording, at: int) -> Step:
@@ -183,6 +191,8 @@ def fork(
     """
     played = played_in(recording)
     _check(recording, at, len(played) - (edit is not None))
+    if isinstance(edit, NewRequest) and edit.ask is None and played[at].kind not in (AGENT, MODEL):
+        raise _nobody_asks(played[at])
     first, kept = first_of(recording), list[Step]()
     source = _source(recording, at, edit, settings)
     tape = Tape(run, source, _beside(writer, kept), first.release if release is None else release)
@@ -253,6 +263,15 @@ def _check(recording: Recording, at: int, last: int) -> None:
             action="Look at its steps with `ops agent show`",
             at=at,
         )
+
+
+def _nobody_asks(step: Step) -> DataError:
+    return DataError(
+        f"The {step.kind} {step.name!r} is to be asked for something else, and nothing says how",
+        expected="a NewRequest with `ask`; without one a model is asked, or an agent given another task",
+        action="Say what asks, or give a NewResult",
+        step=step.id,
+    )
 
 
 def _ended_early(step: Step, at: int) -> ReplayDiverged:

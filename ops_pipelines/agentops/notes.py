@@ -7,8 +7,12 @@ from datetime import datetime
 from ops_pipelines.agentops.recording import Live, Scope, Tape
 from ops_pipelines.agentops.run_log import AGENT, DECISION, Step, has_own_id
 
-FORK, WAITS, RESUMED, STARTED = NOTES = ("fork", "waits", "resumed", "started by")
-"""Of what other run it is a fork, for what it waits, that somebody resumes it, who started it. No replay makes any."""
+FORK, WAITS, RESUMED, STARTED = "fork", "waits", "resumed", "started by"
+TRIED, HINDERED = "tried to go on", "did not go on"
+NOTES = (FORK, WAITS, RESUMED, STARTED, TRIED, HINDERED)
+"""Of what other run it is a fork, for what it waits, that somebody resumes it, who started it; that it was about to go on
+by itself, and why it did not. No replay makes any.
+"""
 RESULT, FAILURE = ENDS = ("result", "failure")
 """What the run came to, which a replay comes to as well."""
 UNTRUSTED = "untrusted task"

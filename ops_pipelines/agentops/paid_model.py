@@ -5,7 +5,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from ops_pipelines.agentops.payload import plain
-from ops_pipelines.agentops.recording import Act, Outcome, StepFailed
+from ops_pipelines.agentops.recording import Ask, Outcome, StepFailed
 from ops_pipelines.agentops.spend import settle
 from ops_pipelines.agentops.tool_gate import Gate
 from ops_pipelines.core.errors import NotAllowed, OpsError
@@ -24,20 +24,20 @@ class PaidModel:
     def __init__(self, gate: Gate | None, name: str, request: Any) -> None:
         self._gate, self._name, self._request, self._asked = gate, name, request, False
 
-    def paid(self, act: Act) -> Any:
+    def paid(self, ask: Ask, request: Any) -> Any:
         """What the model answers, once the most that it can cost is set aside; RunStopped where it may not be asked."""
         reserved, found = self._reserve(), None
         try:
-            found = act()
+            found = ask(request)
         finally:
             self._settle(reserved, found)
         return found
 
-    async def paid_async(self, act: Callable[[], Awaitable[Any]]) -> Any:
-        """The same where the act has to be awaited."""
+    async def paid_async(self, ask: Callable[[Any], Awaitable[Any]], request: Any) -> Any:
+        """The same where the answer has to be awaited."""
         reserved, found = self._reserve(), None
         try:
-            found = await act()
+            found = await ask(request)
         finally:
             self._settle(reserved, found)
         return found

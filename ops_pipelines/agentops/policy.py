@@ -12,9 +12,10 @@ A call that is denied is judged again as if it had been approved: where it then 
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from ops_pipelines.agentops.freeze import Freeze
@@ -136,6 +137,11 @@ class Policy:
         freezes = [freeze.to_json() for freeze in self.freezes]
         object.__setattr__(self, "digest", digest_json([dict(self.texts), freezes, SCHEMA]))
 
+    @property
+    def asks_about_arguments(self) -> bool:
+        """Whether what it says can hang on the text of an argument."""
+        return self._reads
+
     def decide(self, tool: Tool, situation: Situation, *, approved: bool = False) -> Decision:
         """What the policies say of a call; `approved` where a person has approved this very call."""
         first = self._judged(tool, situation, approved=approved)
@@ -186,18 +192,17 @@ def judged_by(policies: "PolicySet", tool: Tool, situation: Situation, *, approv
     return cedarpy.is_authorized(request, policies, _entities(_facts(tool), situation.agent))
 
 
-def _facts(tool: Tool) -> tuple[tuple[str, Any], ...]:
-    return tuple(
-        (name, getattr(tool, name)) for name in ("name", "effect", "version", "owner", "idempotent", "trusted")
-    )
+_TOLD = ("name", "effect", "version", "owner", "idempotent", "trusted")
+"""What Cedar is told of a tool."""
+_facts: Callable[[Tool], tuple[Any, ...]] = attrgetter(*_TOLD)
 
 
 @lru_cache(maxsize=1024)
-def _entities(facts: tuple[tuple[str, Any], ...], agent: str) -> "Entities":
+def _entities(facts: tuple[Any, ...], agent: str) -> "Entities":
     """The two that a request is about, parsed once."""
     from cedarpy import Entities
 
-    attributes = dict(facts)
+    attributes = dict(zip(_TOLD, facts, strict=True))
     name = attributes.pop("name")
     records = [
         {"uid": {"type": "Agent", "id": agent}, "attrs": {}, "parents": []},

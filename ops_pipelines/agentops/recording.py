@@ -39,6 +39,8 @@ from ops_pipelines.core.fingerprint import canonical_json, digest_bytes, digest_
 _LONGEST_NAME, _LONGEST_ERROR = 200, 2000
 Act = Callable[[], Any]
 """Does the thing itself, outside. What it returns may be an `Outcome`, where more than a value is known."""
+Ask = Callable[[Any], Any]
+"""Asks a model what it is given, or awaits its answer; a fork may give it another request than its program made."""
 Keep = Callable[[Sequence[Entry]], Tally]
 """Where entries go: `RunLog.append`."""
 
@@ -73,6 +75,22 @@ class Outcome:
     memory_version: str = ""
     links: tuple[str, ...] = ()
     decision: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """An Act that can be done about another request, too."""
+
+    ask: Ask
+    request: Any
+
+    def __call__(self) -> Any:
+        """What is answered."""
+        return self.ask(self.request)
+
+    def about(self, request: Any) -> "Question":
+        """The same question about something else."""
+        return replace(self, request=request)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,9 +270,13 @@ class Scope:
         """The same scope, what happens in which is kept by another writer."""
         return Scope(replace(self._tape, writer=writer), self.agent, self.step, self.task)
 
-    def model(self, name: str, request: Any, act: Act) -> Any:
-        """A model's answer; the request is its messages, its parameters and whatever decides the answer."""
-        return self.call(MODEL, name, request, act)
+    def model(self, name: str, request: Any, ask: Ask) -> Any:
+        """What a model answers to a request: its messages, its parameters and whatever decides the answer."""
+        return self.call(MODEL, name, request, Question(ask, request))
+
+    async def model_async(self, name: str, request: Any, ask: Ask) -> Any:
+        """The same where the answer has to be awaited."""
+        return await self.call_async(MODEL, name, request, Question(ask, request))
 
     def tool(self, name: str, arguments: Any, act: Act) -> Any:
         """A tool's result."""

@@ -4,6 +4,8 @@ Known shapes are cut out where they stand. What `find` says of a line (`adapters
 line. A value under a name such as `password` is taken out whatever it looks like. A mark stands where something was, and
 with a `key` it also tells two of them apart, so that a replay takes the turns that the run took.
 
+With `secrets_only` personal data stays where it is. To redact the rest of it afterwards gives what redacting at once gives.
+
 A value under a name such as `tool_call_id` is random letters by
 its nature, and is not searched by `find`.
 
@@ -14,7 +16,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
@@ -30,7 +32,11 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 """Names of arguments whose values are taken out; `tokens`, which are counted, are none of them."""
-_SHAPES: tuple[tuple[str, re.Pattern[str], tuple[str, ...], int], ...] = tuple(
+_TELLS = re.compile(r"[@\d]")
+_OF_PERSONS = re.compile(r"ssn|iban", re.IGNORECASE)
+"""Those of them whose values are no secret, and tell who somebody is."""
+_Shapes = tuple[tuple[str, re.Pattern[str], tuple[str, ...], int], ...]
+_SHAPES: _Shapes = tuple(
     (kind, re.compile(pattern), letters, digits)
     for kind, pattern, letters, digits in (
         (
@@ -76,6 +82,9 @@ _SHAPES: tuple[tuple[str, re.Pattern[str], tuple[str, ...], int], ...] = tuple(
 They spare a step most of its searches, and change none of what is found. A shape without a longest length begins at the
 start of a word only, so that no text takes the square of its length.
 """
+_PERSONAL = frozenset(("email", "card", "IBAN", "social security number", "phone"))
+_SECRET_SHAPES: _Shapes = tuple(shape for shape in _SHAPES if shape[0] not in _PERSONAL)
+_PERSONAL_SHAPES: _Shapes = tuple(shape for shape in _SHAPES if shape[0] in _PERSONAL)
 _DIGITS, _LETTER = re.compile(r"\d+"), re.compile(r"[A-Za-z]")
 _SHORTEST = 5
 """Letters of the shortest thing that any shape knows."""
@@ -85,8 +94,10 @@ _PLAIN = re.compile(rf"[A-Za-z_]{{0,{_SHORT}}}|[A-Za-z_ ]{{0,14}}")
 _MARK = re.compile(r"\[redacted [^\]\n]{1,80}\]")
 _WORDS = ("pass", "pwd", "secret", "key", "token", "auth", "cred", "://")
 _ANY_WORD = re.compile("|".join(_WORDS), re.IGNORECASE)
-_LONG_WORD = re.compile(r"[\w+/=-]{20,}")
-"""What a line has that a search by `find`, a quarter of a millisecond, may find something in; the word has a digit, too."""
+_LONG_WORD = re.compile(r"(?<![\w+/=-])[\w+/=-]{20,}+")
+_DIGEST = re.compile(r"[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""What a line has that a search by `find`, a quarter of a millisecond, may find something in; the word has a digit, too,
+and is no digest or id, of which a run is full."""
 _ISSUERS = re.compile(
     r"4(?:\d{12}|\d{15}|\d{18})|(?:5[1-5]|2[2-7]|6[05]|64|35)\d{14}|3[47]\d{13}|3[068]\d{12}|62\d{14,17}"
 )
@@ -99,6 +110,31 @@ _BLOB = re.compile(r"([\w+/=-]{200})[\w+/=-]{200,}")
 
 def _nothing(text: str) -> Iterable[tuple[int, str]]:  # noqa: ARG001  (the shape of a Find)
     return ()
+
+
+_HINTS = (
+    *("pass", "pwd", "secret", "key", "token", "auth", "cred", "cookie", "://", 'pin":', 'cvv":', 'cvc":'),
+    *("-----begin ", "eyj", "akia", "asia", "agpa", "aroa", "aida", "aiza", "bearer ", "basic "),
+    *("sk-", "pk-", "rk-", "sk_", "pk_", "rk_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
+    *("glpat-", "xox", "hf_", "npm_", "pypi-", "dop_v1_", "shpat_", "sg."),
+)
+"""One of these, or a long word, is in all that has a secret in it: in a shape, in a name, or for `find` to look at."""
+
+
+def may_hold_secret(text: str) -> bool:
+    """Whether it is worth to look for secrets in a text, or in JSON without spaces: never False where one would be found.
+
+    It takes some microseconds, and reads no JSON.
+
+    >>> may_hold_secret('{"order":"A17","note":"to ada@example.org"}'), may_hold_secret('{"apiKey":"a"}')
+    (False, True)
+    """
+    lower = text.lower()
+    if any(hint in lower for hint in _HINTS) or _has_long_word(text):
+        return True
+    return not text.isascii() and any(
+        one in text for one in "\u017f\u0130\u0131\u212a"
+    )  # they match an s, an i and a k
 
 
 class _Seen:
@@ -118,20 +154,18 @@ class _Seen:
 
 @dataclass(frozen=True, slots=True)
 class Redactor:
-    """Takes secrets and personal data out of texts and values; doing it twice changes nothing more.
+    """Takes secrets and personal data out of texts and values, or secrets only; doing it twice changes nothing more.
 
     `key` marks what was taken out by a keyed digest, the same for the same thing: keep it from whoever reads the log.
     """
 
     find: Find = _nothing
     key: bytes = b""
+    secrets_only: bool = False
 
     def text(self, text: str) -> str:
         """The text with a mark for each thing that was taken out."""
-        if len(text) <= _SHORT and _says_nothing(text):
-            return text
-        text = self._cut_out(text)
-        return self._searched(text) if _is_worth_a_look(text) else text
+        return self._marked(text, self.secrets_only)
 
     def value(self, value: Any) -> Any:
         """A plain value with marks in all its texts, the names of its mappings included."""
@@ -156,38 +190,56 @@ class Redactor:
     def _mapping(self, values: dict[str, Any]) -> dict[str, Any]:
         kept: dict[str, Any] = {}
         for name, value in values.items():
-            marked = known = self.text(name)
+            marked = self.text(name)
+            # A name without a sign or a digit tells nobody, and most are searched once.
+            known = self._marked(name, False) if self.secrets_only and _TELLS.search(name) else marked
             while marked in kept:
                 marked = f"{marked}'"
             kept[marked] = self._named(known, value)
         return kept
 
     def _named(self, name: str, value: Any) -> Any:
-        is_id, is_secret = _told_by(name)
+        is_id, is_secret, is_of_person = _told_by(name)
         if is_id and isinstance(value, str):
-            return self._cut_out(value)
+            return self._cut_out(value, _SECRET_SHAPES if self.secrets_only else _SHAPES)
         if not is_secret or value is None or value == "" or isinstance(value, bool):
             return self.value(value)
-        return value if isinstance(value, str) and _MARK.fullmatch(value) else self._mark("value", repr(value))
+        if isinstance(value, str) and _MARK.fullmatch(value):
+            return value
+        if self.secrets_only and is_of_person and self.value(value) == value:
+            return value
+        return self._mark("value", repr(value))
 
-    def _cut_out(self, text: str) -> str:
+    def _marked(self, text: str, secrets_only: bool) -> str:
+        if len(text) <= _SHORT and _says_nothing(text):
+            return text
+        text = self._cut_out(text, _SECRET_SHAPES if secrets_only else _SHAPES)
+        if not _is_worth_a_look(text):
+            return text
+        whole = self._cut_out(text, _PERSONAL_SHAPES) if secrets_only else text
+        return self._searched(text, whole) if whole is text or _is_worth_a_look(whole) else text
+
+    def _cut_out(self, text: str, shapes: _Shapes) -> str:
         if len(text) < _SHORTEST:
             return text
         seen = _Seen(text)
-        for kind, shape, letters, digits in _SHAPES:
+        for kind, shape, letters, digits in shapes:
             if seen.may_have(letters, digits):
                 text, found = shape.subn(partial(self._judged, kind), text)
                 seen = _Seen(text) if found else seen
         return text
 
-    def _searched(self, text: str) -> str:
-        """The text without the lines in which `find` finds something when their marks are left out."""
-        lines = text.split("\n")
+    def _searched(self, text: str, whole: str) -> str:
+        """The text without the lines in which `find` finds something when their marks are left out.
+
+        `whole` is the text with all its marks: by it a line is searched, and what stands for it is the same either way.
+        """
+        kept, lines = text.split("\n"), whole.split("\n")
         unmarked = "\n".join(_BLOB.sub(r"\1", _MARK.sub("", line)) for line in lines)
         for number, kind in self.find(unmarked):
             if 0 < number <= len(lines) and not _MARK.fullmatch(lines[number - 1]):
-                lines[number - 1] = self._mark(kind.lower(), lines[number - 1])
-        return "\n".join(lines)
+                kept[number - 1] = lines[number - 1] = self._mark(kind.lower(), lines[number - 1])
+        return "\n".join(kept)
 
     def _judged(self, kind: str, found: re.Match[str]) -> str:
         holds = {"card": _is_card, "IBAN": _is_iban}.get(kind)
@@ -198,6 +250,22 @@ class Redactor:
             return f"[redacted {kind}]"
         tag = hmac.new(self.key, found.encode(errors="replace"), hashlib.sha256).hexdigest()[:8]
         return f"[redacted {kind} {tag}]"
+
+
+def named_secrets(value: Any, *, is_secret: bool = False) -> Iterator[str]:
+    """The texts and numbers in a plain value that stand under a name such as `password`, as they are.
+
+    >>> list(named_secrets({"to": "bob", "login": [{"pin": 1234, "password": {"old": "hunter"}}]}))
+    ['1234', 'hunter']
+    """
+    if isinstance(value, dict):
+        for name, part in value.items():
+            yield from named_secrets(part, is_secret=is_secret or _told_by(name)[1])
+    elif isinstance(value, list):
+        for part in value:
+            yield from named_secrets(part, is_secret=is_secret)
+    elif is_secret and value is not None and value != "" and not isinstance(value, bool):
+        yield str(value)
 
 
 def is_marked(value: Any) -> bool:
@@ -220,14 +288,15 @@ def _says_nothing(text: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _told_by(name: str) -> tuple[bool, bool]:
-    """Whether a name says that its value is an id, and whether it says that it is a secret.
+def _told_by(name: str) -> tuple[bool, bool, bool]:
+    """Whether a name says that its value is an id, that it is to be taken out, and that it only tells who somebody is.
 
     >>> [_told_by(name)[1] for name in ("accessToken", "http.request.header.x-api-key", "maxTokens")]
     [True, True, False]
     """
     last = _PATH.split(_CAMEL.sub("_", name))[-1]
-    return bool(_ID.fullmatch(name)), bool(_NAMED.fullmatch(name) or _NAMED.fullmatch(last))
+    is_of_person = bool(_OF_PERSONS.fullmatch(name) or _OF_PERSONS.fullmatch(last))
+    return bool(_ID.fullmatch(name)), bool(_NAMED.fullmatch(name) or _NAMED.fullmatch(last)), is_of_person
 
 
 def _is_card(text: str) -> bool:
@@ -249,4 +318,9 @@ def _is_worth_a_look(text: str) -> bool:
     lower = text.lower() if text.isascii() else ""
     if any(word in lower for word in _WORDS) or (not lower and _ANY_WORD.search(text)):
         return True
-    return any(_DIGITS.search(word) and _LETTER.search(word) for word in _LONG_WORD.findall(text))
+    return _has_long_word(text)
+
+
+def _has_long_word(text: str) -> bool:
+    long = (word for word in _LONG_WORD.findall(text) if _DIGITS.search(word) and _LETTER.search(word))
+    return not all(map(_DIGEST.fullmatch, long))

@@ -83,7 +83,8 @@ class Tally:
 @dataclass(frozen=True, slots=True)
 class RunFilter:
     """Which runs are asked for: those with a step of this agent, kind and name; empty is any. `failed` are those with an
-    error, and `digits` the first ones of a run's id.
+    error, and `digits` the first ones of a run's id. `lacks` are those whose first agent's release decided nothing under
+    these names.
     """
 
     agent: str = ""
@@ -91,11 +92,18 @@ class RunFilter:
     name: str = ""
     failed: bool = False
     digits: str = ""
+    lacks: tuple[str, ...] = ()
 
     def admits(self, step: Step) -> bool:
         """Whether a step is one that was asked for."""
         wanted = ((self.agent, step.agent), (self.kind, step.kind), (self.name, step.name))
         return step.run.startswith(self.digits) and all(asked in ("", found) for asked, found in wanted)
+
+    def leaves_out(self, steps: Sequence[Step]) -> bool:
+        """Whether a run decided what it was asked to lack."""
+        release = next((step.release for step in steps if step.kind == AGENT), "")
+        decided = {step.name for step in steps if step.kind == DECISION and step.release == release != ""}
+        return not decided.isdisjoint(self.lacks)
 
 
 EVERY_RUN = RunFilter()

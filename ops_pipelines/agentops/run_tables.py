@@ -2,7 +2,7 @@
 
 A step is of the day on which its run began, however late it comes, so that a run lies in one partition. What went in and
 what came out stays in the run log, under the digests that the rows name. An effect has a row for each state in which it was
-seen: what nobody knew for a while stays told. What a gate needs as it is, the arguments of a call, is redacted here.
+seen: what nobody knew for a while stays told. Whom a call is about, which the gate's own files keep, is redacted here.
 """
 
 import json

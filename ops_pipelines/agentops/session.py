@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from ops_pipelines.agentops.course import Course, Suspended
@@ -26,11 +27,11 @@ from ops_pipelines.agentops.notes import ENDS, NOTES, UNTRUSTED
 from ops_pipelines.agentops.paid_model import PaidModel
 from ops_pipelines.agentops.payload import plain
 from ops_pipelines.agentops.provenance import OPERATOR
-from ops_pipelines.agentops.recording import Act, Outcome, Scope, StepFailed
+from ops_pipelines.agentops.recording import Act, Ask, Outcome, Scope, StepFailed
 from ops_pipelines.agentops.redaction import is_marked
 from ops_pipelines.agentops.remembered import OF_AGENT, Memory, is_trusted, source_said, values_of
 from ops_pipelines.agentops.replay import ReplayDiverged
-from ops_pipelines.agentops.run_log import MEMORY_WRITE, MODEL
+from ops_pipelines.agentops.run_log import MEMORY_WRITE
 from ops_pipelines.agentops.tool_call import RECORD, Denied, Done, Waiting, answer_from_json
 from ops_pipelines.agentops.tool_gate import Gate
 from ops_pipelines.core.errors import ConfigError, NotAllowed, OpsError
@@ -81,20 +82,21 @@ class Session:
         assert not isinstance(answer, Waiting)
         return answer if acted else self._heard_again(name, arguments, answer)
 
-    def model(self, name: str, request: Any, act: Act) -> Any:
-        """A model's answer, paid from the run's purse; let the act return an Outcome with its tokens and its cost.
+    def model(self, name: str, request: Any, ask: Ask) -> Any:
+        """What a model answers to a request, paid from the run's purse; let `ask` return an Outcome with tokens and cost.
 
-        StepFailed where it raises, and where the run was stopped or has spent its budget.
+        `ask` is given the request, which is another one where a fork edits it. StepFailed where it raises, and where the
+        run was stopped or has spent its budget.
         """
         asking = PaidModel(self._gate, name, request)
         with self.course.step(), asking.told_again():
-            return asking.came(self.scope.model(name, request, lambda: asking.paid(act)))
+            return asking.came(self.scope.model(name, request, partial(asking.paid, ask)))
 
-    async def model_async(self, name: str, request: Any, act: Callable[[], Awaitable[Any]]) -> Any:
-        """The same where the act has to be awaited."""
+    async def model_async(self, name: str, request: Any, ask: Callable[[Any], Awaitable[Any]]) -> Any:
+        """The same where the answer has to be awaited."""
         asking = PaidModel(self._gate, name, request)
         with self.course.step(), asking.told_again():
-            return asking.came(await self.scope.call_async(MODEL, name, request, lambda: asking.paid_async(act)))
+            return asking.came(await self.scope.model_async(name, request, partial(asking.paid_async, ask)))
 
     def memory(self, name: str, query: Any, act: Act) -> Any:
         """What a memory holds; see Scope. The gate takes it for the word of strangers."""

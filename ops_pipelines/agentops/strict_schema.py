@@ -4,9 +4,11 @@ A schema that says nothing of further keys lets all through, and a model that in
 that name their properties are closed; one that says itself what further keys may be keeps what it says.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ops_pipelines.agentops.redaction import named_secrets
 from ops_pipelines.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -46,11 +48,15 @@ class StrictSchema:
             ) from error
 
     def problems(self, arguments: Mapping[str, Any]) -> tuple[str, ...]:
-        """Why some arguments are none of this tool's, each with where; empty for good ones. They must be plain JSON."""
+        """Why some arguments are none of this tool's, each with where; empty for good ones. They must be plain JSON.
+
+        What stands under a name such as `password` is not told.
+        """
         if self._validator.is_valid(arguments):
             return ()
         found = sorted(self._validator.iter_errors(arguments), key=lambda error: list(map(str, error.instance_path)))
-        return tuple(_told(error.instance_path, error.message) for error in found[:_SHOWN])
+        secrets = sorted(named_secrets(arguments), key=len, reverse=True)
+        return tuple(_told(error.instance_path, _without(error.message, secrets)) for error in found[:_SHOWN])
 
 
 def closed(schema: Mapping[str, Any]) -> Any:
@@ -112,6 +118,12 @@ def _is_integer(kind: Any) -> bool:
     """Whether a type lets integers through and no other numbers."""
     kinds = kind if isinstance(kind, list) else [kind]
     return "integer" in kinds and "number" not in kinds
+
+
+def _without(message: str, secrets: Sequence[str]) -> str:
+    for secret in secrets:
+        message = message.replace(json.dumps(secret, ensure_ascii=False)[1:-1], "***")
+    return message
 
 
 def _told(path: list[Any], message: str) -> str:

@@ -106,6 +106,12 @@ class Gate:
         with self._lock:
             return self._heard.vouches(value)
 
+    @property
+    def characters(self) -> int:
+        """How many characters were heard, which are held in memory."""
+        with self._lock:
+            return self._heard.characters
+
     def recall(self, tool: str, arguments: Mapping[str, Any], answer: Answer) -> None:
         """Take in what came of a call that is not made again, since its run goes on from what was recorded."""
         known, failed = self.parts.registry.get(tool), isinstance(answer, Denied)
@@ -165,8 +171,8 @@ class Gate:
 
     def _through(self, call: Call, arguments: Any, is_same: IsSame) -> Begun:
         if self.resumed and call.name:
-            given = arguments
-            arguments = self._stage(APPROVE, lambda: take_up(self.parts, self.run.id, call, given, is_same))
+            given, told = arguments, self._answer_of
+            arguments = self._stage(APPROVE, lambda: take_up(self.parts, self.run.id, call, given, is_same, told))
         tool = self._stage(VALIDATE, lambda: self._validated(call, arguments))
         traced = self._stage(PROVENANCE, lambda: self._traced(tool, call))
         self._stage(POLICY, lambda: self._decided(tool, call, traced))
@@ -203,7 +209,7 @@ class Gate:
         tool = self.parts.registry.get(call.tool)
         if problems or tool is None:
             raise deny(VALIDATE, "; ".join(problems), "Correct the call, and make it again", can_retry=True)
-        call.text = canonical_json(call.arguments).decode()  # a key that was given twice counts once
+        call.text = content.decode()
         call.key = f"{self.run.id}/{call.name}" if call.name else self._key_of(call)
         return tool
 
@@ -311,7 +317,7 @@ class Gate:
             raise Refused(self._answer_of(tool, call, found))
 
     def _intent(self, call: Call) -> Intent:
-        return Intent(call.key, call.tool, call.text, self.run.id, self.run.release, call.approval)
+        return Intent(call.key, call.tool, call.text, self.run.id, self.run.release, call.approval, call.exact)
 
     def _answer_of(self, tool: Tool, call: Call, entry: Entry) -> Answer:
         """What came of a step that was started before; a result of then is heard as one of now."""

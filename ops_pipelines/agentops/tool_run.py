@@ -31,15 +31,15 @@ class Ran:
 
 def run_tool(work: Callable[[], Any], *, seconds: float, most_bytes: int, late: Callable[[Ran], None]) -> Ran:
     """What a tool comes to within some seconds. `late` is told, in the tool's thread, what came after that."""
-    lock, answered, ran, given_up = threading.Lock(), threading.Lock(), [Ran(in_time=False)], threading.Event()
-    context = contextvars.copy_context()
+    lock, answered, context = threading.Lock(), threading.Lock(), contextvars.copy_context()
+    ran, is_given_up = Ran(in_time=False), False
     answered.acquire()
 
     def body() -> None:
+        nonlocal ran
         found = came_to(lambda: context.run(work), most_bytes)
         with lock:
-            ran[0] = found
-            is_late = given_up.is_set()
+            ran, is_late = found, is_given_up
         answered.release()
         if is_late:
             late(found)
@@ -47,9 +47,8 @@ def run_tool(work: Callable[[], Any], *, seconds: float, most_bytes: int, late: 
     hand_over(body)
     answered.acquire(timeout=seconds)
     with lock:
-        if not ran[0].in_time:
-            given_up.set()
-        return ran[0]
+        is_given_up = not ran.in_time
+        return ran
 
 
 def as_text(result: Any, most_bytes: int) -> tuple[str, bool]:

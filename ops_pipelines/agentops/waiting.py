@@ -1,4 +1,5 @@
-"""What waits for people: approvals that nobody has answered, those that expired so, and effects of which nobody knows.
+"""What waits for people: approvals that nobody has answered, those that expired so, effects of which nobody knows, and
+runs that do not go on by themselves.
 
 People are told of each once. What they are told names the command that answers it, and not what is secret: who answers
 looks at the very call with `ops agent approvals`.
@@ -11,6 +12,7 @@ from typing import Any
 
 from ops_pipelines.agentops.approval import EXPIRED, PENDING, Held
 from ops_pipelines.agentops.effects import UNKNOWN, Entry
+from ops_pipelines.agentops.going_on import Judged
 from ops_pipelines.agentops.redaction import Redactor
 from ops_pipelines.core.clock import utc
 from ops_pipelines.core.fingerprint import short
@@ -18,6 +20,8 @@ from ops_pipelines.core.verdict import Blocked, Passed, Verdict
 
 REMEMBERED = timedelta(days=7)
 """How long an approval that expired unanswered is told of."""
+STUCK = "stuck"
+"""What a run is that waits for somebody to look at it; `tool` is then its agent."""
 _LONGEST = 500
 
 
@@ -37,9 +41,14 @@ class Notice:
     @property
     def message(self) -> tuple[str, str]:
         """The title and the text that people get."""
-        titles = {PENDING: f"{self.tool} waits for a yes", EXPIRED: f"{self.tool} was not approved in time"}
+        titles = {
+            PENDING: f"{self.tool} waits for a yes",
+            EXPIRED: f"{self.tool} was not approved in time",
+            STUCK: f"A run of {self.tool} does not go on by itself",
+        }
         title = titles.get(self.what, f"Nobody knows whether {self.tool} was done")
-        return title, "\n".join(line for line in (self.reason, f"with {self.arguments}", *self._todo()) if line)
+        with_what = f"with {self.arguments}" if self.arguments else ""
+        return title, "\n".join(line for line in (self.reason, with_what, *self._todo()) if line)
 
     def to_row(self) -> dict[str, Any]:
         """The notice as a row of plain values."""
@@ -52,14 +61,27 @@ class Notice:
             yield f"until {utc(self.until):%Y-%m-%d %H:%M} UTC: ops agent approve {id}, or ops agent deny {id}"
         elif self.what == EXPIRED:
             yield f"The run {short(self.run)} is told so when it is resumed: ops agent resume {short(self.run)}"
+        elif self.what == STUCK:
+            yield f"See why: ops agent show {short(self.run)}"
+            yield f"Go on with it: ops agent resume {short(self.run)}"
         else:
             yield "Look whether it was done, and say so: ops agent effects"
 
 
-def notices_of(held: Iterable[Held], entries: Iterable[Entry], now: datetime, redactor: Redactor) -> tuple[Notice, ...]:
-    """Everything that waits for people, and what expired lately, in the order in which it was asked; redacted."""
+def notices_of(
+    held: Iterable[Held],
+    entries: Iterable[Entry],
+    now: datetime,
+    redactor: Redactor,
+    stuck: Iterable[Judged] = (),
+) -> tuple[Notice, ...]:
+    """Everything that waits for people, and what expired lately, in the order in which it was asked; redacted.
+
+    `stuck` are runs that were judged to wait for a person.
+    """
     asked = [_of_request(one, one.state(now), redactor) for one in held if _is_told(one, now)]
-    return (*asked, *(_of_effect(entry, redactor) for entry in entries if entry.state(now) == UNKNOWN))
+    unknown = [_of_effect(entry, redactor) for entry in entries if entry.state(now) == UNKNOWN]
+    return (*asked, *unknown, *(_of_run(one, redactor) for one in stuck))
 
 
 def judge_waiting(notices: Iterable[Notice]) -> Verdict:
@@ -99,6 +121,20 @@ def _of_effect(entry: Entry, redactor: Redactor) -> Notice:
         run=intent.run,
         arguments=_cut(redactor.json(intent.arguments)),
         reason=redactor.json(said),
+        until=None,
+        waits=True,
+    )
+
+
+def _of_run(judged: Judged, redactor: Redactor) -> Notice:
+    run = judged.run
+    return Notice(
+        key=f"{STUCK}:{judged.key}",
+        what=STUCK,
+        tool=run.agent,
+        run=run.run,
+        arguments="",
+        reason=_cut(redactor.text(judged.why)),
         until=None,
         waits=True,
     )

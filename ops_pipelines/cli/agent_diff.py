@@ -29,11 +29,12 @@ def compare(
     Instants and drawn numbers are no differences, and neither is what a run notes of itself.
     """
     from ops_pipelines.adapters.platform import Platform
+    from ops_pipelines.agentops.divergence import first_divergence
     from ops_pipelines.cli import REFUSED
 
     platform = Platform.embedded()
     one, other = (_played(recording_named(platform, digits)) for digits in (first, second))
-    found = divergence_of(one, other)
+    found = first_divergence(one, other)
     if as_json:
         show([record_of(one, other, found)], as_json=True)
     else:
@@ -44,13 +45,6 @@ def compare(
             show(rows if every else _around(rows), title="side by side")
     if found:
         raise typer.Exit(REFUSED)
-
-
-def divergence_of(one: "Recording", other: "Recording") -> "Divergence | None":
-    """The first difference between what two programs did, without what their runs note of themselves."""
-    from ops_pipelines.agentops.divergence import first_divergence
-
-    return first_divergence(_played(one), _played(other))
 
 
 def words_of(one: "Recording", other: "Recording", found: "Divergence | None") -> list[str]:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ops_pipelines.cli import COULD_NOT_TELL, REFUSED
-from ops_pipelines.cli.agent_names import RunId, json_given, recording_named
+from ops_pipelines.cli.agent_names import json_given, recording_named
+from ops_pipelines.cli.agent_ready import go_on_with_ready
 from ops_pipelines.cli.output import AsJson, DryRun, show
 
 if TYPE_CHECKING:
@@ -37,18 +38,29 @@ def start(
 
 
 def resume(
-    run: RunId,
+    run: Annotated[str, typer.Argument(help="The first digits of a run's id; none with --ready.")] = "",
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Also one that seems to be running: you know that its process is gone.")
+    ] = False,
+    ready: Annotated[
+        bool, typer.Option("--ready", help="Every run that somebody has answered, or whose process died.")
     ] = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Go on with a run that waited, or whose process died, where it stood. Exits as `ops agent run` does."""
+    """Go on with a run that waited, or whose process died, where it stood. Exits as `ops agent run` does.
+
+    With --ready every run goes on that can by itself, as the sensor `go_on` has it: exit 0 where all are done or there is
+    none, 1 where one failed or was refused, 3 where one waits for a person.
+    """
     from ops_pipelines.adapters.agents import agent_of_run
     from ops_pipelines.adapters.platform import Platform
 
+    _check_named(run, anyway=anyway, ready=ready)
     platform = Platform.embedded()
+    if ready:
+        go_on_with_ready(platform, dry_run=dry_run, as_json=as_json)
+        return
     recording = recording_named(platform, run)
     found = agent_of_run(platform, recording)
     if dry_run:
@@ -92,6 +104,17 @@ def words_of(ran: "Ran") -> list[str]:
             f"  2. ops agent resume {run}",
         ]
     return [f"{run} {ran.state}: {exact(ran.error)}", f"  see why:  ops agent show {run}"]
+
+
+def _check_named(run: str, *, anyway: bool, ready: bool) -> None:
+    from ops_pipelines.core.errors import ConfigError
+
+    if bool(run) == ready or (anyway and ready):
+        raise ConfigError(
+            "It is not clear which runs are to go on",
+            expected="the first digits of one run, or --ready alone",
+            action="`ops agent resume --ready --dry-run` lists those that can; --anyway is for one run",
+        )
 
 
 def _would_run(found: "OpenAgent", task: Any) -> dict[str, Any]:

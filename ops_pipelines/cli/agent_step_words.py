@@ -56,7 +56,7 @@ def steps_shown(recording: "Recording") -> list[dict[str, Any]]:
 
 def given_to(recording: "Recording", step: "Step") -> str:
     """What a step was asked in one line; of what a run notes of itself, the part that people look for."""
-    from ops_pipelines.agentops.notes import FORK, NOTES, STARTED, WAITS
+    from ops_pipelines.agentops.notes import FORK, HINDERED, NOTES, STARTED, WAITS
     from ops_pipelines.agentops.run_log import DECISION
 
     value = value_of(recording, step.inputs)
@@ -64,6 +64,8 @@ def given_to(recording: "Recording", step: "Step") -> str:
         return short_json(value)
     if step.name == WAITS:
         return f"for the approval {value['approval'][:12]} of {exact(value['tool'])}"
+    if step.name == HINDERED:
+        return exact(value["error"])
     if step.name == STARTED:
         return " ".join((*filter(None, [exact(value["by"])]), f"in {value.get('environment', 'production')}"))
     return (

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from mcp.server import Server
 
+    from ops_pipelines.apps.tool_gateway.admission import DoorRule
+
 app = typer.Typer()
 
 
@@ -35,13 +37,16 @@ def serve_gateway(
 
     from ops_pipelines.apps.tool_gateway.serving import serve
 
-    opened = _opened(config, agent, task, environment)
+    opened, door = _opened(config, agent, task, environment)
     with suppress(KeyboardInterrupt):  # by Ctrl-C it has ended as it was told to
-        asyncio.run(serve(opened, port=http, tell=_tell))
+        asyncio.run(serve(opened, port=http, tell=_tell, door=door))
 
 
-def _opened(config: Path | None, agent: str, task: str, environment: str) -> "AbstractAsyncContextManager[Server[Any]]":
+def _opened(
+    config: Path | None, agent: str, task: str, environment: str
+) -> "tuple[AbstractAsyncContextManager[Server[Any]], DoorRule]":
     from ops_pipelines.adapters.platform import Platform
+    from ops_pipelines.apps.tool_gateway.admission import DoorRule
     from ops_pipelines.core.errors import ConfigError
 
     if bool(config) == bool(agent):
@@ -51,12 +56,13 @@ def _opened(config: Path | None, agent: str, task: str, environment: str) -> "Ab
         from ops_pipelines.apps.tool_gateway.config import read_config
         from ops_pipelines.apps.tool_gateway.serving import configured
 
-        return configured(read_config(config), platform)
+        read = read_config(config)
+        return configured(read, platform), read.door
     from ops_pipelines.adapters.agents import live_agent
     from ops_pipelines.apps.tool_gateway.released import released_server
 
     live = live_agent(platform, agent, environment=platform.project.checked_environment(environment))
-    return released_server(live, task=task)
+    return released_server(live, task=task), DoorRule()
 
 
 def _tell(url: str) -> None:

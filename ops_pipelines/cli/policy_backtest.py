@@ -66,10 +66,7 @@ def _decisions(platform: "Platform", agent: str, since: str) -> "list[Logged]":
 
 def _words(found: "Backtest", loosened: list[str]) -> list[str]:
     lines = [f"{found.judged} decisions judged again, {len(found.changed)} would change"]
-    if found.not_judged:
-        lines.append(
-            f"{len(found.not_judged)} could not be judged: refused before any policy was asked, or a tool is gone"
-        )
+    lines += [f"{count} could not be judged: {why}" for why, count in Counter(found.not_judged.values()).items()]
     return [*lines, *(f"looser: {reason}" for reason in loosened)]
 
 

@@ -70,6 +70,8 @@ def explain(  # noqa: PLR0913 a verb's options are its arguments
     print(f"{case.tool.name} {exact(case.arguments)}")
     if case.logged:
         print(f"  was {case.logged.what} at {case.logged.stage or 'policy'}: {exact(case.logged.reason)}")
+        if case.logged.redacted:
+            print("  a secret was taken out of it: a rule about its arguments may say otherwise than it did")
     print(f"  the policy says {found.decision.outcome}: {exact(found.decision.reason)}\n")
     show([_row(one) for one in found.rules], title="rules")
     for number, changes in enumerate(found.otherwise):
@@ -118,10 +120,12 @@ def decision_named(platform: "Platform", digits: str) -> "Logged":
 
 def _asking(platform: "Platform", decisions: "tuple[Logged, ...]", digits: str) -> "list[Logged]":
     """The last decision that asked for the one approval that begins so; empty for none and for several."""
+    from ops_pipelines.adapters.redactors import secrets_out_of
     from ops_pipelines.agentops.tool_gate import WAITING
 
     held = [one.request for one in platform.approvals.held() if digits and one.request.id.startswith(digits)]
-    calls = [(one.binding.run, one.tool, one.binding.arguments) for one in held]
+    kept = secrets_out_of(platform.project.home).json
+    calls = [(one.binding.run, one.tool, kept(one.binding.arguments)) for one in held]
     asked = [one for one in decisions if one.what == WAITING and [(one.run, one.tool, one.arguments)] == calls]
     return asked[-1:]
 

@@ -52,7 +52,7 @@ def make_backtest(agent: "Agent", platform: Platform) -> Product:
 
 def _found(agent: "Agent", platform: Platform, release: Release, live: Release | None) -> Backtest:
     if live is None:
-        return Backtest(0, (), ())
+        return Backtest(0, (), {})
     after, before = (read_agent(one.manifest, platform.objects.get) for one in (release, live))
     return backtest(
         _recorded(agent, platform), after.tools, before=before.policy, after=after.policy, registry_before=before.tools

@@ -1,17 +1,19 @@
 """Replay and fork from Dagster's launchpad: the same functions that `ops agent replay` and `ops agent fork` call."""
 
+import uuid
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
-from ops_pipelines.adapters.agents import agent_of_run, recording_in
+from ops_pipelines.adapters.agents import agent_of_run, recording_in, writer_of
+from ops_pipelines.adapters.fork_edits import REQUEST, RESULT, SET, edit_of
 from ops_pipelines.adapters.nothing_live import nothing_live
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.recorded_runs import PORTABLE
 from ops_pipelines.agentops.conduct import DONE, FAILED, state_of
 from ops_pipelines.agentops.divergence import first_divergence
-from ops_pipelines.agentops.fork import result_of, step_at
+from ops_pipelines.agentops.payload import plain
 from ops_pipelines.agentops.policy import Policy
 from ops_pipelines.agentops.recorded_run import portable
 from ops_pipelines.agentops.regression import Regressed, regress
@@ -29,13 +31,16 @@ class ReplayConfig(dg.Config):
 class ForkConfig(dg.Config):
     """Which run, and how many of its steps stay as they were.
 
-    `result` is what the next step comes to instead, as a JSON value under `value`, as `--result` of `ops agent fork` takes
-    it; without it nothing is edited. `policy` is one to go on with: Cedar texts by name.
+    `result` is what the next step comes to instead, and `request` what it is asked instead, each as a JSON value under
+    `value`; `set` replaces parts of its request by their paths. Without any of them nothing is edited. `policy` is one to
+    go on with: Cedar texts by name.
     """
 
     run: str
     at: int
     result: dict[str, Any] | None = Field(default=None)
+    request: dict[str, Any] | None = Field(default=None)
+    set: dict[str, Any] | None = Field(default=None)
     policy: dict[str, str] | None = Field(default=None)
 
 
@@ -94,9 +99,10 @@ def fork_of(platform: Platform, config: ForkConfig) -> dict[str, Any]:
     run = run_named(platform.runs, config.run)
     recording = recording_in(platform, run)
     agent = agent_of_run(platform, recording)
-    edit = result_of(step_at(recording, config.at), _value_of(config.result)) if config.result is not None else None
+    new = uuid.uuid4().hex
+    edit = edit_of(agent, recording, config.at, _wanted(config), run=new)
     policy = Policy(config.policy) if config.policy else None
-    forked = agent.fork(run, at=config.at, edit=edit, policy=policy)
+    forked = agent.fork(run, at=config.at, edit=edit, policy=policy, id=new)
     parted = first_divergence(recording, agent.recording(forked.run))
     return {
         "run": forked.run,
@@ -106,16 +112,22 @@ def fork_of(platform: Platform, config: ForkConfig) -> dict[str, Any]:
         "steps": len(forked.steps),
         "of these the parent's": forked.prefix,
         "effects of the parent not repeated": len(forked.repeated),
-        "result": dg.MetadataValue.json(_shown(forked.result)),
+        "result": dg.MetadataValue.json(writer_of(platform).redactor.value(plain(_shown(forked.result)))),
         "divergence": f"step {parted.at}: {parted.words} (cause: {parted.cause})" if parted else "none",
     }
 
 
-def _value_of(result: dict[str, Any]) -> Any:
-    if result.keys() == {"value"}:
-        return result["value"]
+def _wanted(config: ForkConfig) -> dict[str, Any]:
+    told = {RESULT: config.result, REQUEST: config.request}
+    wanted = {name: _value_of(name, given) for name, given in told.items() if given is not None}
+    return {**wanted, SET: config.set} if config.set else wanted
+
+
+def _value_of(name: str, given: dict[str, Any]) -> Any:
+    if given.keys() == {"value"}:
+        return given["value"]
     raise ConfigError(
-        f"The result of the step is given under {', '.join(sorted(result)) or 'nothing'}",
+        f"The {name} of the step is given under {', '.join(sorted(given)) or 'nothing'}",
         expected="a JSON value under `value`, and nothing beside it",
         action='Write it as {"value": ...}',
     )

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from ops_pipelines.adapters.agents import writer_of
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.waking import wake, wakes
 from ops_pipelines.agentops.alarms import Alarm
 from ops_pipelines.agentops.conduct import FAILED
+from ops_pipelines.agentops.payload import plain
 from ops_pipelines.components.conditions import sensor_status, tick_seconds
 
 if TYPE_CHECKING:
@@ -28,10 +30,11 @@ def waking_job(agent: str) -> dg.JobDefinition:
     @dg.op(name=f"wake_{agent}_once")
     def start(context: dg.OpExecutionContext, platform: dg.ResourceParam[Platform], config: WakeConfig) -> None:
         ran = wake(platform, Alarm.from_json(json.loads(config.alarm)), agent=agent)
-        shown = ran.result or ran.waits or ran.error
+        redactor = writer_of(platform).redactor  # Dagster keeps what it is told for ever
+        shown = redactor.value(plain(ran.result or ran.waits or ran.error))
         context.log.info(f"the run {ran.run} is {ran.state}: {shown}")
         if ran.state == FAILED:
-            raise dg.Failure(f"the run {ran.run} of {agent} failed: {ran.error}", allow_retries=False)
+            raise dg.Failure(f"the run {ran.run} of {agent} failed: {redactor.text(ran.error)}", allow_retries=False)
 
     @dg.job(name=f"wake_{agent}", description=f"Wake {agent} because of an alarm, once for each.")
     def waking() -> None:

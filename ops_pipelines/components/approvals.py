@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from ops_pipelines.adapters.agents import writer_of
+from ops_pipelines.adapters.going_on import stuck_runs
 from ops_pipelines.adapters.notifier import NotificationError, Notifier, one_at_a_time
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.source_code import code_version
@@ -32,7 +33,8 @@ def approvals_defs() -> dg.Definitions:
         key=key,
         check_specs=[gate_spec(TOLD, key, None), finding_spec(NOTHING_WAITS, key, None)],
         code_version=code_version("ops_pipelines.agentops.waiting"),
-        description="What agents wait for: approvals that nobody answered, and effects of which nobody knows.",
+        description="What waits for people: approvals that nobody answered, effects of which nobody knows, and runs that "
+        "do not go on by themselves.",
         group_name="agent_runs",
         kinds={"sqlite"},
     )
@@ -74,7 +76,8 @@ def _shown(one: Notice) -> dict[str, Any]:
 def waiting_now(platform: Platform) -> tuple[Notice, ...]:
     """What people are to know now."""
     redactor = writer_of(platform).redactor
-    return notices_of(platform.approvals.held(), platform.effects.entries(), platform.clock.wall(), redactor)
+    held, entries = platform.approvals.held(), platform.effects.entries()
+    return notices_of(held, entries, platform.clock.wall(), redactor, stuck_runs(platform))
 
 
 def _sensor(job: Any) -> dg.SensorDefinition:

@@ -18,6 +18,7 @@ from ops_pipelines.components.approvals import approvals_defs
 from ops_pipelines.components.arrivals import arrivals
 from ops_pipelines.components.conditions import sensor_status, tick_seconds
 from ops_pipelines.components.dataset import ARRIVES
+from ops_pipelines.components.going_on import going_on_defs
 
 
 def load_tree(module: ModuleType) -> dg.Definitions:
@@ -60,12 +61,14 @@ def _weekly_arrivals(tree: dg.Definitions) -> dg.Definitions:
 
 
 def _of_agents(tree: dg.Definitions) -> dg.Definitions:
-    """What all agents of a tree share: the days of their runs, what waits for people, and replay and fork; once a tree."""
+    """What all agents of a tree share, once a tree: the days of their runs, what waits for people, what goes on by itself,
+    and replay and fork.
+    """
     acting = [spec.key.path[0] for spec in _specs(tree) if ACTS in spec.tags]
     if not acting:
         return dg.Definitions()
     days = agent_log_defs(acting)
-    return dg.Definitions.merge(days, approvals_defs(), dg.Definitions(jobs=run_jobs()))
+    return dg.Definitions.merge(days, approvals_defs(), going_on_defs(), dg.Definitions(jobs=run_jobs()))
 
 
 def _specs(tree: dg.Definitions) -> list[dg.AssetSpec]:

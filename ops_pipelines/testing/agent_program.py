@@ -89,7 +89,7 @@ class Investigation:
         reports = list(pool.map(lambda number: self._read(scope, subject, number), range(3)))
         asked = f"{self.words} {subject} at {seen_at.isoformat()}: {reports}, {remembered}"
         request = {"model": self.model, "messages": [{"role": "user", "content": asked}]}
-        said = scope.model(self.model, request, lambda: outside.model(request))
+        said = scope.model(self.model, request, outside.model)
         letter = {"text": said["text"], "ticket": ticket}
         return str(scope.tool(EFFECT, letter, lambda: outside.notify(letter)))
 

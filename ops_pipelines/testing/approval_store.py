@@ -95,6 +95,15 @@ class ApprovalStoreConformance:
         assert isinstance(again, Blocked)
         assert "used before" in again.reasons[0]
 
+    def test_the_exact_call_is_held_while_it_can_be_used_and_its_digest_for_ever(self, store: ApprovalStore) -> None:
+        binding = replace(BINDING, arguments='{"password":"hunter-two"}')
+        store.ask(request_of("a", binding=binding))
+        store.answer("a", granted_by("anna"))
+        assert store.held("a")[0].request.binding == binding
+        assert isinstance(store.consume("a", binding.digest, at=NOON), Passed)
+        used = store.held("a")[0].request.binding
+        assert (used.digest, used.arguments_digest) == (binding.digest, binding.arguments_digest)
+
     def test_an_approval_that_is_not_answered_refused_or_unknown_lets_nothing_through(
         self, store: ApprovalStore
     ) -> None:

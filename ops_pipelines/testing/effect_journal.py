@@ -4,6 +4,7 @@ A team that writes a journal of its own subclasses the suite and gives it a fixt
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 
@@ -77,6 +78,16 @@ class EffectJournalConformance:
         done = started(journal, "a")
         assert done is not None
         assert (done.outcome, done.ended_at) == (PAID, NOON)
+
+    def test_an_intent_that_comes_again_is_known_to_the_byte_also_where_a_secret_was_taken_out_of_it(
+        self, journal: EffectJournal
+    ) -> None:
+        intent = replace(intent_of("a"), arguments='{"password":"hunter-two"}')
+        journal.start(intent, at=NOON, until=LATER)
+        again = journal.start(intent, at=NOON, until=LATER)
+        assert again is not None
+        assert again.intent.is_as(intent)
+        assert not again.intent.is_as(replace(intent, arguments='{"password":"hunter-twp"}'))
 
     def test_what_was_started_and_never_ended_is_unknown_once_its_time_is_over(self, journal: EffectJournal) -> None:
         started(journal, "a")

@@ -25,6 +25,8 @@ from ops_pipelines.agentops.session import Session
 from ops_pipelines.testing.open_agents import Desk, agent_at, answer_all, platform_in
 
 RUN, ORDERS = "5" * 32, ("A17", "B18")
+SECRET = "sk-" + "live-9f8K2mQxT7vRw3ZbN6pLc4Yd"
+"""Of each call that pays, and on no disk once it was made."""
 _LONGEST = 40
 """More processes than any run needs to come to its end."""
 
@@ -49,7 +51,9 @@ class _Appended:
 
 
 def program(told: Callable[[Any], None]) -> Callable[[Session], Any]:
-    """Reads, asks, pays, remembers, and hands two notes at once to a helper; it tells `told` what it was told of effects."""
+    """Reads, asks, pays with a secret, remembers, and hands two notes at once to a helper; it tells `told` what it was told
+    of effects.
+    """
 
     def acts(session: Session) -> Any:
         return [_served(session, order, told) for order in session.task]
@@ -59,8 +63,8 @@ def program(told: Callable[[Any], None]) -> Callable[[Session], Any]:
 
 def _served(session: Session, order: str, told: Callable[[Any], None]) -> list[str]:
     found = session.tool("order", id=order).to_json()["result"]
-    session.model("m", {"about": found}, lambda: Outcome("pay it", 3, 5))
-    paid = session.tool("pay", order=order, amount_cents=found["amount_cents"]).to_json()["status"]
+    session.model("m", {"about": found}, lambda _: Outcome("pay it", 3, 5))
+    paid = session.tool("pay", order=f"{order} {SECRET}", amount_cents=found["amount_cents"]).to_json()["status"]
     told([order, paid])
     helper = session.inside("helper", {"order": order})
 
@@ -179,12 +183,17 @@ def judged(home: Path) -> dict[str, Any]:
         "not ended": [] if _state(agent) == DONE else [_state(agent)],
         "replays otherwise": [] if replayed.identical and replayed.result["state"] == DONE else [replayed.digest],
         "remembered twice": _remembered_twice(agent),
+        "has a secret": [file.name for file in (home / ".ops").rglob("*") if file.is_file() and _has_secret(file)],
     }
     return {
         "wrong": {name: found for name, found in wrong.items() if found},
         "unknown": states.count(UNKNOWN),
         "done": len(world),
     }
+
+
+def _has_secret(file: Path) -> bool:
+    return SECRET.encode() in file.read_bytes()
 
 
 def _remembered_twice(agent: OpenAgent) -> list[Any]:

@@ -14,6 +14,7 @@ from ops_pipelines.agentops.payload import Payload, payload_of
 from ops_pipelines.agentops.run_following import BEGINNING, Kept
 from ops_pipelines.agentops.run_log import (
     AGENT,
+    DECISION,
     EVERY_RUN,
     MODEL,
     TOOL,
@@ -56,8 +57,9 @@ class MemoryRunLog:
 
     def runs(self, window: Window, of: RunFilter = EVERY_RUN, *, limit: int = 100) -> tuple[RunSummary, ...]:
         with self._lock:
-            asked = [run for run in self._runs.values() if any(map(of.admits, run.values()))]
-            found = [summary_of(tuple(run.values())) for run in asked]
+            every = [tuple(run.values()) for run in self._runs.values()]
+            asked = [steps for steps in every if any(map(of.admits, steps)) and not of.leaves_out(steps)]
+            found = [summary_of(steps) for steps in asked]
         inside = [one for one in found if window.start <= one.started < window.end and (one.errors or not of.failed)]
         return tuple(sorted(sorted(inside, key=lambda one: one.run), key=lambda one: one.started, reverse=True)[:limit])
 
@@ -209,6 +211,14 @@ class RunLogConformance:
 
         assert (found("4bf9"), found("4b"), found(RUN)) == ({RUN}, {RUN, "4b" * 16}, {RUN})
         assert (found("4_"), found("4%"), found("4bf9", name="another")) == (set(), {"4%" * 16}, set())
+
+    def test_runs_that_have_not_decided_something_are_found_whatever_others_say(self, log: RunLog) -> None:
+        ends: tuple[dict[str, Any], ...] = ({"release": "r"}, {"release": "r", "name": "else"}, {"release": "other"})
+        for run, end in zip("abc", ends, strict=True):
+            log.append([entry_of("oncall", kind=AGENT, run=run * 32, release="r")])
+            log.append([entry_of(**{"name": "result", "kind": DECISION, "run": run * 32, **end})])
+        found = log.runs(WEEK, RunFilter(kind=AGENT, lacks=("result", "failure")))
+        assert {one.run for one in found} == {"b" * 32, "c" * 32}
 
     def test_a_window_holds_its_start_and_not_its_end(self, log: RunLog) -> None:
         instants = {"a" * 32: WEEK.start - _MICROSECOND, "b" * 32: WEEK.start, "c" * 32: WEEK.end}

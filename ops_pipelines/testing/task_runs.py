@@ -70,7 +70,7 @@ def recorded(
     log = MemoryRunLog()
     scope = Tape(run, Live(ticking()), Writer(log.append, redactor or Redactor())).begin("oncall", task)
     for nanos in models:
-        scope.model("desk-1", {"messages": []}, lambda nanos=nanos: Outcome("go on", nanos=nanos))  # type: ignore[misc]
+        scope.model("desk-1", {"messages": []}, lambda _, nanos=nanos: Outcome("go on", nanos=nanos))  # type: ignore[misc]
     for call in calls:
         _make(scope, call)
     if broke or returned is not None:

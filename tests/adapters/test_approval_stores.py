@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ops_pipelines.adapters.redactors import secrets_out_of
 from ops_pipelines.adapters.sqlite_approvals import SQLiteApprovalStore
 from ops_pipelines.agentops.approval import Request
 from ops_pipelines.core.errors import ConfigError, DataError
@@ -44,7 +45,7 @@ class TestMemoryApprovalStore(ApprovalStoreConformance):
 class TestSQLiteApprovalStore(ApprovalStoreConformance):
     @pytest.fixture
     def store(self, tmp_path: Path) -> SQLiteApprovalStore:
-        return SQLiteApprovalStore(tmp_path / "log" / "approvals.db")
+        return SQLiteApprovalStore(tmp_path / "log" / "approvals.db", secrets=secrets_out_of(tmp_path))
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from ops_pipelines.adapters.redactors import secrets_out_of
 from ops_pipelines.adapters.sqlite_effects import SQLiteEffectJournal
 from ops_pipelines.agentops.effects import Intent, Outcome
 from ops_pipelines.core.errors import ConfigError, DataError
@@ -17,7 +18,7 @@ class TestMemoryEffectJournal(EffectJournalConformance):
 class TestSQLiteEffectJournal(EffectJournalConformance):
     @pytest.fixture
     def journal(self, tmp_path: Path) -> SQLiteEffectJournal:
-        return SQLiteEffectJournal(tmp_path / "log" / "effects.db")
+        return SQLiteEffectJournal(tmp_path / "log" / "effects.db", secrets=secrets_out_of(tmp_path))
 
 
 def test_a_journal_that_is_no_database_is_an_error_and_starts_nothing(tmp_path):

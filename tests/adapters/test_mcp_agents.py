@@ -1,74 +1,24 @@
 """Three agents, each an MCP server of its own: one graph, no orphan, and costs that sum exactly."""
 
 import asyncio
-from contextlib import AsyncExitStack
-from datetime import UTC, datetime
+import json
+import subprocess
+import sys
 from uuid import uuid4
 
 import pytest
 from fastmcp import Client, FastMCP
 
-from ops_pipelines.adapters.mcp_agents import ask_agent, offer_agent
-from ops_pipelines.agentops.handoff import DelegationPolicy, Handoff, HandoffRule
-from ops_pipelines.agentops.joined_runs import JoinedRuns, RunLogged
-from ops_pipelines.agentops.recording import Outcome, StepFailed, Writer
-from ops_pipelines.agentops.run_log import MODEL
+from ops_pipelines.adapters.mcp_agents import offer_agent
+from ops_pipelines.adapters.sqlite_runs import SQLiteRunLog
+from ops_pipelines.agentops.handoff import DelegationPolicy, HandoffRule
+from ops_pipelines.agentops.recording import StepFailed
+from ops_pipelines.agentops.run_log import TOOL
 from ops_pipelines.agentops.trace_graph import TOLD, trace_graph
-from ops_pipelines.testing.run_log import MemoryRunLog
+from ops_pipelines.testing.servers import free_port, running
 
-TOOLS = frozenset({"drift_report", "prices"})
-RULES = (
-    HandoffRule("planner", "analyst", frozenset({"explain"}), TOOLS),
-    HandoffRule("analyst", "accountant", frozenset({"price"}), frozenset({"prices"})),
-    HandoffRule("accountant", "planner"),
-)
-POLICY = DelegationPolicy(RULES, deepest=3)
-
-
-class Office:
-    """Three agents and the log that they share; `clients` are how each is reached."""
-
-    def __init__(self, *, log=None, policy=POLICY) -> None:
-        self.log, self.policy, self.clients = log or MemoryRunLog(), policy, {}
-
-    def runs(self) -> JoinedRuns:
-        return JoinedRuns(RunLogged(Writer(self.log.append), self.log.steps), lambda: datetime.now(UTC))
-
-    async def _thought(self, scope, nanos):
-        async def model():
-            return Outcome("thought", tokens=10, nanos=nanos)
-
-        return await scope.call_async(MODEL, "desk-1", {"of": scope.agent}, model)
-
-    async def analyst(self, errand):
-        await self._thought(errand.scope, 1_000_003)
-        asked = errand.to("accountant", "price", tools=frozenset({"prices"}))
-        first = await ask_agent(errand.scope, self.clients["accountant"], asked, "a week", self.policy)
-        second = await ask_agent(errand.scope, self.clients["accountant"], asked, "a month", self.policy)
-        return {"because": "the storm", "costs": [first, second]}
-
-    async def accountant(self, errand):
-        await self._thought(errand.scope, 7)
-        if errand.message == "a riddle":
-            await ask_agent(errand.scope, self.clients["planner"], errand.to("planner", "x"), "?", self.policy)
-        return f"{errand.message}: 12 dollars"
-
-    async def planner(self, run, task="explain"):
-        scope = self.runs().begin("planner", "why has it drifted?", run=run)
-        await self._thought(scope, 500_000_000_001)
-        handoff = Handoff(("planner",), "analyst", task, TOOLS, TOOLS)
-        answer = await ask_agent(scope, self.clients["analyst"], handoff, "look at w9", self.policy)
-        scope.decide("report", answer)
-        return answer
-
-    async def open(self, program):
-        """What the planner comes to while the two others are served."""
-        async with AsyncExitStack() as stack:
-            for name in ("accountant", "analyst"):
-                server = FastMCP(name)
-                offer_agent(server, name, getattr(self, name), self.runs(), self.policy)
-                self.clients[name] = await stack.enter_async_context(Client(server))
-            return await program
+from . import office as programs
+from .office import READY, RULES, Office
 
 
 def test_three_agents_over_mcp_make_one_connected_graph_whose_costs_sum_exactly():
@@ -84,10 +34,7 @@ def test_three_agents_over_mcp_make_one_connected_graph_whose_costs_sum_exactly(
         "accountant": 14,
     }
     assert graph.cost.nanos == 500_001_000_018
-    told = [
-        (graph.steps[edge.source].agent, graph.steps[edge.target].agent) for edge in graph.edges if edge.kind == TOLD
-    ]
-    assert sorted(told) == [("accountant", "analyst")] * 2 + [("analyst", "planner")]
+    assert sorted(edges(graph)) == [("accountant", "analyst")] * 2 + [("analyst", "planner")]
 
 
 def test_an_agent_that_was_started_again_adds_to_the_run_and_takes_no_step_away():
@@ -132,3 +79,64 @@ def test_a_request_without_a_trace_begins_a_run_of_its_own():
             return found.structured_content
 
     assert asyncio.run(asked()) == {"answer": "a day: 12 dollars"}
+
+
+@pytest.fixture
+def asked(tmp_path):
+    """What the planner, a process of its own, comes to, and the graph of its run."""
+    words = [sys.executable, programs.__file__]
+
+    def planner(url):
+        command = [*words, "planner", str(tmp_path), url]
+        told = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=60).stdout)
+        assert told["answer"] == {"because": "the storm", "costs": ["a week: 12 dollars", "a month: 12 dollars"]}
+        assert told["greeted"] == ["good morning"]
+        return trace_graph(SQLiteRunLog(tmp_path / "log" / "runs.db").steps(told["run"]))
+
+    port = free_port()
+    with running([*words, "analyst", str(tmp_path), str(port)], port, READY):
+        yield planner, f"http://127.0.0.1:{port}/mcp"
+
+
+COSTS = {"planner": 500_000_000_001, "analyst": 2 * 1_000_003, "accountant": 14}
+
+
+@pytest.mark.long
+def test_three_agents_in_three_processes_make_one_connected_graph_whose_costs_sum_exactly(asked):
+    """The planner reaches the analyst over HTTP, and the analyst the accountant over standard input and output."""
+    planner, analyst = asked
+    graph = planner(analyst)
+    assert graph.is_whole
+    assert {agent: cost.nanos for agent, cost in graph.cost_by_agent().items()} == COSTS
+    assert (graph.cost.nanos, graph.cost.tokens) == (sum(COSTS.values()), 50)
+    assert sorted(edges(graph)) == [("accountant", "analyst")] * 2 + [("analyst", "planner")]
+
+
+GATEWAY = """
+agent: planner
+policy: policies
+servers:
+  analysts: {url: "URL", agents: true, tools: {analyst: {effect: read}}}
+"""
+
+
+@pytest.mark.long
+def test_a_gateway_between_them_is_a_part_of_the_same_graph_and_costs_nothing(asked, tmp_path):
+    planner, analyst = asked
+    (tmp_path / "gateway.yaml").write_text(GATEWAY.replace("URL", analyst))
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / "all.cedar").write_text('@id("reads") permit(principal, action, resource);')
+    port, ops = free_port(), "from ops_pipelines.cli import main; main()"
+    words = [sys.executable, "-c", ops, "gateway", str(tmp_path / "gateway.yaml"), "--http", str(port)]
+    with running(words, port, READY, OPS_HOME=str(tmp_path)):
+        graph = planner(f"http://127.0.0.1:{port}/mcp")
+    gated = [step for step in graph.steps.values() if step.agent == "gate of planner" and step.kind == TOOL]
+    assert graph.is_whole
+    assert [step.name for step in gated] == ["analyst"] * 2
+    assert {agent: cost.nanos for agent, cost in graph.cost_by_agent().items()} == {**COSTS, "gate of planner": 0}
+
+
+def edges(graph):
+    """Who was told something by whom."""
+    steps = graph.steps
+    return [(steps[one.source].agent, steps[one.target].agent) for one in graph.edges if one.kind == TOLD]

@@ -42,7 +42,7 @@ def to():
 def agent(scope):
     Investigation(Outside(), 3)(scope)
     reader = scope.inside("reader", {"read": "runbooks"})
-    reader.model("desk-1", {"messages": []}, lambda: "found")
+    reader.model("desk-1", {"messages": []}, lambda _: "found")
     scope.decide("propose", {"action": "rollback"})
 
 

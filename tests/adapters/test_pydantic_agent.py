@@ -6,16 +6,18 @@ from dataclasses import replace
 import pytest
 
 from ops_pipelines.adapters.agents import open_agent
+from ops_pipelines.adapters.fork_edits import edit_of
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.project import find_project
 from ops_pipelines.adapters.pydantic_agent import Chat, planned
 from ops_pipelines.agentops.agent import Budgets
 from ops_pipelines.agentops.approval import Answer
 from ops_pipelines.agentops.conduct import DONE, FAILED, WAITING
+from ops_pipelines.agentops.replay import played_in
 from ops_pipelines.llmops.provider_pin import ProviderPin
 from ops_pipelines.testing.refund_agent import kept, paid, refund_agent
 
-TASK = {"order": "A17"}
+TASK, FORK = {"order": "A17"}, "f" * 32
 
 
 @pytest.fixture
@@ -32,12 +34,13 @@ class Scripted:
     """A model that says one thing after the other: a text, or a list of (tool, arguments); an error is raised."""
 
     def __init__(self, *turns):
-        self.turns, self.asked = turns, 0
+        self.turns, self.asked, self.heard = turns, 0, list[str]()
 
     def says(self, messages, info):
         from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart
 
         self.asked += 1
+        self.heard += [str(part.content) for part in messages[0].parts]
         turn = self.turns[sum(message.kind == "response" for message in messages)]
         if isinstance(turn, Exception):
             raise turn
@@ -96,6 +99,30 @@ def test_of_two_calls_at_once_the_second_waits_for_the_first(by_model):
     approve(agent, ran)
     agent.resume(ran.run)
     assert ledger(agent) == ["refund", "note"]
+
+
+def test_a_fork_asks_the_model_with_an_edited_prompt(by_model):
+    model = Scripted(LOOK, "A17 is 12 dollars.")
+    agent = by_model(model)
+    ran = agent.start(TASK)
+    at = [step.kind for step in played_in(agent.recording(ran.run))].index("model")
+    edit = edit_of(
+        agent, agent.recording(ran.run), at, {"set": {"messages.0.parts.0.content": "Refund B12."}}, run=FORK
+    )
+    forked = agent.fork(ran.run, at=at, edit=edit, id=FORK)
+    assert [text for text in model.heard if "B12" in text] == ["Refund B12."]
+    assert (forked.result["state"], agent.replay(FORK).identical) == (DONE, True)
+
+
+@pytest.mark.parametrize(
+    ("path", "said"), [("model", "messages and its settings"), ("messages.0.parts.0.part_kind", "no messages")]
+)
+def test_what_cannot_be_sent_to_a_model_fails_the_fork_and_says_why(by_model, path, said):
+    agent = by_model(Scripted(LOOK, "A17 is 12 dollars."))
+    recording = agent.recording(agent.start(TASK).run)
+    at = [step.kind for step in played_in(recording)].index("model")
+    forked = agent.fork(recording.run, at=at, edit=edit_of(agent, recording, at, {"set": {path: "other"}}, run=FORK))
+    assert (forked.result["state"], said in forked.result["error"]) == (FAILED, True)
 
 
 def test_a_replay_asks_no_model(by_model):

@@ -34,7 +34,7 @@ class Reader:
         pages = list(pool.map(lambda n: session.tool("page", name=f"{subject}/{n}").result, range(4)))
         ticket = session.random("ticket", lambda: f"{len(self.asked)}")
         request = {"model": "m", "messages": [{"role": "user", "content": f"{self.words} {pages}"}]}
-        said = session.model("m", request, lambda: self._model(pages))
+        said = session.model("m", request, lambda _: self._model(pages))
         return session.tool("note", text=f"{said} {ticket}").to_json()["status"]
 
     def _model(self, pages):

@@ -91,7 +91,7 @@ def test_four_children_at_once_never_spend_more_than_their_parent_may(clerk):
         worker, asked = session.inside(f"worker-{child}", {"part": child}), 0
         for number in range(8):
             try:
-                worker.model("m", {"ask": [child, number]}, lambda: Outcome("well", 1, 10_000_000))
+                worker.model("m", {"ask": [child, number]}, lambda _: Outcome("well", 1, 10_000_000))
             except StepFailed:
                 return asked
             asked += worker.tool("page", name=f"{child}/{number}").to_json()["status"] == "done"

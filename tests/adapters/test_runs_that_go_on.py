@@ -212,7 +212,7 @@ def test_a_run_that_waits_replays_up_to_where_it_waits(agent):
 def test_a_model_that_was_asked_before_counts_in_the_breaker_when_the_run_goes_on(agent):
     def program(session):
         for number in range(4):
-            session.model("m", {"ask": number}, lambda number=number: f"answer {number}")
+            session.model("m", {"ask": number}, lambda asked: f"answer {asked['ask']}")
         return "asked"
 
     clerk = agent(program, budgets=Budgets(loops=LoopRule(steps=3)))
@@ -232,7 +232,7 @@ def test_a_run_that_is_interrupted_from_the_keyboard_goes_on_and_repeats_nothing
                 raise
         return session.tool("note", text="second").to_json()["status"]
 
-    def interrupted():
+    def interrupted(asked):
         if desk.done == ["first"] and not desk.looked:
             desk.looked.append("interrupted")
             raise KeyboardInterrupt
@@ -248,11 +248,11 @@ def test_a_run_that_is_interrupted_from_the_keyboard_goes_on_and_repeats_nothing
 
 def test_a_program_that_awaits_waits_and_goes_on_whichever_task_comes_first_then(agent, desk):
     async def asks(session, number, seconds):
-        async def act():
+        async def ask(asked):
             await asyncio.sleep(seconds)
-            return f"answer {number}"
+            return f"answer {asked['ask']}"
 
-        return await session.model_async("m", {"ask": number}, act)
+        return await session.model_async("m", {"ask": number}, ask)
 
     async def pays(session):
         await asks(session, 0, 0.05)

@@ -1,4 +1,4 @@
-from ops_pipelines.agentops.backtest import Backtest, backtest, situation_from
+from ops_pipelines.agentops.backtest import NOT_ASKED, Backtest, backtest, situation_from
 from ops_pipelines.agentops.backtest_rule import BacktestRule, judge_backtest
 from ops_pipelines.agentops.policy import Policy, Situation
 from ops_pipelines.agentops.tool_function import tool_of
@@ -30,7 +30,7 @@ def test_the_decisions_that_another_policy_would_change_are_named_with_who_says_
     stricter = Policy({"policy.cedar": POLICY, "more.cedar": STRICTER})
     found = backtest(parts.log.decisions(), parts.registry, before=parts.policy, after=stricter)
     (changed,) = found.to_json()["changed"]
-    assert (found.judged, found.not_judged) == (2, ("call-3",))
+    assert (found.judged, found.not_judged) == (2, {"call-3": NOT_ASKED})
     assert (changed["tool"], changed["before"]["outcome"], changed["after"]["by"]) == ("note", "allow", ["no notes"])
 
 
@@ -58,4 +58,4 @@ def test_what_would_be_let_go_is_refused_by_its_tool_and_what_is_only_tightened_
 
 
 def test_too_few_recorded_calls_say_nothing():
-    assert isinstance(judge_backtest(Backtest(3, (), ()), BacktestRule(least=4)), NotEvaluated)
+    assert isinstance(judge_backtest(Backtest(3, (), {}), BacktestRule(least=4)), NotEvaluated)

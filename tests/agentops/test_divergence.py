@@ -49,7 +49,7 @@ class World:
             parts.append(scope.tool("night", {}, lambda: "it is late"))
         words = f"{'Kindly judge' if cause == PROMPT else 'Judge'} {parts} at {at.isoformat()}"
         request = {"model": "desk-1", "temperature": 0.5 if self.other_parameters(cause) else 0, "messages": [words]}
-        said = scope.model("desk-1", request, lambda: self.model(cause, len(str(parts))))
+        said = scope.model("desk-1", request, lambda _: self.model(cause, len(str(parts))))
         scope.tool("act", {"what": said, "twice": cause == CODE}, lambda: "done")
 
     def other_parameters(self, cause: str) -> bool:

@@ -8,6 +8,7 @@ from ops_pipelines.agentops.recording import StepFailed, Writer
 from ops_pipelines.agentops.replay import ReplayDiverged, replay
 from ops_pipelines.agentops.run_log import EFFECTS, MEMORY_READ, MODEL, TOOL, Recording, recording_of
 from ops_pipelines.core.errors import DataError
+from ops_pipelines.core.fingerprint import digest_json
 from ops_pipelines.testing.agent_program import EFFECT, READS, Investigation, Outside, record, ticking
 from ops_pipelines.testing.run_log import RUN, MemoryRunLog
 
@@ -73,7 +74,7 @@ def test_a_fork_without_an_edit_at_its_end_is_the_run_itself(recording):
 
 def test_an_effect_that_the_run_had_is_answered_from_the_recording_and_not_done_again():
     def program(scope):
-        scope.model("desk-1", {"n": next(numbers)}, lambda: "go")
+        scope.model("desk-1", {"n": next(numbers)}, lambda _: "go")
         return [scope.tool("pay", {"cents": 5}, lambda: effects.append(1) or len(effects)) for _ in range(3)]
 
     numbers, effects, log = count(), [], MemoryRunLog()
@@ -112,6 +113,19 @@ def test_an_edited_prompt_is_what_the_model_is_asked(recording):
     assert asked == [request]
     assert found.steps[at].inputs != recording.steps[at].inputs
     assert found.steps[at].id == recording.steps[at].id
+
+
+def test_an_edited_prompt_is_asked_by_the_program_itself(recording):
+    at, outside = at_first(recording, MODEL), Outside()
+    request = {"model": "desk-1", "messages": [{"role": "user", "content": "Be brief."}]}
+    found = forked(recording, at=at, edit=NewRequest(request), outside=outside)
+    assert found.steps[at].outputs == digest_json(outside.model(request).value)
+    assert found.steps[at].inputs == digest_json(request)
+
+
+def test_a_tool_is_not_asked_for_something_else_where_nothing_says_how(recording):
+    with pytest.raises(DataError, match="nothing says how"):
+        forked(recording, at=at_first(recording, TOOL), edit=NewRequest({"model": "other"}))
 
 
 def test_edited_arguments_of_an_effect_pass_the_gate(recording):

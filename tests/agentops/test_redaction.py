@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ops_pipelines.adapters.secret_scan import find_secrets
-from ops_pipelines.agentops.redaction import Redactor
+from ops_pipelines.agentops.redaction import Redactor, may_hold_secret
+from ops_pipelines.core.fingerprint import canonical_json
 
 KEY = "sk-" + "proj-Zk3vQ9xT2mLp7RwB4nYc"
 SECRETS = {
@@ -172,3 +173,38 @@ def test_a_text_that_begins_like_tokens_without_end_is_searched_in_one_pass():
 def test_a_secret_is_known_by_its_name_however_that_is_written(name):
     assert REDACTOR.value({name: ["a9f8"]})[name].startswith("[redacted value")
     assert REDACTOR.value({"maxTokens": 5, "llm.token_count": 7}) == {"maxTokens": 5, "llm.token_count": 7}
+
+
+SECRETS_ONLY = Redactor(find_secrets, b"a key of the home", secrets_only=True)
+PERSONAL = ("card", "account", "email", "phone", "number of a person")
+NAMES = ("password", "iban", "pin", "userToken", "x.api-key", "ssn", "id", "text", "to", "a@example.org")
+VALUES = st.sampled_from([*PARTS, *SECRETS.values(), "x", "AC" + "0123456789abcdef" * 2, "\n"]) | st.text(max_size=6)
+TEXTS = st.lists(VALUES, max_size=5).map("".join)
+CALLS = st.dictionaries(st.sampled_from(NAMES) | TEXTS, TEXTS | st.integers() | st.lists(TEXTS, max_size=2), max_size=4)
+
+
+def test_secrets_alone_are_taken_out_where_personal_data_is_to_stay():
+    value = {name: f"see {SECRETS[name]}" for name in PERSONAL} | {"iban": "x", "to": 4111111111111111}
+    assert SECRETS_ONLY.value(value) == value
+    secret = {name: one for name, one in SECRETS.items() if name not in PERSONAL} | {"pin": 1234}
+    assert all("[redacted" in one for one in SECRETS_ONLY.value(secret).values())
+
+
+@settings(deadline=None, max_examples=40)
+@given(CALLS)
+def test_the_rest_taken_out_later_gives_what_is_given_at_once(value):
+    kept = SECRETS_ONLY.value(value)
+    assert SECRETS_ONLY.value(kept) == kept
+    assert REDACTOR.value(kept) == REDACTOR.value(value)
+
+
+@settings(deadline=None, max_examples=40)
+@given(CALLS)
+def test_what_is_not_worth_a_look_holds_no_secret(value):
+    assert may_hold_secret(canonical_json(value).decode()) or SECRETS_ONLY.value(value) == value
+
+
+@pytest.mark.parametrize("secret", [one for name, one in SECRETS.items() if name not in PERSONAL])
+def test_every_known_secret_is_worth_a_look(secret):
+    assert may_hold_secret(secret)
+    assert may_hold_secret(json.dumps({"a": f'"{secret}', "ü": "ä"}))

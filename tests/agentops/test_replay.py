@@ -121,7 +121,7 @@ def test_the_digest_is_of_what_was_done_and_not_of_when_nor_in_which_order():
 def test_an_agent_inside_another_has_its_steps_under_its_own():
     def program(scope):
         reader = scope.inside("reader", {"read": "runbooks"})
-        return reader.model("small-1", {"messages": []}, lambda: "found")
+        return reader.model("small-1", {"messages": []}, lambda _: "found")
 
     log = MemoryRunLog()
     record(program, log.append)

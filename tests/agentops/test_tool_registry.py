@@ -124,3 +124,12 @@ def test_an_object_within_that_names_nothing_may_hold_anything_and_a_tool_that_n
     one = tool(schema={"type": "object", "properties": {"data": {"type": "object", "properties": {}}}})
     assert one.problems({"data": {"a": 1}}) == ()
     assert tool(schema={"type": "object", "properties": {}}).problems({"a": 1}) != ()
+
+
+@pytest.mark.parametrize("pin", ["12345678", 12345678, 'a "quoted" one', ["12345678", "two"], {"old": "12345678"}])
+def test_what_is_wrong_with_a_secret_is_told_without_it(pin):
+    schema = {"type": "object", "properties": {"pin": {"type": "string", "maxLength": 4}}, "maxProperties": 1}
+    login = tool(schema=schema)
+    for given in ({"pin": pin}, {"pin": pin, "to": "bob"}):
+        told = "; ".join(login.problems(given))
+        assert ("***" in told, [word for word in ("12345678", "quoted", "two") if word in told]) == (True, [])

@@ -24,7 +24,7 @@ def three_agents() -> tuple[Step, ...]:
 def answer(log: MemoryRunLog, traceparent: str, agent: str) -> Outcome:
     context = parse_traceparent(traceparent)
     scope = Tape(context.run, Live(ticking()), Writer(log.append)).begin(agent, "task", parent=context.step)
-    said = scope.model("desk-1", {"for": agent}, lambda: Outcome(f"{agent} said", tokens=7, nanos=333_333_333))
+    said = scope.model("desk-1", {"for": agent}, lambda _: Outcome(f"{agent} said", tokens=7, nanos=333_333_333))
     return Outcome(said, links=(log.steps(context.run)[-1].id,))
 
 

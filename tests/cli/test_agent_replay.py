@@ -104,6 +104,11 @@ def test_another_question_to_a_reading_tool_goes_through_the_gate(ops, refunds, 
     assert '{"id":"D4"}' in [one.arguments for one in refunds.platform.decisions.decisions()]
 
 
+def test_a_part_of_what_a_step_was_asked_is_set_by_its_path(ops, refunds, done):
+    (forked,) = ops("agent", "fork", done, "--at", "0", "--set", "order=C3", "--json").json()
+    assert forked["waits"]["arguments"]["order"] == "C3"
+
+
 def test_a_dry_fork_changes_nothing(ops, refunds, done):
     (found,) = ops("agent", "fork", done, "--at", "1", "--result", "1", "--dry-run", "--json").json()
     assert found["edited"] == "tool order"
@@ -119,6 +124,9 @@ def test_a_dry_fork_changes_nothing(ops, refunds, done):
         ("--at", "1", "--request", '{"no": "argument"}'),
         ("--at", "2", "--request", '{"order": "A17", "amount_cents": 1}'),
         ("--at", "1", "--policy", "gone"),
+        ("--at", "1", "--set", "id"),
+        ("--at", "1", "--set", "order.id=1"),
+        ("--at", "1", "--set", "id=D4", "--result", "1"),
     ],
 )
 def test_a_fork_that_cannot_be_made_exits_with_2(ops, done, words):

@@ -36,7 +36,7 @@ def test_an_approved_run_goes_on_and_is_done(ops, refunds, waiting):
 def test_a_run_that_has_ended_is_not_resumed(ops, refunds, waiting):
     ops("agent", "deny", waiting["waits"]["approval"], "--resume")
     said = ops("agent", "resume", waiting["run"], "--json")
-    assert (said.code, said.json()["error"]) == (1, "NotAllowed")
+    assert (said.code, said.json()["error"]) == (1, "NotResumable")
 
 
 def test_a_run_that_fails_exits_with_1_and_is_found_by_failed(ops, refunds):
@@ -100,7 +100,7 @@ def test_a_dry_resume_says_what_was_answered_and_changes_nothing(ops, waiting):
         (("run", "refund"), "Did you mean 'refunds'?"),
         (("run", "refunds", "--release", "ffff"), "begins with 'ffff'"),
         (("show", "ffff"), "No run begins with 'ffff'"),
-        (("resume", ""), "No run begins with ''"),
+        (("resume", ""), "which runs are to go on"),
         (("runs", "--since", "yesterday"), "is no time"),
         (("runs", "--since", "²d"), "is no time"),
     ],

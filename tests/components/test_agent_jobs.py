@@ -54,6 +54,12 @@ def test_a_result_is_given_to_the_job_as_to_the_command(desk):
         fork_of(desk.platform, ForkConfig(run=ran.run, at=1, result={"amount_cents": 9900}))
 
 
+def test_a_request_is_edited_by_the_job_as_by_the_command(desk):
+    config = ForkConfig(run=desk.ran().run, at=0, set={"order": "C3"})
+    shown = fork_of(desk.platform, config)
+    assert (shown["state"], shown["result"].data["waits"]["arguments"]["order"]) == (WAITING, "C3")
+
+
 def test_the_job_of_a_fork_that_failed_fails(desk):
     ran = desk.ran()
     config = {"run": ran.run, "at": 1, "result": {"value": {"id": "A17"}}}

@@ -6,6 +6,7 @@ operator_text: Refunds go to the address of the order.
 budget: {run_usd: 1, all_usd: 10}
 breaker: {errors: 3}
 limits: {tool_seconds: 30}
+door: {at_once: 64, each_at_once: 16}
 servers:
 desk:
 command: [python, desk.py]   # or url: http://127.0.0.1:9000/mcp
@@ -21,14 +22,19 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from ops_pipelines.adapters.mcp_resources import DeclaredResource
 from ops_pipelines.adapters.mcp_servers import ServerAddress
 from ops_pipelines.adapters.mcp_tools import REFUSED, UNDECLARED, Declared
 from ops_pipelines.adapters.mcp_upstream import Offer
 from ops_pipelines.agentops.breaker import LoopRule
 from ops_pipelines.agentops.gate_parts import Limits
+from ops_pipelines.apps.tool_gateway.admission import DoorRule
 from ops_pipelines.core.errors import ConfigError, near_miss
 
-_SERVER = ("command", "url", "env", "headers", "prefix", "undeclared", "relist_seconds", "agents", "tools")
+_ADDRESS = ("command", "url", "env", "headers", "message_bytes")
+_SERVER = (*_ADDRESS, "prefix", "undeclared", "relist_seconds", "connect_seconds", "agents", "tools", "resources")
+
+_LEAST_BYTES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,7 @@ class GatewayConfig:
     all_usd: Decimal = Decimal(10)
     loops: LoopRule = field(default_factory=LoopRule)
     limits: Limits = field(default_factory=Limits)
+    door: DoorRule = field(default_factory=DoorRule)
 
 
 def read_config(file: Path) -> GatewayConfig:
@@ -72,7 +79,7 @@ def read_config(file: Path) -> GatewayConfig:
 
 
 _TEXTS = ("agent", "tenant", "environment", "operator_text")
-_TOP = (*_TEXTS, "policy", "hears_user", "budget", "breaker", "limits", "servers")
+_TOP = (*_TEXTS, "policy", "hears_user", "budget", "breaker", "limits", "door", "servers")
 
 
 def _config(file: Path, said: Mapping[str, Any]) -> GatewayConfig:
@@ -91,6 +98,7 @@ def _config(file: Path, said: Mapping[str, Any]) -> GatewayConfig:
         **{name: Decimal(str(usd)) for name, usd in budget.items()},
         loops=_timed(LoopRule, said.get("breaker"), "breaker", wall="wall_seconds"),
         limits=_timed(Limits, said.get("limits"), "limits", approval="approval_seconds"),
+        door=_timed(DoorRule, said.get("door"), "door"),
     )
 
 
@@ -99,15 +107,22 @@ def _server(file: Path, name: str, read: Any) -> Server:
     undeclared = said.get("undeclared", REFUSED)
     if undeclared not in UNDECLARED:
         raise ValueError(f"the server {name}: undeclared is {undeclared!r}. {near_miss(str(undeclared), UNDECLARED)}")
+    if int(said.get("message_bytes", _LEAST_BYTES)) < _LEAST_BYTES:
+        raise ValueError(f"the server {name}: message_bytes has to be at least {_LEAST_BYTES} bytes")
+    if not 0 < float(said.get("connect_seconds", 1)) < float("inf"):
+        raise ValueError(f"the server {name}: connect_seconds is no number of more than 0 seconds")
     tools = _checked(said.get("tools"), None, f"the tools of {name}")
+    resources = _checked(said.get("resources"), None, f"the resources of {name}")
     offer = Offer(
         declared={tool: Declared.from_json(tool, one) for tool, one in tools.items()},
         undeclared=undeclared,
         prefix=str(said.get("prefix", "")),
         relist_seconds=float(said.get("relist_seconds", 30.0)),
+        connect_seconds=float(said.get("connect_seconds", 30.0)),
         agents=said.get("agents") is True,
+        resources={one: DeclaredResource.from_json(one, record) for one, record in resources.items()},
     )
-    where = {key: said[key] for key in ("command", "url", "env", "headers") if key in said}
+    where = {key: said[key] for key in _ADDRESS if key in said}
     return Server(name, ServerAddress.from_json(name, where, folder=file.parent), offer)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ops_pipelines.adapters.agents import OpenAgent
 from ops_pipelines.agentops.gate_async import all_ended, in_thread
 from ops_pipelines.apps.tool_gateway.gateway import server_of
+from ops_pipelines.apps.tool_gateway.principals import principals_of
 from ops_pipelines.apps.tool_gateway.sessions import Sessions, Terms
 from ops_pipelines.apps.tool_gateway.stores import logged_in
 from ops_pipelines.core.fingerprint import canonical_json
@@ -51,7 +52,8 @@ def sessions_of_release(agent: OpenAgent, task: str = "") -> Sessions:
         started_by=who,
     )
     apart = {name: _apart(function) for name, function in parts.functions.items()}
-    return Sessions(replace(parts, functions=apart), terms, logged_in(agent.platform))
+    principal_of = principals_of(agent.platform, agent.name, agent.environment)
+    return Sessions(replace(parts, functions=apart), terms, logged_in(agent.platform), principal_of=principal_of)
 
 
 def _apart(function: Callable[[Mapping[str, Any]], Any]) -> Callable[[Mapping[str, Any]], Awaitable[Any]]:

@@ -6,14 +6,14 @@ from typing import Any
 from ops_pipelines.adapters.mcp_results import META, is_result, told_twice
 from ops_pipelines.adapters.mcp_trace import LINE, TOOLS, trace_of
 from ops_pipelines.agentops.tool_call import Answer, Denied, Done
-from ops_pipelines.apps.tool_gateway.sessions import Asked
+from ops_pipelines.apps.tool_gateway.asked import Asked
 from ops_pipelines.core.fingerprint import canonical_json
 
 APPROVAL, CALL, USER = "ops/approval", "ops/call", "ops/user"
 """What a client may say in `_meta` beside its trace: the approval of a call, the name of a step, a user's words."""
 GATE = "ops/gate"
 """Where the result's `_meta` says what the gate made of a call that was done."""
-_SESSION = "mcp-session-id"
+_SESSION, _BEARER = "mcp-session-id", "bearer "
 _WORDS = {"approval": APPROVAL, "call_id": CALL, "user_words": USER}
 
 
@@ -23,8 +23,22 @@ def asked_of(tool: str, arguments: Mapping[str, Any] | None, context: Any) -> As
     headers: Mapping[str, str] = getattr(getattr(context, "request", None), "headers", None) or {}
     words = {name: str(meta[key]) for name, key in _WORDS.items() if isinstance(meta.get(key), str)}
     handed = {key: meta[key] for key in (LINE, TOOLS) if isinstance(meta.get(key), list)}
-    session = headers.get(_SESSION, "")
-    return Asked(tool, dict(arguments or {}), trace_of(meta, headers), session, handed=handed, **words)
+    came = {"over_http": True, "session": _session(context, headers), "token": _token(headers)} if headers else {}
+    return Asked(tool, dict(arguments or {}), trace_of(meta, headers), handed=handed, **came, **words)
+
+
+def _session(context: Any, headers: Mapping[str, str]) -> str:
+    """The session that the server made for the client; from 2026 on there is none, and nobody has checked such a header."""
+    from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
+
+    has_sessions = getattr(context, "protocol_version", "") in HANDSHAKE_PROTOCOL_VERSIONS
+    return headers.get(_SESSION, "") if has_sessions else ""
+
+
+def _token(headers: Mapping[str, str]) -> str:
+    """The bearer token of a request; the whole of a header that holds none, which nobody will know."""
+    said = headers.get("authorization", "").strip()
+    return said[len(_BEARER) :].strip() if said[: len(_BEARER)].lower() == _BEARER else said
 
 
 def shown(answer: Answer) -> dict[str, Any]:

@@ -1,32 +1,24 @@
 """Whose call it is: one gate and one recording for each run that comes through the door."""
 
-from collections import OrderedDict
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from time import monotonic
-from typing import Any
 from uuid import uuid4
 
-from ops_pipelines.adapters.mcp_results import META, is_result
-from ops_pipelines.adapters.mcp_trace import LINE, TENANT, answered_by, line_of, meta_of
-from ops_pipelines.agentops.approval import PENDING
 from ops_pipelines.agentops.breaker import Breaker, LoopRule
-from ops_pipelines.agentops.gate_async import call_async, has_effect, to_its_end
+from ops_pipelines.agentops.gate_async import has_effect, to_its_end
 from ops_pipelines.agentops.gate_parts import Parts, Run
 from ops_pipelines.agentops.joined_runs import JoinedRuns, RunLogged
 from ops_pipelines.agentops.provenance import OPERATOR
-from ops_pipelines.agentops.recording import Outcome, Scope
-from ops_pipelines.agentops.run_log import TOOL
 from ops_pipelines.agentops.spend import Purse
-from ops_pipelines.agentops.tool_call import RECORD, Answer, Denied, Done, Waiting
+from ops_pipelines.agentops.tool_call import Answer, Denied
 from ops_pipelines.agentops.tool_gate import Gate
-from ops_pipelines.agentops.trace_context import TraceContext
-from ops_pipelines.apps.tool_gateway.carried import Carried, Serve, carry
-from ops_pipelines.core.fingerprint import canonical_json
-
-_MOST_PARENTS = 1000
-"""So many steps that asked for something are remembered in a run; whoever comes again after that is noted once more."""
+from ops_pipelines.apps.tool_gateway.admission import Admission, DoorRule
+from ops_pipelines.apps.tool_gateway.asked import Asked
+from ops_pipelines.apps.tool_gateway.callers import Caller, PrincipalOf, caller_of, nobody
+from ops_pipelines.apps.tool_gateway.carried import Serve
+from ops_pipelines.apps.tool_gateway.gated_run import GatedRun
+from ops_pipelines.apps.tool_gateway.remembered import Remembered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,9 +27,11 @@ class Terms:
 
     `all_usd` is the most that the runs of this process may cost together, so that a client that begins a new run for each
     call spends no more. `operator_text` is heard as trusted in every run. `hears_user` lets a client pass on a user's
-    words, in `_meta` under `ops/user`. A run that is not heard of for `idle_seconds` is forgotten. `started_by` is whose
-    token serves them, who approves none of their calls. What a client without a trace does is no one task: once that has
-    had its steps or its time by `rule`, its next call begins another run.
+    words, in `_meta` under `ops/user`. A run that is not heard of for `idle_seconds` is forgotten, and so are the oldest
+    where more than `most_runs` are known, or more than `most_characters` were read in all of them. `started_by` is whose
+    token serves them, who approves none of their calls; where a client sends a principal's token, that principal is. What
+    a client without a trace does is no one task: once that has had its steps or its time by `rule`, its next call begins
+    another run.
     """
 
     agent: str
@@ -51,147 +45,71 @@ class Terms:
     hears_user: bool = False
     idle_seconds: float = 3600.0
     most_runs: int = 1000
+    most_characters: int = 200_000_000
     started_by: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A call as it came: on whose behalf, and what its `_meta` says besides the arguments.
-
-    `handed` is what it says of the agents that wait for it; it is passed on to agents of ours, and decides nothing here.
-    """
-
-    tool: str
-    arguments: Mapping[str, Any]
-    trace: TraceContext | None = None
-    session: str = ""
-    call_id: str = ""
-    approval: str = ""
-    user_words: str = ""
-    handed: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def key(self) -> bytes:
-        """What two calls share that are the same to the byte."""
-        return canonical_json([self.tool, self.arguments])
+    door: DoorRule = field(default_factory=DoorRule)
 
 
 class Sessions:
-    """The runs that are under way, by trace or by session; all in one event loop."""
+    """The runs that are under way, by what tells their clients apart; all in one event loop."""
 
-    def __init__(self, parts: Parts, terms: Terms, logged: RunLogged) -> None:
+    def __init__(self, parts: Parts, terms: Terms, logged: RunLogged, *, principal_of: PrincipalOf = nobody) -> None:
         self.parts, self.terms = parts, terms
+        self._principal_of, self._door = principal_of, Admission(terms.door)
         self._joined = JoinedRuns(logged, parts.now, release=terms.release)
         self._purse = Purse(f"gateway/{uuid4().hex}", terms.all_usd)
-        self._runs: OrderedDict[str, GatedRun] = OrderedDict()
+        self._runs: Remembered[GatedRun] = Remembered(terms.most_runs, terms.most_characters)
 
     async def call(self, asked: Asked, serve: Serve | None = None) -> Answer:
-        """What comes of a call; one with an effect goes on to its end where whoever asked has gone."""
-        called = self._run_of(asked).call(asked, serve)
-        return await (to_its_end(called) if has_effect(self.parts, asked.tool) else called)
+        """What comes of a call; one with an effect goes on to its end where whoever asked has gone.
 
-    def _run_of(self, asked: Asked) -> "GatedRun":
-        key, now = f"trace/{asked.trace.run}" if asked.trace else f"session/{asked.session}", monotonic()
-        run = self._runs.pop(key, None)
+        A call that waits for its turn is given up with its client: nothing of it was begun.
+        """
+        effect = has_effect(self.parts, asked.tool)
+        caller = caller_of(asked, self._principal_of, unnamed=self.terms.door.unnamed, has_effect=effect)
+        refused = caller if isinstance(caller, Denied) else await self._door.enter(caller.client)
+        if isinstance(caller, Denied) or refused:
+            return refused or caller
+        called = self._let_in(asked, caller, serve)
+        return await (to_its_end(called) if effect else called)
+
+    @property
+    def remembered(self) -> int:
+        """How many runs are remembered."""
+        return len(self._runs)
+
+    def hear(self, asked: Asked, text: str, *, source: str) -> None:
+        """Take in what strangers may have written, in the run that a request belongs to: what occurs in it is tainted."""
+        caller = caller_of(asked, self._principal_of, unnamed=self.terms.door.unnamed, has_effect=False)
+        if isinstance(caller, Caller) and caller.run:
+            self._run_of(asked, caller).gate.hear(text, source=source, trusted=False)
+
+    async def _let_in(self, asked: Asked, caller: Caller, serve: Serve | None) -> Answer:
+        try:
+            run = self._run_of(asked, caller)
+            answer = await run.call(asked, serve)
+            self._runs.weigh(caller.run, run)
+            return answer
+        finally:
+            self._door.leave(caller.client)
+
+    def _run_of(self, asked: Asked, caller: Caller) -> GatedRun:
+        if not caller.run:
+            return self._begun(uuid4().hex, caller)
+        now, run = monotonic(), self._runs.get(caller.run)
         is_over = run is not None and not asked.trace and run.gate.breaker.is_spent(self.parts.now())
         if run is None or is_over or now - run.used_at > self.terms.idle_seconds:
-            run = self._begun(asked.trace.run if asked.trace else uuid4().hex)
+            run = self._begun(asked.trace.run if asked.trace else uuid4().hex, caller)
         run.used_at = now
-        self._runs[key] = run
-        while len(self._runs) > self.terms.most_runs:
-            self._runs.popitem(last=False)
+        self._runs.keep(caller.run, run)
         return run
 
-    def _begun(self, run: str) -> "GatedRun":
+    def _begun(self, run: str, caller: Caller) -> GatedRun:
         terms, parts = self.terms, self.parts
-        caller = Run(run, terms.agent, terms.release, terms.tenant, terms.environment, started_by=terms.started_by)
+        began_by = caller.principal if caller.principal not in ("", terms.agent) else terms.started_by
+        who = Run(run, terms.agent, terms.release, terms.tenant, terms.environment, started_by=began_by)
         purse = self._purse.child(run, terms.run_usd)
-        gate = Gate(parts, caller, breaker=Breaker(terms.rule, parts.now()), purse=purse)
+        gate = Gate(parts, who, breaker=Breaker(terms.rule, parts.now()), purse=purse)
         if terms.operator_text:
             gate.hear(terms.operator_text, source=OPERATOR)
-        return GatedRun(gate, self._joined, hears_user=terms.hears_user)
-
-
-class GatedRun:
-    """One run: its gate, the scopes that it is recorded in, and the approvals that it waits for."""
-
-    def __init__(self, gate: Gate, joined: JoinedRuns, *, hears_user: bool) -> None:
-        self.gate, self.used_at = gate, 0.0
-        self._joined, self._hears_user = joined, hears_user
-        self._scopes: dict[str, tuple[Scope, Scope]] = {}
-        self._heard: set[str] = set()
-        self._waiting: dict[bytes, str] = {}
-
-    async def call(self, asked: Asked, serve: Serve | None) -> Answer:
-        """What comes of a call, recorded under the step that asked for it."""
-        came: list[Answer] = []
-
-        async def act() -> Outcome:
-            came.append(answer := await self._gated(asked))
-            return Outcome(answer.to_json(), decision=_stands(answer), links=_links(answer))
-
-        try:
-            scope = self._scope(asked.trace.step if asked.trace else "", asked.tool)
-            carry(Carried({**meta_of(scope), **self._handed_on(asked)}, serve))
-            await scope.call_async(TOOL, asked.tool, asked.arguments, act)
-        except Exception as error:  # the run log is down: what was not run is not run, and what was is told as such
-            self._scopes.clear()  # to open one anew finds out, before anything is run, whether the log is back
-            return _unrecorded(came[0] if came else None, error)
-        return came[0]
-
-    async def _gated(self, asked: Asked) -> Answer:
-        if self._hears_user and asked.user_words and asked.user_words not in self._heard:
-            self._heard.add(asked.user_words)
-            self.gate.hear(asked.user_words)
-        approval = asked.approval or self._answered(asked)
-        answer = await call_async(self.gate, asked.tool, asked.arguments, call_id=asked.call_id, approval=approval)
-        if isinstance(answer, Waiting):
-            self._waiting[asked.key] = answer.approval
-        elif approval:
-            self._waiting.pop(asked.key, None)
-        return answer
-
-    def _handed_on(self, asked: Asked) -> dict[str, Any]:
-        """Who waits for the task, this agent the last of them: what a client leaves out makes nothing more allowed."""
-        line, agent = line_of(asked.handed), self.gate.run.agent
-        whole = line if line[-1:] == (agent,) else (*line, agent)
-        return {**asked.handed, LINE: list(whole), TENANT: self.gate.run.tenant}
-
-    def _answered(self, asked: Asked) -> str:
-        """The approval that this very call waits for, once a person has answered: the same call again is enough."""
-        approval, parts = self._waiting.get(asked.key, "") if self._waiting else "", self.gate.parts
-        try:
-            held = parts.approvals.held(approval) if approval else ()
-        except Exception:  # the gate says what is wrong with the store
-            return ""
-        return approval if held and held[0].state(parts.now()) != PENDING else ""
-
-    def _scope(self, parent: str, tool: str) -> Scope:
-        if parent not in self._scopes:
-            if len(self._scopes) >= _MOST_PARENTS:
-                self._scopes.clear()
-            light, name = self._joined.logged.light, f"gate of {self.gate.run.agent}"
-            scope = self._joined.begin(name, run=self.gate.run.id, parent=parent)
-            self._scopes[parent] = scope, scope.kept_by(light) if light else scope
-        return self._scopes[parent][not has_effect(self.gate.parts, tool)]
-
-
-def _links(answer: Answer) -> tuple[str, ...]:
-    """The step of another agent whose words these are."""
-    result = answer.result if isinstance(answer, Done) else None
-    return answered_by(result.get(META)) if is_result(result) else ()
-
-
-def _stands(answer: Answer) -> str:
-    if isinstance(answer, Denied):
-        return f"denied at {answer.stage}"
-    return "waiting" if isinstance(answer, Waiting) else ""
-
-
-def _unrecorded(answer: Answer | None, error: Exception) -> Answer:
-    why = f"the run could not be recorded: {error}"[:2000]
-    if answer is None:
-        return Denied(RECORD, why, "Nothing was done. Tell a person that the log is down")
-    if isinstance(answer, Done):
-        return Denied(RECORD, f"it was done, and {why}", "Never repeat it. Tell a person", is_unknown=True)
-    return answer
+        return GatedRun(gate, self._joined, client=caller.client, hears_user=terms.hears_user)

@@ -3,6 +3,7 @@ from decimal import Decimal
 
 import pytest
 
+from ops_pipelines.adapters.mcp_resources import DeclaredResource
 from ops_pipelines.apps.tool_gateway.config import read_config
 from ops_pipelines.core.errors import ConfigError
 
@@ -12,8 +13,14 @@ policy: policies
 budget: {run_usd: 0.5}
 breaker: {errors: 5, wall_seconds: 60, polls: [clock]}
 limits: {tool_seconds: 2, approval_seconds: 300}
+door: {at_once: 8, each_at_once: 2, unnamed: refused}
 servers:
-  desk: {command: [python, desk.py], tools: {look: {effect: read, price_usd: 0.01}}}
+  desk:
+    command: [python, desk.py]
+    message_bytes: 5000
+    connect_seconds: 3
+    tools: {look: {effect: read, price_usd: 0.01}}
+    resources: {runbook: {uri: "file:///runbook.md"}}
   far: {url: "http://127.0.0.1:1/mcp", headers: {Authorization: "Bearer ${DESK_TOKEN}"}, undeclared: destructive}
 """
 
@@ -32,6 +39,9 @@ def test_a_gateway_is_what_its_file_says(tmp_path, monkeypatch):
     assert (config.limits.tool_seconds, config.limits.approval) == (2, timedelta(minutes=5))
     assert (desk.address.command, desk.address.folder) == (("python", "desk.py"), tmp_path)
     assert desk.offer.declared["look"].price_usd == Decimal("0.01")
+    assert (config.door.at_once, config.door.each_at_once, config.door.unnamed) == (8, 2, "refused")
+    assert (desk.address.message_bytes, desk.offer.connect_seconds) == (5000, 3)
+    assert desk.offer.resources == {"runbook": DeclaredResource("file:///runbook.md")}
     assert far.address.headers == {"Authorization": "Bearer a word"}
 
 
@@ -47,6 +57,12 @@ def test_a_gateway_is_what_its_file_says(tmp_path, monkeypatch):
         ("undeclared: destructive", "undeclared: welcome", "undeclared is 'welcome'"),
         ("url: ", "command: [x], url: ", "neither a command nor a url"),
         ("servers:", "servers: [", "cannot be used"),
+        ("at_once: 8", "at_onse: 8", "Did you mean 'at_once'"),
+        ("at_once: 8", "at_once: 0", "at least 1"),
+        ("unnamed: refused", "unnamed: welcome", "unnamed under `door` is welcome"),
+        ("message_bytes: 5000", "message_bytes: 5", "at least 1000 bytes"),
+        ("connect_seconds: 3", "connect_seconds: 0", "more than 0 seconds"),
+        ("uri: ", "url: ", "says no uri"),
     ],
 )
 def test_what_a_file_says_in_another_way_is_refused(tmp_path, monkeypatch, old, new, why):

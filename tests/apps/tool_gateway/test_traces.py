@@ -114,7 +114,8 @@ def test_an_agent_behind_a_gate_is_told_who_waits_and_its_answer_is_linked_on_bo
     assert sorted(told) == [("answer", "message"), ("answer", "tool")]
 
 
-def test_a_server_of_strangers_is_not_told_who_waits():
+def test_a_server_of_strangers_is_not_told_who_waits_and_what_it_says_of_its_own_steps_is_not_believed():
     both = Both()
-    both.ask(("planner",), agents=False)
+    _, graph = both.ask(("planner",), agents=False)
     assert both.lines == [()]
+    assert [edge for edge in graph.edges if edge.kind == TOLD] == []

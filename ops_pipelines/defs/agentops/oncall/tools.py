@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Annotated, Any
 
+from ops_pipelines.adapters.redactors import secrets_out_of
 from ops_pipelines.adapters.workbench import Workbench
 from ops_pipelines.agentops.claims import IDENTIFIER, TEXT
 from ops_pipelines.agentops.current_call import current_call
@@ -92,7 +93,7 @@ def _roll_back(bench: Workbench) -> Callable[..., Any]:
                 system,
                 to,
                 actor=bench.agent,
-                reason=reason,
+                reason=_for_history(bench, reason),
                 environment=bench.environment,
                 seen=seen,
                 call=current_call(),
@@ -114,7 +115,8 @@ def _retrain(bench: Workbench) -> Callable[..., Any]:
         try:
             _check_operates(bench, system)
             who = bench.platform.access.agent_may(PROPOSE, system, bench.environment, agent=bench.agent)
-            wanted = plan_request(bench.platform, system, reason=reason, actor=who, key=f"{bench.agent}:{alarm}")
+            said, key = _for_history(bench, reason), f"{bench.agent}:{alarm}"
+            wanted = plan_request(bench.platform, system, reason=said, actor=who, key=key)
         except OpsError as error:  # only looked at so far
             raise EffectNotDone(str(error)) from error
         asked = write_request(bench.platform, wanted)
@@ -140,6 +142,11 @@ def _notify(bench: Workbench) -> Callable[..., Any]:
         return "told"
 
     return notify
+
+
+def _for_history(bench: Workbench, words: str) -> str:
+    """The agent's own words as they may be kept for ever: without a secret in them."""
+    return secrets_out_of(bench.platform.project.home).text(words)
 
 
 def _check_operates(bench: Workbench, system: str) -> None:
