@@ -6,7 +6,7 @@ from typing import Any
 
 from ops_pipelines.adapters.agent_place import system_of
 from ops_pipelines.adapters.platform import Platform
-from ops_pipelines.agentops.actions import Sources
+from ops_pipelines.agentops.action_provenance import Sources
 from ops_pipelines.agentops.memory import MemoryScope
 from ops_pipelines.agentops.run_log import RunFilter, recording_of
 from ops_pipelines.agentops.run_named import ALWAYS

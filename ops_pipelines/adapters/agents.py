@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from ops_pipelines.adapters.agent_parts import code_of, differs_here
+from ops_pipelines.adapters.agent_code import code_of, differs_here
 from ops_pipelines.adapters.agent_place import environment_of_run
 from ops_pipelines.adapters.nothing_live import nothing_live
 from ops_pipelines.adapters.platform import Platform
@@ -24,14 +24,13 @@ from ops_pipelines.agentops.conduct import (
     RUNNING,
     STOPPED,
     WAITING,
-    Acting,
-    Conductor,
     NotResumable,
     Ran,
     is_untrusted,
     state_of,
     who_started,
 )
+from ops_pipelines.agentops.conductor import Acting, Conductor
 from ops_pipelines.agentops.foreign_steps import keep_foreign
 from ops_pipelines.agentops.fork import Edit, Forked, ForkSettings, effects_left, fork
 from ops_pipelines.agentops.fork_policy import asking, policy_noted, policy_to_note
@@ -40,7 +39,7 @@ from ops_pipelines.agentops.gated import tools_of
 from ops_pipelines.agentops.policy import Policy
 from ops_pipelines.agentops.recording import Writer
 from ops_pipelines.agentops.replay import Replayed, first_of, fork_note, replay
-from ops_pipelines.agentops.run_log import EFFECTS, TOOL, Recording, Step, recording_of
+from ops_pipelines.agentops.run_log import EFFECT_KINDS, TOOL, Recording, Step, recording_of
 from ops_pipelines.agentops.spend import Purse
 from ops_pipelines.agentops.stepping import stepped
 from ops_pipelines.agentops.tool_function import DoesTool
@@ -204,7 +203,7 @@ class OpenAgent:
 
     def _is_effect(self, kind: str, name: str) -> bool:
         tool = self.agent.tools.get(name) if kind == TOOL else None
-        return kind in EFFECTS and (tool is None or tool.has_effect)
+        return kind in EFFECT_KINDS and (tool is None or tool.has_effect)
 
     def _who_started(self, recording: Recording) -> str:
         return who_started(recording, [one.name for one in self.platform.access.principals.everybody()])

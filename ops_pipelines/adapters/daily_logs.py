@@ -33,7 +33,7 @@ class DailyLog:
 
     def waiting(self, system: str, day: str) -> set[str]:
         """The ids of a day that are in the log."""
-        return {id for id, _ in self.instants(window_of_day(day), system)}  # noqa: A001  (the field's word)
+        return {id for id, _ in self.instants(window_of_day(day), system)}
 
     def compacted(self, lake: Lake, system: str, day: str) -> set[str]:
         """The ids of a day in the log; none where the lake lacks one of them, or refused what was compacted last."""
@@ -43,7 +43,7 @@ class DailyLog:
     def uncompacted(self, lake: Lake, system: str, until: datetime) -> list[str]:
         """The days, over by some instant, of which the log has a row that the lake has not, in order."""
         days: dict[str, set[str]] = {}
-        for id, at in self.instants(Window(_FIRST, window_of_day(day_of(until)).start), system):  # noqa: A001
+        for id, at in self.instants(Window(_FIRST, window_of_day(day_of(until)).start), system):
             days.setdefault(day_of(at), set()).add(id)
         return sorted(day for day, ids in days.items() if ids - self._kept(lake, system, day))
 

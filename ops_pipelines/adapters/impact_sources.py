@@ -146,8 +146,7 @@ def _agent(platform: Platform, live: Live) -> Agent | None:
 
 def _agent_files(project: Project, name: str, attributes: Mapping[str, Any]) -> list[Path]:
     """The files of its program, of its tools and of its policy."""
-    policy = attributes.get("policy")
-    folder = project.root / str(policy) if policy else project.evals / "agents" / name / "policy"
+    folder = project.policy_folder(name, attributes.get("policy"))
     code = (_beside(attributes.get(part)) for part in ("program", "toolset"))
     return [*chain.from_iterable(code), *sorted(file for file in folder.glob("*") if file.is_file())]
 

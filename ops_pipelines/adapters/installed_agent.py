@@ -5,6 +5,7 @@ from ops_pipelines.adapters.agents import OpenAgent, equipped, writer_of
 from ops_pipelines.adapters.nothing_live import nothing_live
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.agentops.agent import read_agent
+from ops_pipelines.agentops.conduct import has_ended
 from ops_pipelines.agentops.regression import Regressed, regress
 from ops_pipelines.agentops.run_log import Recording
 from ops_pipelines.core.release import find_release
@@ -24,4 +25,10 @@ def replayed_by_what_is_installed(platform: Platform, recording: Recording) -> R
     where = environment_of_run(platform, recording)
     conductor = OpenAgent(platform, agent.manifest(system), agent, {}, program, where).conductor()
     with nothing_live():
-        return regress(recording, conductor.replayed(recording), writer=writer_of(platform), release=conductor.release)
+        return regress(
+            recording,
+            conductor.replayed(recording),
+            writer=writer_of(platform),
+            release=conductor.release,
+            as_far=not has_ended(recording),
+        )

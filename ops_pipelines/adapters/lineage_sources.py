@@ -8,7 +8,7 @@ from ops_pipelines.adapters.action_sources import action_sources_of
 from ops_pipelines.adapters.answerers import recipe_of
 from ops_pipelines.adapters.call_records import find_answer
 from ops_pipelines.adapters.platform import Platform
-from ops_pipelines.agentops import actions
+from ops_pipelines.agentops import action_provenance
 from ops_pipelines.core.rebuild import Rebuilt, rebuild
 from ops_pipelines.core.release import Manifest, ReleaseStore, find_release
 from ops_pipelines.core.walk import Room
@@ -28,7 +28,7 @@ def rooms_of(platform: Platform) -> tuple[Room, ...]:
     """
     return (
         answers.room_of(answer_sources_of(platform)),
-        actions.room_of(action_sources_of(platform)),
+        action_provenance.room_of(action_sources_of(platform)),
         room_of(sources_of(platform)),
     )
 

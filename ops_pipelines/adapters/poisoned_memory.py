@@ -47,7 +47,12 @@ def find_in_tenant(platform: Platform, tenant: str, suspect: Suspect, *, spread:
         else {scope: set(find_poisoned(changes, suspect)) for scope, changes in histories.items()}
     )
     return tuple(
-        Poisoned(scope, histories[scope], tuple(sorted(bad)), tuple(sorted(_readers(reads, histories, scope, bad))))
+        Poisoned(
+            scope,
+            histories[scope],
+            tuple(sorted(bad)),
+            tuple(sorted(runs_that_read(reads, scope, histories[scope], bad))),
+        )
         for scope, bad in sorted(found.items())
         if bad
     )
@@ -80,9 +85,3 @@ def _reads(platform: Platform) -> tuple[Step, ...]:
     """Every step in which a run read a memory."""
     runs = platform.runs.runs(ALWAYS, RunFilter(kind=MEMORY_READ), limit=_ALL_RUNS)
     return tuple(step for one in runs for step in platform.runs.steps(one.run) if step.kind == MEMORY_READ)
-
-
-def _readers(
-    reads: Sequence[Step], histories: Mapping[MemoryScope, Sequence[Change]], scope: MemoryScope, bad: set[int]
-) -> set[str]:
-    return runs_that_read(reads, scope, histories[scope], bad)

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from ops_pipelines.adapters.agent_parts import judge_agent
+from ops_pipelines.adapters.agent_code import judge_agent
 from ops_pipelines.adapters.corpora import Corpora
 from ops_pipelines.adapters.objects import ObjectStore
 from ops_pipelines.adapters.predictor import judge_features, judge_promotion, judge_return

@@ -52,6 +52,14 @@ class Project:
         """The environment that a release has to have been live in before this one; None for no such condition."""
         return STAGING if environment == PRODUCTION and STAGING in self.environments else None
 
+    def agent_folder(self, agent: str) -> Path:
+        """Where the policy, the tasks and the kept runs of an agent lie unless its YAML says otherwise."""
+        return self.evals / "agents" / agent
+
+    def policy_folder(self, agent: str, said: str | None = None) -> Path:
+        """Where the policy of an agent lies: the folder that is said, from the root, or in the agent's own."""
+        return self.root / str(said) if said else self.agent_folder(agent) / "policy"
+
     def commit(self) -> str:
         """The commit that the project stands on, with `+changes` where files differ from it; `no-git` outside git."""
         head = _git(self.root, "rev-parse", "HEAD").strip()

@@ -16,7 +16,8 @@ from ops_pipelines.adapters.nothing_live import nothing_live
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.project import Project
 from ops_pipelines.adapters.secret_scan import find_secrets
-from ops_pipelines.agentops.conduct import DONE, FAILED, Acting, Conductor, state_of
+from ops_pipelines.agentops.conduct import has_ended, state_of
+from ops_pipelines.agentops.conductor import Acting, Conductor
 from ops_pipelines.agentops.recorded_run import portable, read_recording, recording_to_json
 from ops_pipelines.agentops.recording import Writer
 from ops_pipelines.agentops.redaction import Redactor
@@ -36,7 +37,7 @@ PORTABLE = Writer(lambda entries: Tally(len(entries)), Redactor(find_secrets))
 
 def runs_folder(project: Project, agent: str) -> Path:
     """Where the recorded runs of an agent lie, or would."""
-    return project.evals / "agents" / agent / "runs"
+    return project.agent_folder(agent) / "runs"
 
 
 def runs_of(project: Project, agent: str, folder: str | None) -> tuple[Recording, ...]:
@@ -69,8 +70,8 @@ def file_of(platform: Platform, run: str, folder: Path | None = None) -> Path:
     NotAllowed for a run that has not ended: what it would have done next is not recorded. DataError for no such run.
     """
     recording = recording_in(platform, run)
-    state = state_of(recording.steps, platform.clock.wall())
-    if state not in (DONE, FAILED):
+    if not has_ended(recording):
+        state = state_of(recording.steps, platform.clock.wall())
         raise NotAllowed(
             f"The run {run} is {state}", expected="a run that has ended", action="Keep it when it has", run=run
         )
@@ -84,14 +85,14 @@ def recorded_in(folder: Path) -> tuple[Recording, ...]:
 
 
 def recorded_lately(platform: Platform, agent: str, days: int) -> tuple[Recording, ...]:
-    """What the platform recorded of an agent in some days, up to the wall's instant: the runs that have ended."""
+    """What the platform recorded of an agent in some days, up to the wall's instant: the runs of its own that have ended."""
     now = platform.clock.wall()
     if days < 1:
         return ()
     of = RunFilter(agent=agent, kind=AGENT)
     summaries = platform.runs.runs(Window(now - timedelta(days=days), now + timedelta(minutes=1)), of, limit=_MOST)
     found = (recording_of(platform.runs, one.run) for one in reversed(summaries))
-    return tuple(portable(one) for one in found if _is_of(one, agent, now))
+    return tuple(portable(one) for one in found if has_ended(one) and first_of(one).agent == agent)
 
 
 def _file_name(run: str) -> str:
@@ -110,11 +111,6 @@ def replayed_by(
 
 def _no_gate(run: str, began: datetime) -> Gate:  # noqa: ARG001  (the shape)
     raise NotAllowed("A replay has no gate", expected="a program that is only replayed", action="Start a run for that")
-
-
-def _is_of(recording: Recording, agent: str, now: datetime) -> bool:
-    """Whether a run is the agent's own, and not one in which it worked for another, and has ended."""
-    return first_of(recording).agent == agent and state_of(recording.steps, now) in (DONE, FAILED)
 
 
 def _read(file: Path) -> str:

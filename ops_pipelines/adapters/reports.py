@@ -160,7 +160,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         super().end_headers()
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (its name in http.server)
         """Nothing: beside Dagster's and MLflow's output nobody reads who opened a page."""
 
 

@@ -29,7 +29,7 @@ from ops_pipelines.adapters.lake import RECORD
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.reports import Reports
 from ops_pipelines.adapters.retained_gates import forget_day, gate_logs, purses_of, settled_days
-from ops_pipelines.adapters.retained_runs import STEPS_OF_DAYS, compacted_days, forgettable
+from ops_pipelines.adapters.run_retention import STEPS_OF_DAYS, compacted_days, forgettable
 from ops_pipelines.core.clock import Window, window_of_day
 from ops_pipelines.core.fingerprint import canonical_json, digest_json
 from ops_pipelines.core.lineage import STATIC, Artefact

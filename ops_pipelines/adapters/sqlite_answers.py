@@ -61,7 +61,7 @@ class SQLiteAnswerLog:
         if not self.path.is_file():
             return 0
         with self._kept.use() as connection, all_or_nothing(connection):
-            return connection.executemany("DELETE FROM answers WHERE id = ?", [(id,) for id in ids]).rowcount  # noqa: A001
+            return connection.executemany("DELETE FROM answers WHERE id = ?", [(id,) for id in ids]).rowcount
 
 
 def _row(one: Answered) -> tuple[Any, ...]:

@@ -66,7 +66,7 @@ class SQLiteCallLog:
         if not self.path.is_file():
             return 0
         with self._kept.use() as connection, all_or_nothing(connection):
-            return connection.executemany("DELETE FROM calls WHERE id = ?", [(id,) for id in ids]).rowcount  # noqa: A001
+            return connection.executemany("DELETE FROM calls WHERE id = ?", [(id,) for id in ids]).rowcount
 
 
 def _row(call: Call) -> tuple[Any, ...]:
@@ -88,7 +88,7 @@ def _row(call: Call) -> tuple[Any, ...]:
 
 
 def _call(row: tuple[Any, ...]) -> Call:
-    id, *caller, provider, model, answered_by, request, called_at, outcome = row[:11]  # noqa: A001  (the field's word)
+    id, *caller, provider, model, answered_by, request, called_at, outcome = row[:11]
     read, written, is_estimate, cost, latency_ms, finish, text, facts = row[11:]
     return Call(
         id=id,

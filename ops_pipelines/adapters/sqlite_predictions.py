@@ -77,7 +77,7 @@ class SQLitePredictionLog:
         if not self._take_in():
             return 0
         with self._kept.use() as connection, all_or_nothing(connection):
-            return connection.executemany("DELETE FROM answers WHERE id = ?", [(id,) for id in ids]).rowcount  # noqa: A001
+            return connection.executemany("DELETE FROM answers WHERE id = ?", [(id,) for id in ids]).rowcount
 
     def _take_in(self) -> bool:
         """Brings the index up to what the spool holds; whether there is an index at all."""
@@ -103,7 +103,7 @@ def _row(answer: Answer) -> tuple[Any, ...]:
 
 
 def _answer(row: tuple[Any, ...]) -> Answer:
-    id, system, release, arm, entity, asked_at, served_at, score, vector, keys = row  # noqa: A001  (the field's word)
+    id, system, release, arm, entity, asked_at, served_at, score, vector, keys = row
     instants = (instant_of(asked_at), instant_of(served_at))
     number = nan if score is None else score
     return Answer(id, system, release, arm, entity, *instants, number, json.loads(vector), json.loads(keys))

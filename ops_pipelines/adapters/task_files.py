@@ -5,27 +5,22 @@ from pathlib import Path
 from ops_pipelines.adapters.project import Project
 from ops_pipelines.agentops.evaluation.task import TaskSet
 from ops_pipelines.agentops.evaluation.task_file import read_tasks
-from ops_pipelines.core.errors import ConfigError, DataError, near_miss
+from ops_pipelines.core.errors import ConfigError, DataError
 
 FILE = "tasks.yaml"
 
 
-def task_files(project: Project) -> dict[str, Path]:
-    """The files of tasks of the project, by the agent's name."""
-    return {file.parent.name: file for file in sorted((project.evals / "agents").glob(f"*/{FILE}"))}
-
-
-def tasks_of(project: Project, agent: str) -> TaskSet:
-    """The tasks of an agent; ConfigError with the nearest name where there are none, DataError for a broken file."""
-    known = task_files(project)
-    if agent not in known:
+def task_file(project: Project, agent: str, said: str | None = None) -> Path:
+    """The file of an agent's tasks: the one that is said, from the project's root; ConfigError where it is not there."""
+    file = project.root / said if said else project.agent_folder(agent) / FILE
+    if not file.is_file():
         raise ConfigError(
             f"There are no tasks of the agent {agent!r}",
-            expected=f"a file {project.evals.name}/agents/{agent}/{FILE}",
-            action=near_miss(agent, known),
+            expected=f"a file {file}",
+            action="Write what it has to be good at; `ops new agent` shows the form",
             agent=agent,
         )
-    return read_task_file(known[agent], agent)
+    return file
 
 
 def read_task_file(file: Path, agent: str | None = None) -> TaskSet:

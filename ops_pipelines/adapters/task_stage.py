@@ -17,7 +17,7 @@ from ops_pipelines.adapters.sqlite_decisions import SQLiteDecisionLog
 from ops_pipelines.adapters.sqlite_effects import SQLiteEffectJournal
 from ops_pipelines.adapters.sqlite_runs import SQLiteRunLog
 from ops_pipelines.agentops.agent import Agent
-from ops_pipelines.agentops.conduct import Acting
+from ops_pipelines.agentops.conductor import Acting
 from ops_pipelines.agentops.evaluation.live import Stage, Stores
 
 

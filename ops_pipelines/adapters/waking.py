@@ -1,7 +1,4 @@
-"""An alarm wakes an agent: once for each alarm, however often it is told of it, and from however many processes.
-
-ran = wake(platform, alarm, agent="oncall")
-"""
+"""An alarm wakes an agent: once for each alarm, however often it is told of it, and from however many processes."""
 
 from typing import Any
 
@@ -9,32 +6,31 @@ from ops_pipelines.adapters.agents import OpenAgent, live_agent
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.run_lock import AlreadyRunning
 from ops_pipelines.agentops.alarms import Alarm
-from ops_pipelines.agentops.conduct import RUNNING, Ran, state_of, waits_of
-from ops_pipelines.agentops.notes import FAILURE, RESULT
-from ops_pipelines.agentops.run_log import DECISION, recording_of
+from ops_pipelines.agentops.conduct import RUNNING, Ran, ran_of
+from ops_pipelines.agentops.run_log import recording_of
 from ops_pipelines.core.errors import DataError
 from ops_pipelines.core.fingerprint import digest_json
 from ops_pipelines.core.pointer import PRODUCTION
 from ops_pipelines.core.release import find_release
 
 
-def wakes(platform: Platform, alarm: Alarm, *, agent: str, environment: str = PRODUCTION) -> bool:
+def wakes(platform: Platform, alarm: Alarm, *, agent: str) -> bool:
     """Whether an alarm is to wake what is live of an agent: a judged one that people are told of, of what it operates,
     that has not woken it yet.
     """
-    live = platform.live(environment, agent)
+    live = platform.live(PRODUCTION, agent)
     if not (live and alarm.is_told and alarm.is_judged):
         return False
     operates = find_release(platform.releases, agent, live).manifest.operates
-    return alarm.system in operates and not platform.runs.steps(run_of(alarm, agent=agent))
+    return alarm.system in operates and not platform.runs.steps(run_of_alarm(alarm, agent=agent))
 
 
-def wake(platform: Platform, alarm: Alarm, *, agent: str, environment: str = PRODUCTION) -> Ran:
+def wake(platform: Platform, alarm: Alarm, *, agent: str) -> Ran:
     """What the run of an alarm comes to; one that is there already is told of as it stands, and not started again.
 
     ReleaseError where nothing of the agent is live.
     """
-    found, run = live_agent(platform, agent, environment=environment), run_of(alarm, agent=agent)
+    found, run = live_agent(platform, agent), run_of_alarm(alarm, agent=agent)
     if known := _known(found, run):
         return known
     try:
@@ -47,7 +43,7 @@ def wake(platform: Platform, alarm: Alarm, *, agent: str, environment: str = PRO
         raise
 
 
-def run_of(alarm: Alarm, *, agent: str) -> str:
+def run_of_alarm(alarm: Alarm, *, agent: str) -> str:
     """The id of the run that an alarm starts."""
     return digest_json([agent, alarm.key])[:32]
 
@@ -60,9 +56,4 @@ def as_task(alarm: Alarm) -> dict[str, Any]:
 def _known(found: OpenAgent, run: str) -> Ran | None:
     """What has become of a run; None where there is none."""
     recording = recording_of(found.platform.runs, run)
-    if not recording.steps:
-        return None
-    state, waits = state_of(recording.steps, found.platform.clock.wall()), waits_of(recording)
-    noted = {step.name: recording.value(step.inputs) for step in recording.steps if step.kind == DECISION}
-    waiting = waits[-1] if waits and RESULT not in noted and FAILURE not in noted else {}
-    return Ran(run, state, noted.get(RESULT), str(noted.get(FAILURE, "")), waiting)
+    return ran_of(recording, found.platform.clock.wall()) if recording.steps else None

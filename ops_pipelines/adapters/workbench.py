@@ -5,11 +5,9 @@
 Opening an agent calls its toolset; so it makes functions, and looks at nothing yet.
 """
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ops_pipelines.adapters.platform import Platform
-from ops_pipelines.agentops.tool_function import DoesTool
 from ops_pipelines.core.composite import resolve
 from ops_pipelines.core.pointer import PRODUCTION
 from ops_pipelines.core.release import Manifest
@@ -34,6 +32,3 @@ class Workbench:
         ReleaseError for a system that its release neither uses nor operates, and where nothing is live.
         """
         return resolve(self.manifest, system, lambda name: self.platform.live(self.environment, name))
-
-
-Toolset = Callable[[Workbench], Iterable[DoesTool]]

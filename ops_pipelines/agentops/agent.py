@@ -13,7 +13,6 @@ from decimal import Decimal
 from typing import Any
 
 from ops_pipelines.agentops.breaker import LoopRule
-from ops_pipelines.agentops.freeze import Freeze
 from ops_pipelines.agentops.gate_parts import Limits
 from ops_pipelines.agentops.policy import Policy
 from ops_pipelines.agentops.tool_registry import Tool, ToolRegistry
@@ -94,7 +93,6 @@ class Agent:
 
     def contents(self) -> dict[str, bytes]:
         """The bytes of each part by name."""
-        freezes = [freeze.to_json() for freeze in self.policy.freezes]
         parts: dict[str, Any] = {
             AGENT: {
                 "program": self.program,
@@ -104,7 +102,7 @@ class Agent:
             },
             CODE: dict(self.code),
             TOOLS: [tool.to_json() for tool in sorted(self.tools, key=lambda tool: tool.name)],
-            POLICY: {"texts": dict(self.policy.texts), "freezes": freezes},
+            POLICY: self.policy.to_json(),
             BUDGETS: self.budgets.to_json(),
         }
         return {name: canonical_json(content) for name, content in parts.items()}
@@ -133,12 +131,11 @@ def read_agent(manifest: Manifest, read: Callable[[str], bytes]) -> Agent:
             system=manifest.system,
         )
     parts = {name: json.loads(read(manifest.behaviour[name])) for name in REQUIRED}
-    said, policy = parts[AGENT], parts[POLICY]
     return Agent(
-        **{name: said[name] for name in ("program", "toolset", "settings", "tenant")},
+        **{name: parts[AGENT][name] for name in ("program", "toolset", "settings", "tenant")},
         code=parts[CODE],
         tools=ToolRegistry(Tool(**tool) for tool in parts[TOOLS]),
-        policy=Policy(policy["texts"], tuple(map(Freeze.from_json, policy["freezes"]))),
+        policy=Policy.from_json(parts[POLICY]),
         budgets=Budgets.from_json(parts[BUDGETS]),
         uses=dict(manifest.uses),
         operates=manifest.operates,

@@ -13,10 +13,10 @@ The cause is what differs where nothing before it did:
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from ops_pipelines.agentops.replay import played_in
+from ops_pipelines.agentops.replay import as_played
 from ops_pipelines.agentops.run_log import (
     AGENT,
     CLOCK,
@@ -33,7 +33,6 @@ from ops_pipelines.core.fingerprint import canonical_json
 
 PROMPT, MODEL_CHANGED, TOOL_RESULT, MEMORY, CODE = "prompt", "model", "tool result", "memory", "code"
 CLOCK_CHANGED, RANDOM_CHANGED, MESSAGE_CHANGED, TASK = "clock", "random", "message", "task"
-CAUSES = (PROMPT, MODEL_CHANGED, TOOL_RESULT, MEMORY, CODE, CLOCK_CHANGED, RANDOM_CHANGED, MESSAGE_CHANGED, TASK)
 _OF_ANSWERS = {
     MODEL: MODEL_CHANGED,
     TOOL: TOOL_RESULT,
@@ -50,7 +49,7 @@ _SAID = ("messages", "prompt", "system", "input", "tools")
 
 @dataclass(frozen=True, slots=True)
 class Divergence:
-    """The first difference: its number among the steps of the first run, the step in each run, and the cause.
+    """The first difference: its number among the steps of the first program, the step in each run, and the cause.
 
     A step is None where that run has none there. `words` say what differs, for people.
     """
@@ -61,13 +60,18 @@ class Divergence:
     cause: str
     words: str
 
+    @property
+    def sentence(self) -> str:
+        """Where the runs part and why, in one line."""
+        return f"step {self.at}: {self.words} (cause: {self.cause})"
+
 
 def first_divergence(first: Recording, second: Recording) -> Divergence | None:
     """Where the second run parts from the first, and why; None where they differ in instants and drawn numbers at most.
 
-    It counts what their programs did (`played_in`), and not what runs note of themselves: a fork begins with a note.
+    It counts what their programs did (`as_played`), and not what runs note of themselves: a fork begins with a note.
     """
-    first, second = (replace(run, steps=played_in(run)) for run in (first, second))
+    first, second = as_played(first), as_played(second)
     pairs = _Pairs(first, second)
     for at, step in enumerate(first.steps):
         other = pairs.partner(step)

@@ -20,14 +20,14 @@ from ops_pipelines.agentops.replay import (
     edited_in,
     first_of,
     fork_note,
-    outcome_of,
     played_in,
+    run_program,
 )
-from ops_pipelines.agentops.run_log import AGENT, EFFECTS, MODEL, TOOL, Entry, Recording, Step, Tally
-from ops_pipelines.agentops.tool_call import Done
+from ops_pipelines.agentops.run_log import AGENT, EFFECT_KINDS, MODEL, TOOL, Entry, Recording, Step, Tally
+from ops_pipelines.agentops.tool_call import Done, is_answer
 from ops_pipelines.core.errors import ConfigError, DataError, NotAllowed
 
-Gate = Callable[[str, str, Any, Act], Any]
+EffectGate = Callable[[str, str, Any, Act], Any]
 """Does an effect or refuses it: its kind, its name, its arguments and the act."""
 
 
@@ -66,8 +66,8 @@ class Forked:
     result: Any
 
 
-def refuse(kind: str, name: str, arguments: Any, act: Act) -> Any:  # noqa: ARG001  (the shape of a Gate)
-    """The Gate that lets nothing through."""
+def refuse(kind: str, name: str, arguments: Any, act: Act) -> Any:  # noqa: ARG001  (the shape of an EffectGate)
+    """The EffectGate that lets nothing through."""
     raise NotAllowed(
         f"The fork may not do the {kind} {name!r}: it would be a new effect",
         expected="an effect that the run had already, or a gate that asks for approval",
@@ -83,8 +83,8 @@ class ForkSettings:
     """
 
     now: Callable[[], datetime]
-    gate: Gate = refuse
-    is_effect: Callable[[str, str], bool] = lambda kind, name: kind in EFFECTS  # noqa: ARG005  (the shape)
+    gate: EffectGate = refuse
+    is_effect: Callable[[str, str], bool] = lambda kind, name: kind in EFFECT_KINDS  # noqa: ARG005  (the shape)
     noted: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -153,9 +153,8 @@ def step_at(recording: Recording, at: int) -> Step:
 
 
 def result_of(step: Step, value: Any) -> NewResult:
-    """What a step comes to instead: a tool's result as its agent is given it; one that says its status is taken as it is."""
-    said = isinstance(value, dict) and value.get("status") in ("done", "denied", "unknown")
-    return NewResult(value if step.kind != TOOL or said else Done(value).to_json())
+    """What a step comes to instead: a tool's result as its agent is given it; what a gate says is taken as it is."""
+    return NewResult(value if step.kind != TOOL or is_answer(value) else Done(value).to_json())
 
 
 class Effects:
@@ -200,7 +199,7 @@ def fork(
     aside = notebook(replace(tape, writer=writer), first.agent, first.id, settings.now)
     aside.decide(FORK, {**_note(recording, at, edit), **settings.noted})
     scope = tape.begin(first.agent, recording.value(first.inputs), parent=first.parent, decision=first.decision)
-    result = outcome_of(program, scope)
+    result = run_program(program, scope)
     if left := source.prefix.left():
         raise _ended_early(left[0], at)
     return Forked(run, tuple(kept), at, tuple(source.repeated), result)

@@ -6,7 +6,6 @@ A fork notes another policy whole, so that it goes on with it when somebody resu
 from collections.abc import Mapping
 from typing import Any
 
-from ops_pipelines.agentops.freeze import Freeze
 from ops_pipelines.agentops.policy import Policy
 from ops_pipelines.core.errors import ConfigError
 
@@ -24,8 +23,7 @@ def asking(policy: Policy) -> Policy:
 
 def policy_to_note(policy: Policy) -> dict[str, Any]:
     """What a fork notes of another policy that it goes on with."""
-    freezes = [freeze.to_json() for freeze in policy.freezes]
-    return {"policy": {"texts": dict(policy.texts), "freezes": freezes}, "digest": policy.digest}
+    return {"policy": policy.to_json(), "digest": policy.digest}
 
 
 def policy_noted(note: Mapping[str, Any], own: Policy) -> Policy:
@@ -33,7 +31,7 @@ def policy_noted(note: Mapping[str, Any], own: Policy) -> Policy:
     said = note.get("policy")
     if said is None:
         return own
-    policy = Policy(said["texts"], tuple(map(Freeze.from_json, said["freezes"])))
+    policy = Policy.from_json(said)
     if policy.digest != note["digest"]:
         raise ConfigError(
             "The policy of the fork was shortened or redacted when it was noted",

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from ops_pipelines.agentops.payload import plain
+from ops_pipelines.agentops.payload import names_and_values, plain
 from ops_pipelines.agentops.recording import Outcome
 from ops_pipelines.agentops.redaction import Redactor
 from ops_pipelines.agentops.run_log import MEMORY_READ, Step
@@ -110,7 +110,7 @@ class Suspect:
         same = all(
             asked in ("", found) for asked, found in ((self.source, change.source), (self.writer, change.writer))
         )
-        return same and (not self.runs or change.run in self.runs) and self.text in _words(change.value)
+        return same and (not self.runs or change.run in self.runs) and self.text in _text(change.value)
 
 
 def version_name(scope: MemoryScope, version: int) -> str:
@@ -128,24 +128,8 @@ def held(changes: Iterable[Change]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value is not None}
 
 
-def recall(store: MemoryStore, scope: MemoryScope) -> Outcome:
-    """All that a scope and those above it hold, the narrower winning, with the versions that were read."""
-    histories = [(one, store.changes(one)) for one in scope.line]
-    values: dict[str, Any] = {}
-    for _, changes in histories:
-        values |= held(changes)
-    return Outcome(values, memory_version=",".join(version_name(one, len(changes)) for one, changes in histories))
-
-
-def remember(
-    store: MemoryStore,
-    scope: MemoryScope,
-    changes: Sequence[Change],
-    *,
-    redactor: Redactor,
-    expected: int | None = None,
-) -> Outcome:
-    """The version after some changes, which are redacted before they are kept; LostRace as `MemoryStore.append`."""
+def remember(store: MemoryStore, scope: MemoryScope, changes: Sequence[Change], *, redactor: Redactor) -> Outcome:
+    """The version after some changes, which are redacted before they are kept."""
     kept = [
         replace(
             change,
@@ -155,7 +139,7 @@ def remember(
         )
         for change in changes
     ]
-    version = store.append(scope, kept, expected=expected)
+    version = store.append(scope, kept)
     return Outcome(version, memory_version=version_name(scope, version))
 
 
@@ -231,10 +215,6 @@ def _standing(changes: Sequence[Change], bad: Collection[int]) -> tuple[str, ...
     return tuple(key for key, version in last.items() if version in bad)
 
 
-def _words(value: Any) -> str:
-    """All texts of a value in one."""
-    if isinstance(value, Mapping):
-        return "\n".join(f"{key}\n{_words(one)}" for key, one in value.items())
-    if isinstance(value, list | tuple):
-        return "\n".join(map(_words, value))
-    return str(value)
+def _text(value: Any) -> str:
+    """All names and values of a value in one text."""
+    return "\n".join(map(str, names_and_values(value)))

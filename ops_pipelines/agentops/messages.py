@@ -111,7 +111,7 @@ class _Making:
         said = {name: message[name] for name in ("content", "tool_calls", "function_call") if message.get(name)}
         asked, self.heard = {"model": self.conversation.model, "messages": self.heard}, []
         answered = self.step(MODEL, self.conversation.model, self.root, asked, said)
-        for name, arguments, id in _calls(message):  # noqa: A001  (the field's word)
+        for name, arguments, id in _calls(message):
             waiting = self.results.get(id, [])
             result = waiting.pop(0) if waiting else None
             value = result.get("content") if result else {"type": "Unanswered", "message": UNANSWERED}

@@ -111,7 +111,7 @@ def _mappings(value: Any, key: str) -> list[Mapping[str, Any]]:
 def _entry(span: Any, service: str, writer: Writer, limits: SpanLimits, counts: Counter[tuple[str, ...]]) -> Entry:
     if not isinstance(span, Mapping):
         raise _Refused(f"a span is an object, and this is a {type(span).__name__}")
-    run, id = _id(span, "traceId", _TRACE), _id(span, "spanId", _SPAN)  # noqa: A001  (the field's word)
+    run, id = _id(span, "traceId", _TRACE), _id(span, "spanId", _SPAN)
     parent = _id(span, "parentSpanId", _SPAN) if span.get("parentSpanId") else ""
     known = _attributes(span, limits)
     kind = _kind(known)

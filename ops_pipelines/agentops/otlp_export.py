@@ -29,9 +29,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def export_spans(entries: Sequence[Entry], *, service: str = "ops-pipelines") -> dict[str, Any]:
+def export_spans(entries: Sequence[Entry]) -> dict[str, Any]:
     """Entries as one export request; what was shortened is sent as far as it was kept."""
-    resource = {"attributes": [attribute("service.name", service)]}
+    resource = {"attributes": [attribute("service.name", "ops-pipelines")]}
     return {"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": [_span(entry) for entry in entries]}]}]}
 
 

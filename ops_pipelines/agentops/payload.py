@@ -6,7 +6,7 @@ replay.
 
 import json
 import math
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,6 +72,19 @@ def plain(value: Any, *, depth: int = 0) -> Any:
     if isinstance(value, dict | list) or _is_nested(value):  # to look for abstract kinds takes ten times as long
         return _nested(value, depth + 1) if depth < _DEEPEST else f"nested deeper than {_DEEPEST}"
     return _shown(value)
+
+
+def names_and_values(value: Any) -> Iterator[Any]:
+    """The names of mappings and the plain values in a plain value, in the order in which they stand."""
+    if isinstance(value, Mapping):
+        for name, one in value.items():
+            yield name
+            yield from names_and_values(one)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from names_and_values(one)
+    else:
+        yield value
 
 
 def shortened(value: Any, limit_bytes: int) -> Any:

@@ -17,7 +17,8 @@ from functools import cache
 from typing import Any
 
 from ops_pipelines.agentops.claims import SECRET_VALUE, TARGET, Claim, looks_made_up
-from ops_pipelines.agentops.occurrence import numbers_in, occurs, readable
+from ops_pipelines.agentops.mention import numbers_in, occurs, readable
+from ops_pipelines.agentops.payload import names_and_values
 
 TRUSTED, TAINTED, UNSEEN = "trusted", "tainted", "unseen"
 USER, OPERATOR = "user", "operator"
@@ -99,13 +100,7 @@ def suspects(traced: Iterable[Traced]) -> tuple[Traced, ...]:
 
 def _words(value: Any) -> Iterator[str]:
     """The words in a value, its names included, without the marks beside them."""
-    if isinstance(value, Mapping):
-        for key, part in value.items():
-            yield from _words(key)
-            yield from _words(part)
-    elif isinstance(value, list):
-        for part in value:
-            yield from _words(part)
-    elif not isinstance(value, bool | None):
-        words = (word.strip(".,;:!?") for word in re.split(r"[\s\"'<>()\[\]{},;*^]+", str(value)))
-        yield from filter(None, words)
+    for one in names_and_values(value):
+        if not isinstance(one, bool | None):
+            words = (word.strip(".,;:!?") for word in re.split(r"[\s\"'<>()\[\]{},;*^]+", str(one)))
+            yield from filter(None, words)

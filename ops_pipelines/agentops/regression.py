@@ -19,8 +19,8 @@ from ops_pipelines.agentops.replay import (
     digest_run,
     diverged,
     first_of,
-    outcome_of,
     played_in,
+    run_program,
 )
 from ops_pipelines.agentops.run_log import Entry, Recording, Step, Tally, step_id
 from ops_pipelines.core.errors import DataError, check_settings
@@ -45,9 +45,7 @@ class Regressed:
     @property
     def words(self) -> str:
         """What differs, for people; empty where nothing does."""
-        if self.divergence is None:
-            return self.problem
-        return f"step {self.divergence.at}: {self.divergence.words} (cause: {self.divergence.cause})"
+        return self.divergence.sentence if self.divergence else self.problem
 
     def to_row(self) -> dict[str, Any]:
         """The run as a row of plain values."""
@@ -66,9 +64,10 @@ class RegressionRule:
         check_settings(self, "replays", least=(self.least >= 0, "a number from 0"))
 
 
-def regress(recording: Recording, program: Program, *, writer: Writer, release: str) -> Regressed:
+def regress(recording: Recording, program: Program, *, writer: Writer, release: str, as_far: bool = False) -> Regressed:
     """A recorded run beside its replay with a program that is of a release. `writer` redacts as the recording was.
 
+    `as_far` holds a run that has not ended against its replay as far as it came: what that does then is no difference.
     Nothing is kept. An error of the program itself is what it did, and no error here.
     """
     replayed = _Replaying(recording)
@@ -76,7 +75,8 @@ def regress(recording: Recording, program: Program, *, writer: Writer, release: 
         replayed.go(program, writer, release)
     except DataError as error:
         return Regressed(recording.run, problem=error.wrong)
-    return Regressed(recording.run, replayed.parted())
+    parted = replayed.parted()
+    return Regressed(recording.run, None if as_far and parted and parted.first is None else parted)
 
 
 def judge_regression(found: Sequence[Regressed], rule: RegressionRule) -> Verdict:
@@ -121,7 +121,7 @@ class _Replaying:
         tape = Tape(self.recording.run, self, replace(writer, keep=self._keep), release)
         self._writer = tape.writer
         with suppress(ReplayDiverged):  # what was asked is remembered
-            outcome_of(program, tape.begin(first.agent, self.recording.value(first.inputs), parent=first.parent))
+            run_program(program, tape.begin(first.agent, self.recording.value(first.inputs), parent=first.parent))
 
     def parted(self) -> Divergence | None:
         """Where the replay parts from the recording."""
@@ -132,8 +132,7 @@ class _Replaying:
         if self.missed:
             step, asked = self._step(steps, *self.missed)
             steps, payloads = (*steps, step), payloads | ({asked.digest: asked} if asked else {})
-        whole = Recording(self.recording.run, self.played, self.recording.payloads)
-        found = first_divergence(whole, Recording(whole.run, steps, payloads))
+        found = first_divergence(self.recording, Recording(self.recording.run, steps, payloads))
         return found or Divergence(len(steps), None, None, CODE, "it notes something else of its steps")
 
     def _keep(self, entries: Sequence[Entry]) -> Tally:

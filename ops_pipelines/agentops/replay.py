@@ -114,7 +114,7 @@ def replay_into(writer: Writer, recording: Recording, program: Program) -> Any:
     """What a program returns on its recording, while a writer keeps its steps; errors as `replay`."""
     first = first_of(recording)
     tape = Tape(recording.run, Recorded(RecordedSteps(recording, played_in(recording))), writer, first.release)
-    return outcome_of(program, tape.begin(first.agent, recording.value(first.inputs), parent=first.parent))
+    return run_program(program, tape.begin(first.agent, recording.value(first.inputs), parent=first.parent))
 
 
 def digest_run(steps: Sequence[Step]) -> str:
@@ -146,6 +146,11 @@ def played_in(recording: Recording) -> tuple[Step, ...]:
     return tuple(step for step in recording.steps if step.release == own and not _is_note(step) and has_own_id(step))
 
 
+def as_played(recording: Recording) -> Recording:
+    """The recording with those steps alone: what two runs are compared by."""
+    return replace(recording, steps=played_in(recording))
+
+
 def _is_note(step: Step) -> bool:
     return step.kind == DECISION and step.name in NOTES
 
@@ -162,7 +167,7 @@ def edited_in(recording: Recording) -> Mapping[str, str]:
     return dict(fork_note(recording).get("edited", {}))
 
 
-def outcome_of(program: Program, scope: Scope) -> Any:
+def run_program(program: Program, scope: Scope) -> Any:
     """What a program returned, or the StepFailed that it let through."""
     try:
         return program(scope)

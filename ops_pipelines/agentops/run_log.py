@@ -19,12 +19,12 @@ from ops_pipelines.llmops.cost import from_nanos
 AGENT, MODEL, TOOL, DECISION, MESSAGE = "agent", "model", "tool", "decision", "message"
 MEMORY_READ, MEMORY_WRITE, CLOCK, RANDOM = "memory_read", "memory_write", "clock", "random"
 KINDS = (AGENT, MODEL, TOOL, MEMORY_READ, MEMORY_WRITE, DECISION, MESSAGE, CLOCK, RANDOM)
-EFFECTS = frozenset({TOOL, MEMORY_WRITE, MESSAGE})
+EFFECT_KINDS = frozenset({TOOL, MEMORY_WRITE, MESSAGE})
 """The kinds that may change something outside the agent."""
 MONEY_KINDS = frozenset({MODEL})
 """The kinds of which a missing price means that nobody knows what the run cost."""
-
-
+DENIED_AT = "denied at "
+"""How the decision of a tool's step begins that a gate denied; the stage follows."""
 _MOST = 2**53
 """The largest count that is kept: nine million dollars in billionths, and exact in whatever reads it."""
 
@@ -57,6 +57,11 @@ class Step:
     tokens: int | None = None
     nanos: int | None = None
     links: tuple[str, ...] = ()
+
+    @property
+    def was_denied(self) -> bool:
+        """Whether it is a call that a gate did not let through."""
+        return self.kind == TOOL and self.decision.startswith(DENIED_AT)
 
     @property
     def usd(self) -> Decimal | None:

@@ -19,7 +19,6 @@ from ops_pipelines.core.errors import check_settings
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, Verdict
 from ops_pipelines.llmops.cost import from_nanos
 
-DENIED_MARK = "denied at"
 QUALITY, COST, LENGTH = "quality", "cost", "path_length"
 
 
@@ -112,7 +111,7 @@ def _outcome(run: str, steps: Sequence[Step], unknown: int, now: datetime) -> Ru
         steps=len(steps),
         tool_calls=len(tools),
         errors=sum(bool(step.error) for step in steps),
-        denied=sum(step.decision.startswith(DENIED_MARK) for step in tools),
+        denied=sum(step.was_denied for step in tools),
         asked=sum(step.kind == DECISION and step.name == WAITS for step in steps),
         unknown=unknown,
         tokens=sum(step.tokens or 0 for step in steps),

@@ -20,7 +20,6 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from ops_pipelines.agentops.course import Course, Suspended
 from ops_pipelines.agentops.gate_refusal import broke
 from ops_pipelines.agentops.memory import MemoryStore
 from ops_pipelines.agentops.notes import ENDS, NOTES, UNTRUSTED
@@ -29,9 +28,10 @@ from ops_pipelines.agentops.payload import plain
 from ops_pipelines.agentops.provenance import OPERATOR
 from ops_pipelines.agentops.recording import Act, Ask, Outcome, Scope, StepFailed
 from ops_pipelines.agentops.redaction import is_marked
-from ops_pipelines.agentops.remembered import OF_AGENT, Memory, is_trusted, source_said, values_of
 from ops_pipelines.agentops.replay import ReplayDiverged
-from ops_pipelines.agentops.run_log import MEMORY_WRITE
+from ops_pipelines.agentops.run_control import RunControl, Suspended
+from ops_pipelines.agentops.run_log import DENIED_AT, MEMORY_WRITE
+from ops_pipelines.agentops.run_memory import OF_AGENT, RunMemory, is_trusted, source_said, values_of
 from ops_pipelines.agentops.tool_call import RECORD, Denied, Done, Waiting, answer_from_json
 from ops_pipelines.agentops.tool_gate import Gate
 from ops_pipelines.core.errors import ConfigError, NotAllowed, OpsError
@@ -50,10 +50,10 @@ class Session:
         gate: Gate | None,
         *,
         settings: Mapping[str, Any] | None = None,
-        course: Course | None = None,
+        control: RunControl | None = None,
         memory: MemoryStore | None = None,
     ) -> None:
-        self.scope, self.settings, self.course = scope, settings or {}, course or Course()
+        self.scope, self.settings, self.control = scope, settings or {}, control or RunControl()
         self._gate, self._memory = gate, memory
         if gate:
             gate.hear(_text(self.settings), source=OPERATOR)
@@ -76,7 +76,7 @@ class Session:
     def tool(self, name: str, /, **arguments: Any) -> Done | Denied:
         """What comes of a call: its result, or why it was denied and what to do. It never raises for what the gate says."""
         name, kept = str(name), self.scope.kept_as(arguments)  # a model may call for something that is no name at all
-        with self.course.turn(f"{self.scope.step}/{name}/{kept[:16]}") as call, self.course.step():
+        with self.control.turn(f"{self.scope.step}/{name}/{kept[:16]}") as call, self.control.step():
             told, acted = self._told(call, name, arguments, kept)
         answer = answer_from_json(told)
         assert not isinstance(answer, Waiting)
@@ -89,18 +89,18 @@ class Session:
         run was stopped or has spent its budget.
         """
         asking = PaidModel(self._gate, name, request)
-        with self.course.step(), asking.told_again():
+        with self.control.step(), asking.told_again():
             return asking.came(self.scope.model(name, request, partial(asking.paid, ask)))
 
     async def model_async(self, name: str, request: Any, ask: Callable[[Any], Awaitable[Any]]) -> Any:
         """The same where the answer has to be awaited."""
         asking = PaidModel(self._gate, name, request)
-        with self.course.step(), asking.told_again():
+        with self.control.step(), asking.told_again():
             return asking.came(await self.scope.model_async(name, request, partial(asking.paid_async, ask)))
 
     def memory(self, name: str, query: Any, act: Act) -> Any:
         """What a memory holds; see Scope. The gate takes it for the word of strangers."""
-        with self.course.step(), self._hearing(f"memory {name}") as heard:
+        with self.control.step(), self._hearing(f"memory {name}") as heard:
             return heard(self.scope.memory(name, query, act))
 
     def recall(self, *, of: str = OF_AGENT) -> Mapping[str, Any]:
@@ -108,7 +108,7 @@ class Session:
 
         The step names the versions that were read. What comes from strangers taints, as if the agent had read it now.
         """
-        with self.course.step():
+        with self.control.step():
             found = self.scope.memory("recall", {"of": of}, lambda: self._kept_by().recalled(of))
         for key, one in found.items() if self._gate else ():
             trusted = is_trusted(one["source"], self._trusts)
@@ -125,7 +125,7 @@ class Session:
         is_own = gate is not None and is_trusted(source, self._trusts) and not gate.vouches(value)
         said = source_said(source, gate.tainted_by if gate else (), is_own=is_own)
         asked = {"of": of, "value": value, "source": source}
-        with self.course.turn(f"{self.scope.step}/remember/{key}") as nth:
+        with self.control.turn(f"{self.scope.step}/remember/{key}") as nth:
             name = f"{key} {nth.rpartition('/')[2]}"
             step = self.scope.step_of(MEMORY_WRITE, name)
 
@@ -134,7 +134,7 @@ class Session:
                 memory, again = self._kept_by(), bool(self._gate and self._gate.resumed)
                 return memory.remembered(of, memory.change(key, value, source=said, step=step), again=again)
 
-            with self.course.step():
+            with self.control.step():
                 self.scope.call(MEMORY_WRITE, name, asked, act)
 
     def message(self, receiver: str, message: Any, act: Act) -> Any:
@@ -147,17 +147,17 @@ class Session:
             self._check_may_act("send a message to", receiver)
             return act()
 
-        with self.course.step(), self._hearing(receiver) as heard:
+        with self.control.step(), self._hearing(receiver) as heard:
             return heard(self.scope.message(receiver, message, sent))
 
     def now(self, clock: Callable[[], datetime]) -> datetime:
         """The instant that a clock shows."""
-        with self.course.step():
+        with self.control.step():
             return self.scope.now(clock)
 
     def random(self, name: str, draw: Act) -> Any:
         """What was drawn."""
-        with self.course.step():
+        with self.control.step():
             return self.scope.random(name, draw)
 
     def decide(self, name: str, value: Any) -> None:
@@ -166,19 +166,19 @@ class Session:
             raise ConfigError(
                 f"A decision cannot be called {name!r}", expected="another name", action=f"Not {', '.join(OWN)}"
             )
-        with self.course.step():
+        with self.control.step():
             self.scope.decide(name, value)
 
     def inside(self, agent: str, task: Any = None, *, limit_usd: Decimal | None = None) -> "Session":
         """The session of an agent that this one hands a task to: it shares the purse and the breaker, and no trust."""
         gate, tainted = self._gate, self._gate.tainted_by if self._gate else ()
-        with self.course.step():
+        with self.control.step():
             scope = self.scope.inside(agent, task, decision=UNTRUSTED if tainted else "")
         if gate:
             handed = replace(gate.run, id=f"{gate.run.id}/{scope.step}", agent=agent)
             gate = gate.child(handed, limit_usd=limit_usd)
             gate.hear(_text(task), source="task", trusted=not tainted)
-        return Session(scope, gate, settings=self.settings, course=self.course, memory=self._memory)
+        return Session(scope, gate, settings=self.settings, control=self.control, memory=self._memory)
 
     @contextmanager
     def _hearing(self, source: str) -> Iterator[Callable[[Any], Any]]:
@@ -206,8 +206,8 @@ class Session:
         try:
             return self.scope.tool(name, arguments, act), acted
         except ReplayDiverged:
-            if call in self.course.waits:
-                raise Suspended(call, name, arguments, self.course.waits[call]) from None
+            if call in self.control.waits:
+                raise Suspended(call, name, arguments, self.control.waits[call]) from None
             raise
 
     def _called(self, call: str, name: str, arguments: Mapping[str, Any], kept: str) -> Any:
@@ -217,7 +217,7 @@ class Session:
         tool = gate.parts.registry.get(name)
         try:
             if tool and tool.has_effect:
-                self.course.check_may_act()
+                self.control.check_may_act()
                 self.scope.check_log()
         except OpsError as error:  # found out before it is done, and not when it cannot be written down any more
             answer: Done | Denied | Waiting = broke(RECORD, error)
@@ -225,7 +225,7 @@ class Session:
             answer = gate.call(name, arguments, call_id=call, is_same=lambda one: self.scope.kept_as(one) == kept)
         if isinstance(answer, Waiting):
             raise Suspended(call, name, arguments, answer)
-        stands = f"denied at {answer.stage}" if isinstance(answer, Denied) else ""
+        stands = f"{DENIED_AT}{answer.stage}" if isinstance(answer, Denied) else ""
         return Outcome(answer.to_json(), decision=stands)
 
     def _heard_again(self, name: str, arguments: Mapping[str, Any], answer: Done | Denied) -> Done | Denied:
@@ -242,22 +242,22 @@ class Session:
         gate.recall(name, arguments, answer)
         return answer
 
-    def _kept_by(self) -> Memory:
+    def _kept_by(self) -> RunMemory:
         gate = self._gate
         if self._memory is None or gate is None:
             raise ConfigError(
                 "The run has no memory", expected="a memory store", action="Give the Conductor the platform's memory"
             )
         who = gate.run
-        return Memory(self._memory, who.tenant, who.agent, self.run, self.scope.redactor, gate.parts.now)
+        return RunMemory(self._memory, who.tenant, who.agent, self.run, self.scope.redactor, gate.parts.now)
 
     def _trusts(self, name: str) -> bool:
         tool = self._gate.parts.registry.get(name) if self._gate else None
         return bool(tool and tool.trusted)
 
     def _check_may_act(self, what: str, name: str) -> None:
-        self.course.check_may_act()
-        if self.course.is_fork:
+        self.control.check_may_act()
+        if self.control.is_fork:
             raise NotAllowed(
                 f"The fork may not {what} {name!r}: it would be a new effect",
                 expected="an effect that its run had already",

@@ -77,6 +77,16 @@ class Denied:
 Answer = Done | Waiting | Denied
 
 
+_DENIAL = frozenset({"stage", "reason", "do"})
+_KEPT: Mapping[str, frozenset[str]] = {"done": frozenset({"result"}), "denied": _DENIAL, "unknown": _DENIAL}
+"""What an answer holds at least that a step keeps, by its status."""
+
+
+def is_answer(value: Any) -> bool:
+    """Whether a step's plain value is what a gate said, and not a bare result that happens to tell a status."""
+    return isinstance(value, Mapping) and _KEPT.get(str(value.get("status")), frozenset({None})) <= value.keys()
+
+
 def answer_from_json(record: Mapping[str, Any]) -> Answer:
     """The answer that `to_json` wrote."""
     said = {name: value for name, value in record.items() if name not in ("status", "do")}

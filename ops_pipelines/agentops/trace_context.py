@@ -9,11 +9,8 @@ from dataclasses import dataclass
 
 from ops_pipelines.core.errors import DataError
 
-_LINE = re.compile(
-    r"(?P<version>[0-9a-f]{2})-(?P<run>[0-9a-f]{32})-(?P<step>[0-9a-f]{16})-(?P<flags>[0-9a-f]{2})(?P<more>-.*)?"
-)
+_LINE = re.compile(r"(?P<version>[0-9a-f]{2})-(?P<run>[0-9a-f]{32})-(?P<step>[0-9a-f]{16})-[0-9a-f]{2}(?P<more>-.*)?")
 _RUN, _STEP = re.compile(r"[0-9a-f]{32}"), re.compile(r"[0-9a-f]{16}")
-_SAMPLED = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +19,6 @@ class TraceContext:
 
     run: str
     step: str
-    sampled: bool = True
 
 
 def parse_traceparent(line: str) -> TraceContext | None:
@@ -37,11 +33,11 @@ def parse_traceparent(line: str) -> TraceContext | None:
         return None
     if not (found["run"].strip("0") and found["step"].strip("0")):
         return None
-    return TraceContext(found["run"], found["step"], bool(int(found["flags"], 16) & _SAMPLED))
+    return TraceContext(found["run"], found["step"])
 
 
 def format_traceparent(context: TraceContext) -> str:
-    """The `traceparent` header of a run and step; DataError where their ids are not W3C's.
+    """The `traceparent` header of a run and step, marked as sampled; DataError where their ids are not W3C's.
 
     >>> format_traceparent(TraceContext("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"))
     '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
@@ -52,4 +48,4 @@ def format_traceparent(context: TraceContext) -> str:
             expected="32 hexadecimal digits for a run, 16 for a step",
             action="Make ids of runs with `uuid.uuid4().hex`",
         )
-    return f"00-{context.run}-{context.step}-{'01' if context.sampled else '00'}"
+    return f"00-{context.run}-{context.step}-01"

@@ -76,7 +76,7 @@ def _svg(graph: TraceGraph, label: Label) -> str:
 
 
 def _box(step: Step, label: Label, x: int, y: int, wide: float) -> str:
-    colour = _FAILED if step.error or step.decision.startswith("denied") else _COLOURS.get(step.kind, "#fff6d6")
+    colour = _FAILED if step.error or step.was_denied else _COLOURS.get(step.kind, "#fff6d6")
     text = html.escape(label(step))
     return (
         f'<g><rect x="{x}" y="{y}" width="{wide:.0f}" height="{_HIGH}" rx="5" fill="{colour}" stroke="#667"/>'

@@ -77,7 +77,7 @@ class TraceGraph:
         for root in [*self.roots, *self.steps]:  # the steps that are each other's parents come last
             waiting = [(0, root)]
             while waiting:
-                depth, id = waiting.pop()  # noqa: A001  (the field's word)
+                depth, id = waiting.pop()
                 if id not in seen:
                     seen.add(id)
                     yield depth, self.steps[id]
@@ -111,7 +111,7 @@ def cost_of(steps: Iterable[Step]) -> Cost:
 
 def _parts(ids: Iterable[str], edges: Sequence[Edge]) -> int:
     """How many pieces there are when edges are walked both ways."""
-    near: dict[str, list[str]] = {id: [] for id in ids}  # noqa: A001
+    near: dict[str, list[str]] = {id: [] for id in ids}
     for edge in edges:
         near[edge.source].append(edge.target)
         near[edge.target].append(edge.source)

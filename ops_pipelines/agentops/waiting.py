@@ -56,7 +56,7 @@ class Notice:
         return plain | {"until": utc(self.until).isoformat() if self.until else ""}
 
     def _todo(self) -> Iterator[str]:
-        id = self.key.partition(":")[2]  # noqa: A001  (the field's word)
+        id = self.key.partition(":")[2]
         if self.what == PENDING and self.until:
             yield f"until {utc(self.until):%Y-%m-%d %H:%M} UTC: ops agent approve {id}, or ops agent deny {id}"
         elif self.what == EXPIRED:

@@ -138,7 +138,7 @@ class TraceReceiver:
         except DataError as error:
             error.facts["unavailable"] = True
             raise
-        return [*reasons, *(f"span {id}: {why}" for id, why in tally.rejected)]  # noqa: A001  (the field's word)
+        return [*reasons, *(f"span {id}: {why}" for id, why in tally.rejected)]
 
 
 def refused(status: int, why: str, media_type: str) -> Answered:

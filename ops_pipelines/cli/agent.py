@@ -1,7 +1,6 @@
 """`ops agent`: runs of agents started, watched, approved, replayed, forked; what they did and what they remember."""
 
 from importlib import import_module
-from importlib.util import find_spec
 
 import typer
 
@@ -44,6 +43,5 @@ def _family() -> None:
 
 for verb, place in VERBS.items():
     file, _, name = place.partition(":")
-    if find_spec(f"ops_pipelines.cli.{file}"):
-        family.command(verb)(getattr(import_module(f"ops_pipelines.cli.{file}"), name))
+    family.command(verb)(getattr(import_module(f"ops_pipelines.cli.{file}"), name))
 family.add_typer(memory, name="memory")

@@ -1,6 +1,5 @@
 """`ops agent diff`: where two runs part, why, and their steps side by side."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -30,10 +29,11 @@ def compare(
     """
     from ops_pipelines.adapters.platform import Platform
     from ops_pipelines.agentops.divergence import first_divergence
+    from ops_pipelines.agentops.replay import as_played
     from ops_pipelines.cli import REFUSED
 
     platform = Platform.embedded()
-    one, other = (_played(recording_named(platform, digits)) for digits in (first, second))
+    one, other = (as_played(recording_named(platform, digits)) for digits in (first, second))
     found = first_divergence(one, other)
     if as_json:
         show([record_of(one, other, found)], as_json=True)
@@ -69,12 +69,6 @@ def record_of(one: "Recording", other: "Recording", found: "Divergence | None") 
         ids = {"first": found.first and found.first.id, "second": found.second and found.second.id}
         told = {"at": found.at, "cause": found.cause, "words": found.words, **ids}
     return {"first": one.run, "second": other.run, "same": found is None, "divergence": told}
-
-
-def _played(recording: "Recording") -> "Recording":
-    from ops_pipelines.agentops.replay import played_in
-
-    return replace(recording, steps=played_in(recording))
 
 
 def _side_by_side(one: "Recording", other: "Recording", found: "Divergence | None") -> list[dict[str, Any]]:

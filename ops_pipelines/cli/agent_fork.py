@@ -61,16 +61,14 @@ def fork_run(
 
 
 def _tell(agent: "OpenAgent", parent: "Recording", forked: "Forked", *, as_json: bool) -> None:
-    from ops_pipelines.agentops.conduct import Ran
+    from ops_pipelines.agentops.conduct import ran_of
     from ops_pipelines.agentops.divergence import first_divergence
 
     found = agent.recording(forked.run)
-    ran = (
-        Ran(**forked.result) if isinstance(forked.result, dict) else Ran(forked.run, "failed", error=str(forked.result))
-    )
+    ran = ran_of(found, agent.platform.clock.wall())
     parted = first_divergence(parent, found)
     names = {step.id: f"{step.kind} {step.name}" for step in parent.steps}
-    repeated = [names[id] for id in forked.repeated]  # noqa: A001
+    repeated = [names[id] for id in forked.repeated]
     if as_json:
         kept = {"of": parent.run, "prefix": forked.prefix, "not_done_again": repeated}
         show([{**ran.to_json(), **kept, "diff": record_of(parent, found, parted)}], as_json=True)
@@ -107,7 +105,7 @@ def _change(text: str) -> tuple[str, Any]:
 
 
 def _would_fork(recording: "Recording", at: int, edit: "Edit | None", policy: Path | None) -> dict[str, Any]:
-    numbers = {number: id for id, number in numbers_of(recording).items()}  # noqa: A001
+    numbers = {number: id for id, number in numbers_of(recording).items()}
     steps = {step.id: step for step in recording.steps}
     found = steps.get(numbers.get(at, ""))
     return {

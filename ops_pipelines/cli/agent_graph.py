@@ -70,7 +70,7 @@ def _drawn(recording: "Recording", graph: "TraceGraph", form: Form) -> str:
 
     def label(step: "Step") -> str:
         number = f"{numbers[step.id]} " if step.id in numbers else ""
-        went = " failed" if step.error else f" {exact(step.decision)}" if step.decision.startswith("denied") else ""
+        went = " failed" if step.error else f" {exact(step.decision)}" if step.was_denied else ""
         return f"{number}{step.kind} {exact(step.name)} {span(step.ended - step.started)}{went}"
 
     if form is Form.mermaid:

@@ -71,7 +71,7 @@ def _record(recording: "Recording", replayed: "Replayed") -> dict[str, Any]:
 
 def _as_far(agent: "OpenAgent", recording: "Recording", diverged: Any) -> dict[str, Any]:
     """The replay of a run that asked for what was not recorded: that is no difference where the recording ends there."""
-    from ops_pipelines.agentops.conduct import DONE, FAILED, state_of
+    from ops_pipelines.agentops.conduct import has_ended
     from ops_pipelines.agentops.replay import ReplayDiverged, digest_run, played_in
 
     taken = []
@@ -81,9 +81,9 @@ def _as_far(agent: "OpenAgent", recording: "Recording", diverged: Any) -> dict[s
     except ReplayDiverged:
         pass
     played = played_in(recording)
-    has_ended = state_of(recording.steps, agent.platform.clock.wall()) in (DONE, FAILED)
-    same = not has_ended and digest_run(taken) == digest_run(played)
-    found = {"run": recording.run, "identical": same, "ended": has_ended, "steps": len(taken)}
+    ended = has_ended(recording)
+    same = not ended and digest_run(taken) == digest_run(played)
+    found = {"run": recording.run, "identical": same, "ended": ended, "steps": len(taken)}
     digests = {"digest": digest_run(taken), "recorded": digest_run(played)}
     return {**found, **digests, "why": diverged.wrong}
 

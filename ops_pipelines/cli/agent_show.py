@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ops_pipelines.cli.agent_names import RunId, recording_named
-from ops_pipelines.cli.agent_step_words import numbers_of, step_named, steps_shown, whole_step
+from ops_pipelines.cli.agent_step_words import numbers_of, step_named, steps_shown, value_of, whole_step
 from ops_pipelines.cli.agent_words import at, dollars, exact, short_json, span, state_word
 from ops_pipelines.cli.output import AsJson, show
 
@@ -58,7 +58,7 @@ def _head(platform: "Platform", recording: "Recording") -> dict[str, Any]:
         "agent": steps[0].agent,
         "release": steps[0].release or "none of ours",
         "state": state_word(steps, platform.clock.wall()),
-        "task": short_json(_shown(recording, steps[0].inputs), 500),
+        "task": short_json(value_of(recording, steps[0].inputs), 500),
         "began": at(began),
         "took": span(ended - began),
         "cost": dollars(steps) or "nothing was bought",
@@ -118,12 +118,8 @@ def _said_of(said: "tuple[Logged, ...]", recording: "Recording", step: "Step") -
     from ops_pipelines.agentops.run_log import TOOL
 
     named = [one for one in said if step.kind == TOOL and one.tool == step.name]
-    asked = _shown(recording, step.inputs)
+    asked = value_of(recording, step.inputs)
     return [one for one in named if one.arguments and json.loads(one.arguments) == asked] or named
-
-
-def _shown(recording: "Recording", digest: str) -> Any:
-    return recording.payloads[digest].shown() if digest in recording.payloads else None
 
 
 def _said(one: "Logged") -> dict[str, Any]:

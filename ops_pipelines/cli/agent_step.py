@@ -76,14 +76,14 @@ def step_through(
         print(KEYS if asks else f"{recording.run[:12]}, step by step")
         why = _walked(steps, lambda step: _told(walk, step))
         _end(walk, why)
-    _exit(platform, recording, why)
+    _exit(recording, why)
 
 
-def _exit(platform: Any, recording: "Recording", why: str) -> None:
-    from ops_pipelines.agentops.conduct import DONE, FAILED, state_of
+def _exit(recording: "Recording", why: str) -> None:
+    from ops_pipelines.agentops.conduct import has_ended
     from ops_pipelines.cli import REFUSED
 
-    if why and state_of(recording.steps, platform.clock.wall()) in (DONE, FAILED):
+    if why and has_ended(recording):
         raise typer.Exit(REFUSED)
 
 
@@ -115,7 +115,7 @@ def _until(word: str, rest: str) -> Callable[[int, "Step"], bool] | None:
     if word == "":
         return lambda number, step: True  # noqa: ARG005  at the next one
     if word == "c":
-        return lambda number, step: bool(step.error) or step.decision.startswith("denied")  # noqa: ARG005
+        return lambda number, step: bool(step.error) or step.was_denied  # noqa: ARG005
     if word == "b" and rest.strip().isdigit():
         wanted = int(rest)
         return lambda number, step: number >= wanted  # noqa: ARG005

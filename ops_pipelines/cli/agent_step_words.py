@@ -77,11 +77,13 @@ def given_to(recording: "Recording", step: "Step") -> str:
 
 def came_of(recording: "Recording", step: "Step") -> str:
     """What a step came to in one line: its error, what the gate said, or its result."""
+    from ops_pipelines.agentops.tool_call import is_answer
+
     if step.error:
         return f"failed: {exact(step.error)}"
     value = value_of(recording, step.outputs)
-    if isinstance(value, dict) and value.get("status") in ("done", "denied", "unknown"):
-        told = value["result"] if value["status"] == "done" else f"{value['status']}: {value.get('reason', '')}"
+    if is_answer(value):
+        told = value["result"] if value["status"] == "done" else f"{value['status']}: {value['reason']}"
         repeated = " (done before, and not again)" if value.get("repeated") else ""
         return f"{short_json(told, 120)}{repeated}"
     return short_json(value)

@@ -122,7 +122,7 @@ def tell_again(people: People, run: str) -> Iterator[Row]:
 
 def _came_to(forked: "Forked") -> str:
     """What a fork did otherwise, which nobody has approved."""
-    denied = [f"{step.name} {step.decision}" for step in forked.steps if step.decision.startswith("denied")]
+    denied = [f"{step.name} {step.decision}" for step in forked.steps if step.was_denied]
     waits = forked.result.get("waits", {})
     waiting = [f"{waits['tool']} waits for a person"] if waits else [f"it is {forked.result['state']}"]
     return "; ".join([f"{forked.prefix} steps as recorded", *denied, *waiting])

@@ -135,12 +135,12 @@ def _judged(platform: "Platform", week: int) -> Row:
 
 def _first_alarm(platform: "Platform", week: str) -> "Alarm | None":
     """The alarm of the week that woke oncall: that of the performance, where there is one; None where all was quiet."""
-    from ops_pipelines.adapters.waking import run_of
+    from ops_pipelines.adapters.waking import run_of_alarm
     from ops_pipelines.agentops.alarms import Alarm
 
     inbox = platform.lake.good("alarms", week)
     alarms = [Alarm.from_json(record) for record in inbox.facts["alarms"]] if inbox else []
-    woke = [alarm for alarm in alarms if platform.runs.steps(run_of(alarm, agent=AGENT))]
+    woke = [alarm for alarm in alarms if platform.runs.steps(run_of_alarm(alarm, agent=AGENT))]
     return min(woke, key=lambda alarm: alarm.finding != "performance", default=None)
 
 
@@ -160,9 +160,9 @@ def _people_told(platform: "Platform") -> Row:
 
 
 def _run_of(alarm: "Alarm") -> str:
-    from ops_pipelines.adapters.waking import run_of
+    from ops_pipelines.adapters.waking import run_of_alarm
 
-    return run_of(alarm, agent=AGENT)
+    return run_of_alarm(alarm, agent=AGENT)
 
 
 def _next_steps(run: str) -> list[tuple[str, str]]:

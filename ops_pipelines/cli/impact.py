@@ -56,7 +56,7 @@ def _rows(found: "list[Reached]") -> list[dict[str, str | int]]:
     """One row a thing, and one for all partitions of an asset that are as far away."""
     groups: dict[tuple[int, str, str], list[Reached]] = {}
     for each in found:
-        kind, id = each.thing  # noqa: A001
+        kind, id = each.thing
         groups.setdefault((each.distance, kind, id.partition("@")[0]), []).append(each)
     return [
         {

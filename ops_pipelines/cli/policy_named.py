@@ -75,11 +75,10 @@ def agent_named(platform: "Platform", name: str, release: str = "") -> "Agent":
 
 def _folder_of(platform: "Platform", name: str) -> Path | None:
     """Where the policy lies of an agent that the project declares; None where there is none."""
-    declared, project = _declared(platform).get(name), platform.project
+    declared = _declared(platform).get(name)
     if declared is None:
         return None
-    policy = declared.get("policy")
-    folder = project.root / str(policy) if policy else project.evals / "agents" / name / "policy"
+    folder = platform.project.policy_folder(name, declared.get("policy"))
     return folder if folder.is_dir() else None
 
 

@@ -66,7 +66,7 @@ def _rebuild(name: str, platform: "Platform", as_json: bool) -> None:
     from ops_pipelines.core.walk import locate
     from ops_pipelines.mlops.provenance import RELEASE
 
-    kind, id = locate(name, rooms_of(platform))  # noqa: A001
+    kind, id = locate(name, rooms_of(platform))
     if kind != RELEASE:
         raise ConfigError(f"{name} is no release", expected="the first digits of one", action="Leave --rebuild out")
     made = rebuild_release(platform, *id.split("/", maxsplit=1))

@@ -6,11 +6,12 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from ops_pipelines.adapters.project import Project, automation_is_on
+from ops_pipelines.adapters.project import Project
 from ops_pipelines.components.agent_assets import AgentAssets
 from ops_pipelines.components.agent_runs import AgentDays, agent_days
 from ops_pipelines.components.agent_settings import AgentBudgets, Backtest, Evaluation, Replays
 from ops_pipelines.components.component import OpsComponent
+from ops_pipelines.components.conditions import scheduled
 from ops_pipelines.components.model_jobs import pointer_jobs
 from ops_pipelines.components.scaffolding import AgentScaffolder
 
@@ -49,7 +50,7 @@ class Agent(OpsComponent):
         assets += [wired.comparison(), wired.release()]
         job = dg.define_asset_job(f"evaluate_{self.name}", dg.AssetSelection.assets(*assets))
         gate = dg.Definitions(
-            assets=assets, jobs=[job, *pointer_jobs(self.name)], schedules=_schedules(job, self.schedule)
+            assets=assets, jobs=[job, *pointer_jobs(self.name)], schedules=scheduled(job, self.schedule)
         )
         return dg.Definitions.merge(gate, agent_days(self.name, self.days, owners=self.owners))
 
@@ -67,11 +68,4 @@ class Agent(OpsComponent):
 
     def policy_folder(self, project: Project) -> Path:
         """Where its policy lies."""
-        return project.root / self.policy if self.policy else project.evals / "agents" / self.name / "policy"
-
-
-def _schedules(job: Any, cron: str | None) -> list[dg.ScheduleDefinition]:
-    if not cron:
-        return []
-    status = dg.DefaultScheduleStatus.RUNNING if automation_is_on() else dg.DefaultScheduleStatus.STOPPED
-    return [dg.ScheduleDefinition(job=job, cron_schedule=cron, default_status=status)]
+        return project.policy_folder(self.name, self.policy)

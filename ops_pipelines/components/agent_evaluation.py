@@ -1,7 +1,6 @@
 """A candidate is run on its tasks, in worlds that touch nothing: its scores on each, with what went wrong and where."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -9,7 +8,7 @@ import dagster as dg
 from ops_pipelines.adapters.agents import open_agent
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.project import Project
-from ops_pipelines.adapters.task_files import FILE, read_task_file
+from ops_pipelines.adapters.task_files import read_task_file, task_file
 from ops_pipelines.adapters.task_stage import task_stage
 from ops_pipelines.agentops.evaluation.live import TaskRun, run_tasks
 from ops_pipelines.agentops.evaluation.scores import SUCCESS, evaluation_of
@@ -64,15 +63,7 @@ def make_evaluation(agent: "Agent", platform: Platform) -> Product:
 
 def tasks_for(agent: "Agent", project: Project) -> tuple[str, TaskSet]:
     """The text and the tasks of an agent's file; ConfigError where there is none, DataError for a broken one."""
-    said = agent.evaluation.tasks
-    file = project.root / said if said else _task_path(project, agent.name)
-    if not file.is_file():
-        raise ConfigError(
-            f"There are no tasks of the agent {agent.name!r}",
-            expected=f"a file {file}",
-            action="Write what it has to be good at; `ops new agent` shows the form",
-            agent=agent.name,
-        )
+    file = task_file(project, agent.name, agent.evaluation.tasks)
     tasks = read_task_file(file, agent.name)
     return file.read_text(encoding="utf-8"), tasks
 
@@ -117,10 +108,6 @@ def _beside(agent: "Agent", platform: Platform, release: Release, live: Release,
 
 def _kept(platform: Platform, id: str) -> Evaluation | None:
     return platform.evals.find(id) if id else None
-
-
-def _task_path(project: Project, agent: str) -> Path:
-    return project.evals / "agents" / agent / FILE
 
 
 def _product(

@@ -11,7 +11,7 @@ from ops_pipelines.adapters.fork_edits import REQUEST, RESULT, SET, edit_of
 from ops_pipelines.adapters.nothing_live import nothing_live
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.recorded_runs import PORTABLE
-from ops_pipelines.agentops.conduct import DONE, FAILED, state_of
+from ops_pipelines.agentops.conduct import FAILED, has_ended, state_of
 from ops_pipelines.agentops.divergence import first_divergence
 from ops_pipelines.agentops.payload import plain
 from ops_pipelines.agentops.policy import Policy
@@ -79,13 +79,10 @@ def replay_of(platform: Platform, digits: str) -> tuple[Regressed, dict[str, Any
     agent = agent_of_run(platform, recording)
     program, ours = agent.conductor().replayed(), portable(recording)
     with nothing_live():
-        found = regress(ours, program, writer=PORTABLE, release=agent.manifest.digest)
-    state = state_of(recording.steps, platform.clock.wall())
-    if state not in (DONE, FAILED) and found.divergence and found.divergence.first is None:
-        found = Regressed(run)  # all that was recorded came again: it goes on where the recording ends
+        found = regress(ours, program, writer=PORTABLE, release=agent.manifest.digest, as_far=not has_ended(recording))
     return found, {
         "run": run,
-        "state": state,
+        "state": state_of(recording.steps, platform.clock.wall()),
         "release": agent.manifest.digest,
         "steps": len(played_in(recording)),
         "digest": digest_run(played_in(recording)),
@@ -113,7 +110,7 @@ def fork_of(platform: Platform, config: ForkConfig) -> dict[str, Any]:
         "of these the parent's": forked.prefix,
         "effects of the parent not repeated": len(forked.repeated),
         "result": dg.MetadataValue.json(writer_of(platform).redactor.value(plain(_shown(forked.result)))),
-        "divergence": f"step {parted.at}: {parted.words} (cause: {parted.cause})" if parted else "none",
+        "divergence": parted.sentence if parted else "none",
     }
 
 

@@ -14,12 +14,13 @@ from typing import Any
 import dagster as dg
 
 from ops_pipelines.adapters.agent_logs import AGENT_RUNS, agent_logs
+from ops_pipelines.adapters.compacted import compacted
 from ops_pipelines.adapters.platform import Platform
-from ops_pipelines.adapters.project import automation_is_on
 from ops_pipelines.adapters.source_code import code_version
 from ops_pipelines.agentops.run_log import AGENT, RunFilter
 from ops_pipelines.agentops.run_tables import DECISIONS, EFFECTS, ID, MEMORY, SAID, STEPS
 from ops_pipelines.components.calendar import Daily
+from ops_pipelines.components.conditions import schedule_status
 from ops_pipelines.components.publishing import Product, gate_spec, publish, shown_table, unmade
 from ops_pipelines.core.clock import utc, window_of_day
 from ops_pipelines.core.compaction import judge_compaction, unite
@@ -53,10 +54,8 @@ def agent_log_defs(agents: Sequence[str]) -> dg.Definitions:
 
 def make_day(part: str, platform: Platform, day: str) -> Product:
     """What the log has of a day beside what was compacted of it; NotEvaluated, and nothing else, where there is nothing."""
-    import pyarrow as pa
-
     log = agent_logs(platform)[part]
-    kept = platform.lake.read(log.key, day) if platform.lake.good(log.key, day) else pa.table({})
+    kept = compacted(platform.lake, log.key, day)
     came, what = log.table(day), _WHAT[part]
     verdict = judge_compaction(kept, came, key=ID, said=SAID[part], what=what, nothing=f"there were no {what}")
     table = unite(kept, came, key=ID)
@@ -109,7 +108,7 @@ def _schedule(job: str, agents: Sequence[str]) -> dg.ScheduleDefinition:
         name=AGENT_RUNS,
         job_name=job,
         cron_schedule=SCHEDULE,
-        default_status=dg.DefaultScheduleStatus.RUNNING if automation_is_on() else dg.DefaultScheduleStatus.STOPPED,
+        default_status=schedule_status(),
     )
     def schedule(
         context: dg.ScheduleEvaluationContext, platform: dg.ResourceParam[Platform]

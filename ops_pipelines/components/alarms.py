@@ -16,7 +16,7 @@ from ops_pipelines.components.alarms_sensor import alarms_sensor, judged_in, par
 from ops_pipelines.components.alarms_waking import waking_job, waking_sensor
 from ops_pipelines.components.calendar import Weekly
 from ops_pipelines.components.component import OpsComponent
-from ops_pipelines.components.publishing import Product, gate_spec, publish
+from ops_pipelines.components.publishing import Product, gate_spec, publish, shown_table, table_of
 from ops_pipelines.components.scaffolding import AlarmsScaffolder
 from ops_pipelines.core.fingerprint import digest_json
 from ops_pipelines.core.lineage import Artefact
@@ -135,11 +135,9 @@ def _product(
     told: Mapping[str, datetime],
     new: int,
 ) -> Product:
-    import pyarrow as pa
-
     shown = rows(inbox)
     return Product(
-        pa.Table.from_pylist(shown) if shown else pa.table({}),
+        table_of(shown),
         # When people were told is not part of what the inbox is: made again elsewhere it is the same.
         digest=digest_json([replace(alarm, notified_at=None).to_json() for alarm in inbox]),
         verdict=verdict,
@@ -149,13 +147,5 @@ def _product(
             # The whole memory in each week: what one week's inbox loses when it is judged anew, the others still know.
             "told": {notice: at.isoformat() for notice, at in told.items()},
         },
-        shown={"open alarms": dg.MetadataValue.md(_markdown(shown)), "open": len(inbox), "new": new},
+        shown={"open alarms": shown_table(shown), "open": len(inbox), "new": new},
     )
-
-
-def _markdown(table: Sequence[Mapping[str, str]]) -> str:
-    if not table:
-        return "none"
-    lines = [list(table[0]), ["---"] * len(table[0]), *(list(row.values()) for row in table)]
-    # A line break or a bar in a reason would end its row or its cell.
-    return "\n".join(f"| {' | '.join(' '.join(cell.replace('|', '/').split()) for cell in line)} |" for line in lines)

@@ -11,10 +11,10 @@ import dagster as dg
 
 from ops_pipelines.adapters.daily_logs import daily_logs
 from ops_pipelines.adapters.platform import Platform
-from ops_pipelines.adapters.project import automation_is_on
 from ops_pipelines.adapters.source_code import code_version
 from ops_pipelines.components.answer_log import COMPLETE, DayRule, make_answers, make_calls
 from ops_pipelines.components.calendar import Daily
+from ops_pipelines.components.conditions import schedule_status
 from ops_pipelines.components.publishing import finding_spec, gate_spec, publish
 from ops_pipelines.core.clock import utc
 from ops_pipelines.llmops.answer_rates import RateRule
@@ -115,7 +115,7 @@ def _schedule(system: str, settings: AnswerDays, job: str) -> dg.ScheduleDefinit
         name=f"{system}_answers",
         job_name=job,
         cron_schedule=settings.schedule,
-        default_status=dg.DefaultScheduleStatus.RUNNING if automation_is_on() else dg.DefaultScheduleStatus.STOPPED,
+        default_status=schedule_status(),
     )
     def schedule(
         context: dg.ScheduleEvaluationContext, platform: dg.ResourceParam[Platform]

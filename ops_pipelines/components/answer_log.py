@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from ops_pipelines.adapters.call_records import calls_in
+from ops_pipelines.adapters.compacted import compacted
 from ops_pipelines.adapters.daily_logs import daily_logs
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.released_budgets import budgets_of_all
@@ -31,7 +32,7 @@ from ops_pipelines.llmops.call_table import CALLS, calls_of_table, table_of_call
 from ops_pipelines.llmops.spending import LatencyBudget, Spending, judge_latency, spending_by
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
 COMPLETE = "is_complete"
 LATENCY, SPEND, ERRORS, STOPPED = "latency", "spend", "errors", "stopped"
@@ -57,7 +58,7 @@ def make_answers(system: str, platform: Platform, day: str, rule: DayRule) -> Pr
     """What a system answered on a day, with what it cost; NotEvaluated, and nothing else, where nobody asked."""
     window, key = window_of_day(day), f"{system}/{ANSWERS}"
     logged = platform.answers.answers(window, system)
-    kept, came = _kept(platform, key, day), table_of_answers(logged, _ledger(platform, system, window))
+    kept, came = compacted(platform.lake, key, day), table_of_answers(logged, _ledger(platform, system, window))
     table = unite(kept, came, key=answer_table.ID)
     verdict = judge_compaction(
         kept, came, key=answer_table.ID, said=answer_table.SAID, what="answers", nothing="nobody asked"
@@ -83,7 +84,7 @@ def make_answers(system: str, platform: Platform, day: str, rule: DayRule) -> Pr
 def make_calls(system: str, platform: Platform, day: str) -> Product:
     """What models were asked for a system on a day, and what that cost; NotEvaluated where nothing was asked."""
     key, logged = f"{system}/{CALLS}", list(platform.calls.calls(window_of_day(day), system))
-    kept, came = _kept(platform, key, day), table_of_calls(logged)
+    kept, came = compacted(platform.lake, key, day), table_of_calls(logged)
     table = unite(kept, came, key=call_table.ID)
     verdict = judge_compaction(
         kept, came, key=call_table.ID, said=call_table.SAID, what="calls", nothing="no model was asked"
@@ -96,12 +97,6 @@ def make_calls(system: str, platform: Platform, day: str) -> Product:
         **_moved(table.num_rows - kept.num_rows, forgotten),
     }
     return Product(table, digest_table(table, key=[call_table.ID]), verdict, {}, shown=shown)
-
-
-def _kept(platform: Platform, key: str, day: str) -> "pa.Table":
-    import pyarrow as pa
-
-    return platform.lake.read(key, day) if platform.lake.good(key, day) else pa.table({})
 
 
 def _ledger(platform: Platform, system: str, window: Window) -> Mapping[str, Call]:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from ops_pipelines.adapters.platform import Platform
-from ops_pipelines.adapters.project import automation_is_on
 from ops_pipelines.adapters.source_code import code_version
 from ops_pipelines.components.answer_days import answer_days
 from ops_pipelines.components.answers_candidate import make_candidate
@@ -13,7 +12,7 @@ from ops_pipelines.components.answers_evaluation import make_evaluation
 from ops_pipelines.components.answers_gate import make_comparison
 from ops_pipelines.components.answers_probe import AS_BEFORE, make_probe
 from ops_pipelines.components.answers_settings import Answers
-from ops_pipelines.components.conditions import gated_eager
+from ops_pipelines.components.conditions import gated_eager, scheduled
 from ops_pipelines.components.going_live import make_live
 from ops_pipelines.components.model_jobs import pointer_jobs
 from ops_pipelines.components.publishing import finding_spec, gate_spec, publish
@@ -33,16 +32,9 @@ def answers_defs(prompt: "Prompt", settings: Answers) -> dg.Definitions:
     made = dg.Definitions(
         assets=[*assets, probe],
         jobs=[job, look, *pointer_jobs(prompt.name)],
-        schedules=[*_schedules(job, settings.schedule), *_schedules(look, settings.probe.schedule)],
+        schedules=[*scheduled(job, settings.schedule), *scheduled(look, settings.probe.schedule)],
     )
     return dg.Definitions.merge(made, answer_days(prompt.name, settings.days, owners=prompt.owners))
-
-
-def _schedules(job: Any, cron: str | None) -> list[dg.ScheduleDefinition]:
-    if not cron:
-        return []
-    status = dg.DefaultScheduleStatus.RUNNING if automation_is_on() else dg.DefaultScheduleStatus.STOPPED
-    return [dg.ScheduleDefinition(job=job, cron_schedule=cron, default_status=status)]
 
 
 class _Answers:

@@ -1,6 +1,7 @@
 """When things start by themselves: the only eager condition, the one for assets that nothing wakes, and the switch."""
 
 import os
+from typing import Any
 
 import dagster as dg
 
@@ -48,6 +49,16 @@ def sensor_status() -> dg.DefaultSensorStatus:
     A fresh clone does nothing by itself.
     """
     return dg.DefaultSensorStatus.RUNNING if automation_is_on() else dg.DefaultSensorStatus.STOPPED
+
+
+def schedule_status() -> dg.DefaultScheduleStatus:
+    """How every schedule of the house is declared: as its sensors are."""
+    return dg.DefaultScheduleStatus(sensor_status().value)
+
+
+def scheduled(job: Any, cron: str | None) -> list[dg.ScheduleDefinition]:
+    """The schedule of a job by a cron expression in UTC; none without one."""
+    return [dg.ScheduleDefinition(job=job, cron_schedule=cron, default_status=schedule_status())] if cron else []
 
 
 def tick_seconds() -> int:

@@ -8,10 +8,10 @@ from pydantic import Field
 from ops_pipelines.adapters.corpora import Corpora, CorpusSpec, spec_of
 from ops_pipelines.adapters.embedders import HASHING
 from ops_pipelines.adapters.platform import Platform
-from ops_pipelines.adapters.project import automation_is_on, find_project
+from ops_pipelines.adapters.project import find_project
 from ops_pipelines.adapters.source_code import code_version
 from ops_pipelines.components.component import OpsComponent
-from ops_pipelines.components.conditions import first_or_changed
+from ops_pipelines.components.conditions import first_or_changed, scheduled
 from ops_pipelines.components.corpus_snapshot import FINDINGS, RECONCILED, make_snapshot
 from ops_pipelines.components.publishing import finding_spec, gate_spec, publish
 from ops_pipelines.components.scaffolding import CorpusScaffolder
@@ -118,8 +118,5 @@ class Corpus(OpsComponent):
         return snapshot
 
     def _schedules(self, key: dg.AssetKey) -> list[dg.ScheduleDefinition]:
-        if not self.schedule:
-            return []
-        status = dg.DefaultScheduleStatus.RUNNING if automation_is_on() else dg.DefaultScheduleStatus.STOPPED
         job = dg.define_asset_job(f"{self.name}_snapshot", dg.AssetSelection.assets(key))
-        return [dg.ScheduleDefinition(job=job, cron_schedule=self.schedule, default_status=status)]
+        return scheduled(job, self.schedule)

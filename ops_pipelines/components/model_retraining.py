@@ -12,7 +12,7 @@ from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.retraining_answers import answers_of, last_episodes, outcome_of, stored_episodes
 from ops_pipelines.components.arrivals import ATTEMPTS, BUSY
 from ops_pipelines.components.calendar import window_of
-from ops_pipelines.components.conditions import sensor_status, tick_seconds
+from ops_pipelines.components.conditions import schedule_status, sensor_status, tick_seconds
 from ops_pipelines.components.publishing import Product, shown_table
 from ops_pipelines.components.training_meter import ANSWERS
 from ops_pipelines.core.fingerprint import digest_json, short
@@ -239,9 +239,10 @@ def retraining_sensor(model: "Model", job: Any) -> dg.SensorDefinition:
 def retraining_backstop(model: "Model", job: Any) -> dg.ScheduleDefinition:
     """The schedule that does the same once a day, for a sensor that was stopped or has stalled."""
     name = backstop_name(model)
-    status = dg.DefaultScheduleStatus(sensor_status().value)
 
-    @dg.schedule(name=name, job=job, cron_schedule="0 6 * * *", execution_timezone="UTC", default_status=status)
+    @dg.schedule(
+        name=name, job=job, cron_schedule="0 6 * * *", execution_timezone="UTC", default_status=schedule_status()
+    )
     def backstop(context: dg.ScheduleEvaluationContext, platform: dg.ResourceParam[Platform]) -> Any:
         weeks = platform.lake.partitions(f"{model.name}/episodes")
         if weeks:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from ops_pipelines.adapters.compacted import compacted_ids
+from ops_pipelines.adapters.compacted import compacted, compacted_ids
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.predictor import golden_of
 from ops_pipelines.components.calendar import window_of
@@ -59,10 +59,7 @@ def make_served(model: "Model", platform: Platform, week: str) -> Product:
 
 def online_answers(model: "Model", platform: Platform, week: str) -> Online:
     """What is known now of a week's online answers, compacted or not."""
-    import pyarrow as pa
-
-    key = f"{model.name}/{SERVED}"
-    kept = platform.lake.read(key, week) if platform.lake.good(key, week) else pa.table({})
+    kept = compacted(platform.lake, f"{model.name}/{SERVED}", week)
     answers = list(platform.predictions.answers(model.name, window_of(model.weeks(), week)))
     types = {release: _types_of(platform, model.name, release) for release in {answer.release for answer in answers}}
     entities = model.entities

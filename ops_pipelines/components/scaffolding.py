@@ -244,7 +244,7 @@ class AgentScaffolder(OpsScaffolder):
 
     def code(self, place: Place, params: Any) -> Mapping[Path, str]:  # noqa: ARG002
         """The program and the tools; the policy and the tasks where they are not there yet."""
-        data = find_project(place.root).evals / "agents" / place.name
+        data = find_project(place.root).agent_folder(place.name)
         parts = {data / "policy" / f"{place.name}.cedar": AGENT_POLICY, data / "tasks.yaml": AGENT_TASKS}
         return {
             place.folder / "__init__.py": "",

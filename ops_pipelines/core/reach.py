@@ -26,7 +26,7 @@ class Reached:
 
     def to_json(self) -> dict[str, Any]:
         """The row as plain JSON."""
-        kind, id = self.thing  # noqa: A001
+        kind, id = self.thing
         return {"distance": self.distance, "what": kind, "id": id, "through": " ".join(self.through)}
 
 

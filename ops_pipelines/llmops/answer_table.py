@@ -57,7 +57,7 @@ def cost_of(one: Answered, calls: Mapping[str, Call]) -> Cost:
     if not one.calls:
         usd = one.answer.usd
         return Cost(None, 1) if usd is None and one.answer.provider else Cost(nanos(usd) if usd else 0)
-    found = [calls[id].usd if id in calls else None for id in one.calls]  # noqa: A001  (the field's word)
+    found = [calls[id].usd if id in calls else None for id in one.calls]
     known = [nanos(usd) for usd in found if usd is not None]
     return Cost(sum(known) if known else None, len(found) - len(known))
 

@@ -57,7 +57,7 @@ class MeteredChat:
 
     async def called(self, request: ChatRequest) -> tuple[str, Completion]:
         """The answer with the id under which the call is kept; errors as `complete`."""
-        id, began = self.ledger.new_id(), self.ledger.now()  # noqa: A001  (the field's word)
+        id, began = self.ledger.new_id(), self.ledger.now()
         await asyncio.to_thread(self._reserve, id, request, began)
         try:
             answer = await self.chat.complete(request)

@@ -56,7 +56,7 @@ class MemoryAnswerLog:
 
     def forget(self, ids: Collection[str]) -> int:
         with self._lock:
-            return sum(self._answers.pop(id, None) is not None for id in ids)  # noqa: A001  (the field's word)
+            return sum(self._answers.pop(id, None) is not None for id in ids)
 
 
 def answered_of(id: str, *, at: datetime = MONDAY, **changes: Any) -> Answered:

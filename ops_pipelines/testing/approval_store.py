@@ -107,10 +107,10 @@ class ApprovalStoreConformance:
     def test_an_approval_that_is_not_answered_refused_or_unknown_lets_nothing_through(
         self, store: ApprovalStore
     ) -> None:
-        for id in ("waits", "refused"):  # noqa: A001  (the field's word)
+        for id in ("waits", "refused"):
             store.ask(request_of(id))
         store.answer("refused", Answer("anna", granted=False, at=NOON))
-        found = [store.consume(id, BINDING.digest, at=NOON) for id in ("waits", "refused", "nobody's")]  # noqa: A001
+        found = [store.consume(id, BINDING.digest, at=NOON) for id in ("waits", "refused", "nobody's")]
         assert all(isinstance(one, Blocked) for one in found)
 
     def test_one_byte_changed_is_another_call(self, store: ApprovalStore) -> None:
@@ -127,7 +127,7 @@ class ApprovalStoreConformance:
         assert isinstance(store.consume("a", BINDING.digest, at=NOON), Blocked)
 
     def test_an_approval_counts_until_it_expires(self, store: ApprovalStore) -> None:
-        for id in ("in time", "late", "answered late"):  # noqa: A001
+        for id in ("in time", "late", "answered late"):
             store.ask(request_of(id))
         store.answer("in time", granted_by("anna"))
         store.answer("late", granted_by("anna"))
@@ -147,9 +147,9 @@ class ApprovalStoreConformance:
             store.ask(request_of("a"))
 
     def test_what_has_become_of_each_is_held_in_the_order_of_asking(self, store: ApprovalStore) -> None:
-        for id in ("c", "a", "b"):  # noqa: A001
+        for id in ("c", "a", "b"):
             store.ask(request_of(id))
-        for id in ("c", "a"):  # noqa: A001
+        for id in ("c", "a"):
             store.answer(id, granted_by("anna"))
         store.consume("c", BINDING.digest, at=NOON)
         found = [(held.request.id, held.state(NOON), held.state(LATER)) for held in store.held()]

@@ -100,7 +100,7 @@ class BudgetStoreConformance:
 
     def test_settling_twice_or_what_was_never_reserved_changes_nothing(self, store: BudgetStore) -> None:
         reserved(store, "a", 60)
-        assert [store.settle(id, 10, at=NOON) for id in ("a", "a", "nobody's")] == [True, False, False]  # noqa: A001
+        assert [store.settle(id, 10, at=NOON) for id in ("a", "a", "nobody's")] == [True, False, False]
         assert store.spent(ACCOUNT, NOON) == Spent(10, 0)
 
     def test_a_reservation_counts_until_it_expires_and_can_be_settled_after_it(self, store: BudgetStore) -> None:

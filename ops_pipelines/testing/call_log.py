@@ -50,7 +50,7 @@ class MemoryCallLog:
 
     def forget(self, ids: Collection[str]) -> int:
         with self._lock:
-            return sum(self._calls.pop(id, None) is not None for id in ids)  # noqa: A001  (the field's word)
+            return sum(self._calls.pop(id, None) is not None for id in ids)
 
 
 def call_of(id: str, *, at: datetime = MONDAY, **changes: Any) -> Call:

@@ -46,7 +46,7 @@ class DecisionLogConformance:
     """What every DecisionLog guarantees, as tests of the fixture `log`."""
 
     def test_what_was_kept_is_read_back_in_its_order(self, log: DecisionLog) -> None:
-        kept = [decision_of(id) for id in ("c", "a", "b")]  # noqa: A001  (the field's word)
+        kept = [decision_of(id) for id in ("c", "a", "b")]
         for number, decision in enumerate(kept):
             log.keep(decision, durable=bool(number % 2))
         assert log.decisions() == tuple(kept)

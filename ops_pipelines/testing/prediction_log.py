@@ -51,7 +51,7 @@ class MemoryPredictionLog:
 
     def forget(self, ids: Collection[str]) -> int:
         with self._lock:
-            return sum(self._answers.pop(id, None) is not None for id in ids)  # noqa: A001  (the field's word)
+            return sum(self._answers.pop(id, None) is not None for id in ids)
 
 
 class BreakablePredictionLog(MemoryPredictionLog):

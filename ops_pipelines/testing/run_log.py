@@ -48,7 +48,7 @@ class MemoryRunLog:
     def append(self, entries: Sequence[Entry]) -> Tally:
         with self._lock:
             faults = [(entry.step.id, self._kept(entry)) for entry in entries]
-        rejected = tuple((id, fault) for id, fault in faults if fault)  # noqa: A001  (the field's word)
+        rejected = tuple((id, fault) for id, fault in faults if fault)
         return Tally(len(entries) - len(rejected), rejected)
 
     def steps(self, run: str) -> tuple[Step, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ops_pipelines.agentops.agent import Agent
-from ops_pipelines.agentops.conduct import Acting
+from ops_pipelines.agentops.conductor import Acting
 from ops_pipelines.agentops.evaluation.live import Stage, Stores
 from ops_pipelines.agentops.notes import FAILURE, RESULT
 from ops_pipelines.agentops.recording import Live, Outcome, Scope, StepFailed, Tape, Writer

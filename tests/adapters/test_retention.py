@@ -261,7 +261,7 @@ def test_a_late_answer_and_a_refused_compaction_keep_the_rows_of_their_day(asked
     compact(asked, DAY_AFTER, "two")
     compact(asked, DAY_AFTER, "other", verdict=Blocked(("the log says otherwise",)))
     assert not {gone for gone in asked.retain() if "answers" in gone}
-    assert [bool(asked.platform.answers.find(id)) for id in ("one", "late", "two")] == [True] * 3  # noqa: A001
+    assert [bool(asked.platform.answers.find(id)) for id in ("one", "late", "two")] == [True] * 3
 
 
 def test_compacted_days_are_as_old_as_the_wall_clock_says(home):

@@ -210,7 +210,7 @@ def test_what_a_process_that_was_killed_left_in_the_log_is_gone_when_the_next_on
 
 def test_a_store_of_before_is_opened_and_forgets_what_can_be_used_no_more(tmp_path):
     old = SQLiteApprovalStore(tmp_path / "approvals.db")
-    for id in ("used", "waits"):  # noqa: A001  (the field's word)
+    for id in ("used", "waits"):
         old.ask(request_of(id, binding=replace(BINDING, arguments=json.dumps({"password": f"hunter-{id}"}))))
     old.answer("used", granted_by("anna"))
     old.consume("used", old.held("used")[0].request.binding.digest, at=NOON)
@@ -219,6 +219,6 @@ def test_a_store_of_before_is_opened_and_forgets_what_can_be_used_no_more(tmp_pa
         file.execute("PRAGMA user_version = 1")
     store = SQLiteApprovalStore(old.path, secrets=secrets_out_of(tmp_path), now=lambda: NOON)
     assert [held.state(NOON) for held in store.held()] == ["used", "pending"]
-    assert [in_files(tmp_path, f"hunter-{id}") for id in ("used", "waits")] == [False, True]  # noqa: A001
+    assert [in_files(tmp_path, f"hunter-{id}") for id in ("used", "waits")] == [False, True]
     assert isinstance(store.answer("waits", Answer("anna", False, NOON + timedelta(minutes=1))), Passed)
     assert not in_files(tmp_path, "hunter-waits")

@@ -1,7 +1,7 @@
 import pytest
 
 from ops_pipelines.adapters.project import Project
-from ops_pipelines.adapters.task_files import read_task_file, task_files, tasks_of
+from ops_pipelines.adapters.task_files import read_task_file, task_file
 from ops_pipelines.adapters.task_stage import stores_in
 from ops_pipelines.core.errors import ConfigError, DataError
 
@@ -16,14 +16,15 @@ def project(tmp_path):
     return Project(tmp_path, tmp_path, tmp_path, tmp_path / "evals", tmp_path / "lock")
 
 
-def test_the_tasks_of_an_agent_are_found_by_its_name(project):
-    assert list(task_files(project)) == ["oncall"]
-    assert [task.id for task in tasks_of(project, "oncall").tasks] == ["a"]
+def test_the_tasks_of_an_agent_lie_in_its_folder_unless_another_file_is_said(project):
+    file = task_file(project, "oncall")
+    assert [task.id for task in read_task_file(file).tasks] == ["a"]
+    assert task_file(project, "another", "evals/agents/oncall/tasks.yaml") == file
 
 
-def test_an_agent_without_tasks_is_told_the_nearest_name(project):
-    with pytest.raises(ConfigError, match="Did you mean 'oncall'"):
-        tasks_of(project, "oncal")
+def test_an_agent_without_tasks_is_told_where_they_would_be(project):
+    with pytest.raises(ConfigError, match=r"evals/agents/oncal/tasks\.yaml"):
+        task_file(project, "oncal")
 
 
 def test_a_file_that_is_no_text_is_refused_by_its_name(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from ops_pipelines.agentops.fork import Forked, ForkSettings, NewRequest, NewResult, fork
 from ops_pipelines.agentops.recording import StepFailed, Writer
 from ops_pipelines.agentops.replay import ReplayDiverged, replay
-from ops_pipelines.agentops.run_log import EFFECTS, MEMORY_READ, MODEL, TOOL, Recording, recording_of
+from ops_pipelines.agentops.run_log import EFFECT_KINDS, MEMORY_READ, MODEL, TOOL, Recording, recording_of
 from ops_pipelines.core.errors import DataError
 from ops_pipelines.core.fingerprint import digest_json
 from ops_pipelines.testing.agent_program import EFFECT, READS, Investigation, Outside, record, ticking
@@ -28,7 +28,7 @@ class Gate:
 
 
 def only_notify(kind: str, name: str) -> bool:
-    return kind in EFFECTS and name not in READS
+    return kind in EFFECT_KINDS and name not in READS
 
 
 @pytest.fixture(scope="module")

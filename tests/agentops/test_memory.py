@@ -10,7 +10,6 @@ from ops_pipelines.agentops.memory import (
     Suspect,
     find_poisoned,
     held,
-    recall,
     remember,
     roll_back,
     runs_that_read,
@@ -18,7 +17,8 @@ from ops_pipelines.agentops.memory import (
 )
 from ops_pipelines.agentops.redaction import Redactor
 from ops_pipelines.agentops.run_log import MEMORY_READ
-from ops_pipelines.core.errors import ConfigError, LostRace
+from ops_pipelines.agentops.run_memory import RunMemory, values_of
+from ops_pipelines.core.errors import ConfigError
 from ops_pipelines.testing.memory_store import AGENT, MONDAY, OF_RUN, TENANT, MemoryMemoryStore, change_of
 from ops_pipelines.testing.run_log import entry_of
 
@@ -48,8 +48,9 @@ def test_a_run_reads_what_its_tenant_and_agent_remember_the_narrower_winning():
     store.append(TENANT, [change_of("zone", "utc"), change_of("tone", "kind")])
     store.append(AGENT, [change_of("tone", "brief")])
     store.append(OF_RUN, [change_of("seen", ["a"])])
-    found = recall(store, OF_RUN)
-    assert found.value == {"zone": "utc", "tone": "brief", "seen": ["a"]}
+    memory = RunMemory(store, "acme", "oncall", "r1", Redactor(), lambda: MONDAY)
+    found = memory.recalled("run")
+    assert values_of(found.value) == {"zone": "utc", "tone": "brief", "seen": ["a"]}
     assert found.memory_version == "acme@2,acme/oncall@1,acme/oncall/r1@1"
 
 
@@ -58,13 +59,6 @@ def test_a_secret_is_taken_out_before_it_is_remembered():
     remembered = remember(store, AGENT, [change_of("note", {"mail": "a@example.org"})], redactor=Redactor())
     assert (remembered.value, remembered.memory_version) == (1, "acme/oncall@1")
     assert held(store.changes(AGENT)) == {"note": {"mail": "[redacted email]"}}
-
-
-def test_whoever_writes_on_an_old_version_is_told():
-    store = MemoryMemoryStore()
-    remember(store, AGENT, [change_of("a")], redactor=Redactor())
-    with pytest.raises(LostRace):
-        remember(store, AGENT, [change_of("a")], redactor=Redactor(), expected=0)
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,11 @@ def test_a_run_that_waits_is_replayed_as_far_as_it_came(ops, waiting):
     assert (said.code, "has not ended" in said.out) == (0, True)
 
 
+def test_a_run_that_waits_is_held_against_the_installed_code_as_far_as_it_came(ops, waiting):
+    said = ops("agent", "replay", waiting.run, "--installed")
+    assert (said.code, "takes the same turns" in said.out) == (0, True)
+
+
 def test_without_a_terminal_all_steps_are_told(ops, done, monkeypatch):
     typed(monkeypatch, "")
     said = ops("agent", "step", done)

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
+from ops_pipelines.adapters.agents import recording_in
 from ops_pipelines.adapters.project import find_project
 from ops_pipelines.agentops.conduct import WAITING
+from ops_pipelines.agentops.replay import played_in
 from ops_pipelines.components.agent_jobs import ForkConfig, fork_of, replay_of
 from ops_pipelines.core.errors import ConfigError
 from ops_pipelines.testing.refund_agent import paid
@@ -43,6 +45,12 @@ def test_a_fork_with_another_result_waits_and_tells_where_it_parts_and_why(desk)
     assert shown["result"].data["state"] == WAITING
     assert "(cause: tool result)" in shown["divergence"]
     assert len(paid(desk.platform.project.home)) == 2
+
+
+def test_what_a_fork_notes_of_itself_is_no_difference(desk):
+    ran = desk.ran()
+    steps = len(played_in(recording_in(desk.platform, ran.run)))
+    assert fork_of(desk.platform, ForkConfig(run=ran.run, at=steps))["divergence"] == "none"
 
 
 def test_a_result_is_given_to_the_job_as_to_the_command(desk):

@@ -11,7 +11,7 @@ import pytest
 
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.project import find_project
-from ops_pipelines.adapters.waking import run_of
+from ops_pipelines.adapters.waking import run_of_alarm
 from ops_pipelines.agentops.alarms import Alarm
 from ops_pipelines.components.alarms import Alarms
 from ops_pipelines.core.lineage import Artefact, Origin
@@ -85,5 +85,5 @@ def test_what_an_alarm_woke_is_not_woken_again_by_it(definitions, platform, alar
         job.execute_in_process(
             run_config=request.run_config, resources={"platform": platform}, instance=instance, raise_on_error=False
         )
-    assert platform.runs.steps(run_of(alarm, agent="refunds"))
+    assert platform.runs.steps(run_of_alarm(alarm, agent="refunds"))
     assert tick(definitions, platform).run_requests == []

@@ -49,7 +49,7 @@ class Desk:
 
     def ask(self, number, *, at=NOON, usd="0.25", **changes):
         """A question that was answered by one call; the answer's id."""
-        id = answer_id(SYSTEM, self.release, at, f"{number}")  # noqa: A001  (the field's word)
+        id = answer_id(SYSTEM, self.release, at, f"{number}")
         call = call_of(f"call-{number}", at=at, usd=Decimal(usd), release=self.release)
         one = answered_of(id, at=at, calls=(call.id,), release=self.release, **changes)
         self.platform.calls.keep([call])
@@ -139,7 +139,7 @@ def test_late_rows_join_the_day_and_the_same_rows_again_change_nothing(desk):
 
 
 def test_a_log_that_tells_another_answer_than_was_compacted_is_refused_and_nothing_is_forgotten(desk):
-    id = desk.ask(1)  # noqa: A001
+    id = desk.ask(1)
     desk.compact()
     found = desk.platform.answers.find(id)
     desk.platform.answers.forget([id])
@@ -152,12 +152,12 @@ def test_a_log_that_tells_another_answer_than_was_compacted_is_refused_and_nothi
 
 def test_the_log_forgets_a_day_once_it_and_one_more_are_over_and_whatever_asks_still_finds_it(desk):
     ids = [desk.ask(1), desk.ask(2, at=NOON + timedelta(days=1)), desk.ask(3, at=NOON + timedelta(days=2))]
-    answered = [find_answer(desk.platform, id) for id in ids]  # noqa: A001
+    answered = [find_answer(desk.platform, id) for id in ids]
     for day in (DAY, NEXT, THIRD):
         desk.now += timedelta(days=1)
         desk.compact(day)
-    assert [desk.platform.answers.find(id) is None for id in ids] == [True, True, False]  # noqa: A001
-    assert [one.answered for one in answered] == [find_answer(desk.platform, id).answered for id in ids]  # noqa: A001
+    assert [desk.platform.answers.find(id) is None for id in ids] == [True, True, False]
+    assert [one.answered for one in answered] == [find_answer(desk.platform, id).answered for id in ids]
     assert find_answer(desk.platform, ids[0]).where == f"{SYSTEM}/answers@{DAY}"
     assert sorted(one.id for one in answers_in(desk.platform, WEEK, SYSTEM)) == sorted(ids)
     assert sorted(call.id for call in calls_in(desk.platform, WEEK)) == ["call-1", "call-2", "call-3"]

@@ -28,7 +28,7 @@ def store():
 def spend(store, dollars, tenant="acme", *budgets, at=NOON, settled=True):
     """Reserve and settle some dollars of a tenant on its accounts."""
     accounts = accounts_of(budgets or (TENANT, ALL), Caller("desk", "r1", "", tenant), at)
-    id = f"{tenant}-{at}-{dollars}"  # noqa: A001  (the field's word)
+    id = f"{tenant}-{at}-{dollars}"
     store.reserve(id, accounts, nanos(Decimal(dollars)), at=at, until=at + timedelta(minutes=15))
     if settled:
         store.settle(id, nanos(Decimal(dollars)), at=at)

@@ -7,10 +7,7 @@ from typing import Any
 from ops_pipelines.agentops.notes import FAILURE, RESULT, WAITS
 from ops_pipelines.agentops.run_log import DECISION, TOOL, Recording, Step
 from ops_pipelines.agentops.sameness import key_of
-from ops_pipelines.agentops.tool_call import EXECUTE
-
-_DONE, _UNKNOWN = "done", "unknown"
-_STANDS = {_DONE: {"result"}, "denied": {"stage", "reason", "do"}, _UNKNOWN: {"stage", "reason", "do"}}
+from ops_pipelines.agentops.tool_call import EXECUTE, is_answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +68,14 @@ def _made(recording: Recording, step: Step) -> Made:
     came: Any = recording.value(step.outputs)
     if step.error:
         return Made(step.id, step.name, arguments, came, step.error, EXECUTE, unknown=not _is_refusal(step.error))
-    if not _is_answer(came):
+    if not is_answer(came):
         return Made(step.id, step.name, arguments, came)
-    if came["status"] == _DONE:
+    if came["status"] == "done":
         return Made(step.id, step.name, arguments, came["result"])
-    unknown = came["status"] == _UNKNOWN
+    unknown = came["status"] == "unknown"
     return Made(step.id, step.name, arguments, None, came["reason"], came["stage"], unknown=unknown)
 
 
 def _is_refusal(error: str) -> bool:
     """Whether a tool that raised has surely done nothing."""
     return error.startswith(("EffectNotDone", "NotAllowed", "Unanswered"))
-
-
-def _is_answer(came: Any) -> bool:
-    """Whether a step holds what a gate said, and not the bare result of a tool."""
-    return isinstance(came, Mapping) and _STANDS.get(str(came.get("status")), {None}) <= came.keys()

@@ -11,7 +11,7 @@ from itertools import islice
 from ops_pipelines.agentops.evaluation.alignment import align
 from ops_pipelines.agentops.evaluation.calls import Ended, Made, calls_made, end_of
 from ops_pipelines.agentops.evaluation.matching import ABSENT, differing
-from ops_pipelines.agentops.evaluation.missteps import Course
+from ops_pipelines.agentops.evaluation.missteps import StepJudge
 from ops_pipelines.agentops.evaluation.readings import is_handed_on
 from ops_pipelines.agentops.evaluation.task import Expected, Task
 from ops_pipelines.agentops.evaluation.task_verdict import Effort, StepVerdict, TaskVerdict
@@ -47,7 +47,7 @@ def _judged(
 ) -> TaskVerdict:
     made, ended = did
     aligned = align(task, made)
-    steps = Course(task, made, aligned, acts).judged()
+    steps = StepJudge(task, made, aligned, acts).verdicts()
     lost = [reading for reading in task.expected.reads if not is_handed_on(reading, made)]
     missing = (*(call.shown for call in aligned.missing), *(reading.shown for reading in lost))
     why = (*_wrong_end(task.expected, ended), *(f"missing: {one}" for one in missing), *_harm(steps))

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from ops_pipelines.agentops.agent import Agent
 from ops_pipelines.agentops.approval import ApprovalStore
 from ops_pipelines.agentops.breaker import Breaker
-from ops_pipelines.agentops.conduct import WAITING, Acting, Conductor
+from ops_pipelines.agentops.conduct import WAITING
+from ops_pipelines.agentops.conductor import Acting, Conductor
 from ops_pipelines.agentops.decision_log import DecisionLog
 from ops_pipelines.agentops.effects import EffectJournal
 from ops_pipelines.agentops.evaluation.judging import cannot_judge, judge_task

@@ -29,8 +29,8 @@ from ops_pipelines.agentops.tool_call import APPROVE as AT_APPROVAL
 from ops_pipelines.agentops.tool_call import VALIDATE
 
 
-class Course:
-    """The calls of one run on their way to verdicts, in their order."""
+class StepJudge:
+    """Judges the calls of one run, in their order."""
 
     def __init__(self, task: Task, made: Sequence[Made], aligned: Alignment, acts: Collection[str]) -> None:
         self._task, self._expected, self._made = task, task.expected, made
@@ -44,7 +44,7 @@ class Course:
         self._blamed: set[int] = set()
         self._failed: set[str] = set()
 
-    def judged(self) -> tuple[StepVerdict, ...]:
+    def verdicts(self) -> tuple[StepVerdict, ...]:
         """The verdict on each call."""
         return tuple(self._judge(at, call) for at, call in enumerate(self._made))
 

@@ -1,7 +1,7 @@
 """What became of one run of a task: success or not, each step with what it was, and where it went wrong."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -38,13 +38,7 @@ class StepVerdict:
 
     def to_json(self) -> dict[str, Any]:
         """The verdict as plain JSON."""
-        names = ("step", "tool", "kind", "why", "decisive", "should", "source", "error", "foreseen")
-        return {name: getattr(self, name) for name in names}
-
-    @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> "StepVerdict":
-        """The verdict that `to_json` wrote."""
-        return cls(**record)
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +126,7 @@ class TaskVerdict:
         read = {
             "why": tuple(record["why"]),
             "missing": tuple(record["missing"]),
-            "steps": tuple(StepVerdict.from_json(one) for one in record["steps"]),
+            "steps": tuple(StepVerdict(**one) for one in record["steps"]),
             "effort": Effort(took["steps"], took["tool_calls"], usd),
         }
         return cls(**{**record, **read})

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 
 from ops_pipelines.agentops.evaluation.scores import SCORES, SUCCESS
-from ops_pipelines.agentops.evaluation.summary import AgentSummary, rate_of
+from ops_pipelines.agentops.evaluation.summary import rate_of
 from ops_pipelines.core.errors import check_settings, near_miss
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, Verdict
 from ops_pipelines.llmops.evals.compare import CompareRule, compare_runs, judge_comparison
@@ -53,19 +52,17 @@ def judge_floors(run: EvalRun, rule: FloorRule) -> Verdict:
     return NotEvaluated("cannot tell: " + "; ".join(unsure), evidence) if unsure else Passed(evidence)
 
 
-def judge_beside_live(
-    candidate: EvalRun, live: EvalRun, *, rule: CompareRule | None = None, score: str = SUCCESS
-) -> Verdict:
-    """Passed where a candidate is no worse than what is live on the same tasks; see `judge_comparison`.
+def judge_beside_live(candidate: EvalRun, live: EvalRun, *, rule: CompareRule | None = None) -> Verdict:
+    """Passed where a candidate succeeds no worse than what is live on the same tasks; see `judge_comparison`.
 
     NotEvaluated where the tasks, or the way of judging them, are not the same, and where nobody can tell.
     """
     asked = rule or CompareRule()
     if candidate.cases != live.cases:
         return NotEvaluated("the two were not evaluated on the same tasks: evaluate what is live on these")
-    if candidate.scorers.get(score) != live.scorers.get(score):
-        return NotEvaluated(f"{score} was judged in another way then: evaluate what is live again")
-    ours, theirs = candidate.values(score), live.values(score)
+    if candidate.scorers.get(SUCCESS) != live.scorers.get(SUCCESS):
+        return NotEvaluated(f"{SUCCESS} was judged in another way then: evaluate what is live again")
+    ours, theirs = candidate.values(SUCCESS), live.values(SUCCESS)
     return judge_comparison(compare_runs(ours, theirs, clusters=candidate.clusters(), rule=asked), asked)
 
 
@@ -83,39 +80,3 @@ def _unsure(run: EvalRun, rule: FloorRule) -> Iterator[str]:
 
 def _are_shares(bounds: Mapping[str, float]) -> bool:
     return all(0 <= bound <= 1 for bound in bounds.values())
-
-
-@dataclass(frozen=True, slots=True)
-class EffortRule:
-    """What nine of ten runs may take at most, each of it where it is named: dollars, steps of any kind, tool calls."""
-
-    usd: Decimal | None = None
-    steps: int | None = None
-    tool_calls: int | None = None
-
-    def __post_init__(self) -> None:
-        check_settings(
-            self,
-            "effort",
-            usd=(self.usd is None or self.usd >= 0, "dollars from 0"),
-            steps=(self.steps is None or self.steps > 0, "more than none"),
-            tool_calls=(self.tool_calls is None or self.tool_calls >= 0, "none or more"),
-        )
-
-
-def judge_effort(summary: AgentSummary, rule: EffortRule) -> Verdict:
-    """Passed where the ninth decile of each is within what it may be; NotEvaluated where it is not known."""
-    asked = {name: limit for name in ("usd", "steps", "tool_calls") if (limit := getattr(rule, name)) is not None}
-    spread = {name: getattr(summary, name) for name in asked}
-    evidence = {name: one.to_json() for name, one in spread.items()}
-    above = [
-        f"nine of ten runs take up to {one.p90} {name}, and {asked[name]} are allowed"
-        for name, one in spread.items()
-        if one.p90 is not None and one.p90 > asked[name]
-    ]
-    if above:
-        return Blocked(tuple(above), evidence)
-    unknown = [
-        f"{name} of {one.unknown} of {one.runs} runs is not known" for name, one in spread.items() if one.p90 is None
-    ]
-    return NotEvaluated("; ".join(unknown), evidence) if unknown else Passed(evidence)

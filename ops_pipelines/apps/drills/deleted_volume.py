@@ -38,7 +38,7 @@ def guarded(folder: Path) -> Outcome:
     in_freeze = _called(parts)
     parts.now.pass_by(timedelta(days=8))  # type: ignore[attr-defined]
     asked = _called(parts)
-    approvals, id = parts.approvals, asked.get("approval", "")  # noqa: A001  (the field's word)
+    approvals, id = parts.approvals, asked.get("approval", "")
     approvals.answer(id, Answer("oncall", granted=True, at=parts.now()))
     by_itself = _called(parts, id)
     kept = [volume.name for volume in volumes if volume.exists()]

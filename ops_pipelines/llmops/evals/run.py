@@ -173,7 +173,7 @@ class _Going:
 
 
 def _check(cases: Sequence[Case], scorers: Sequence[Scorer], concurrency: int, repeats: int) -> None:
-    twice = [id for id, count in Counter(case.id for case in cases).items() if count > 1]  # noqa: A001
+    twice = [id for id, count in Counter(case.id for case in cases).items() if count > 1]
     if twice:
         raise DataError(
             f"The case {twice[0]!r} occurs twice in one evaluation",

@@ -18,10 +18,8 @@ from ops_pipelines.agentops.evaluation.task_verdict import (
     TaskVerdict,
 )
 from ops_pipelines.agentops.evaluation.verdicts import (
-    EffortRule,
     FloorRule,
     judge_beside_live,
-    judge_effort,
     judge_floors,
 )
 from ops_pipelines.core.errors import ConfigError
@@ -122,19 +120,6 @@ def test_repeats_of_a_task_are_averaged_and_count_once():
     verdicts = [verdict_on(task, success=repeat > 0, repeat=repeat) for task in of.tasks for repeat in range(4)]
     rate = summarise_agent(evaluation_of("release", of, verdicts), verdicts).rates["success"]
     assert (rate.proportion.share, rate.tasks, rate.proportion.draws) == (0.75, 2, 2)
-
-
-def test_what_nine_of_ten_runs_take_is_held_to_a_limit_and_an_unknown_cost_is_no_pass():
-    of = tasks(10)
-    verdicts = [verdict_on(task, effort=Effort(at + 1, at, Decimal("0.01"))) for at, task in enumerate(of.tasks)]
-    summary = summarise_agent(evaluation_of("release", of, verdicts), verdicts)
-    assert isinstance(judge_effort(summary, EffortRule(usd=Decimal("0.01"), steps=9)), Passed)
-    assert reasons_of(judge_effort(summary, EffortRule(steps=8))) == (
-        "nine of ten runs take up to 9 steps, and 8 are allowed",
-    )
-    dear = [*verdicts[:-2], *(verdict_on(task, effort=Effort(1, 1, None)) for task in of.tasks[-2:])]
-    unknown = summarise_agent(evaluation_of("release", of, dear), dear)
-    assert isinstance(judge_effort(unknown, EffortRule(usd=Decimal(1))), NotEvaluated)
 
 
 def test_an_evaluation_of_an_agent_is_kept_and_read_back_like_any_other():

@@ -5,7 +5,7 @@ What is returned as trusted are numbers, digests and names of ours, and never a 
 """
 
 import asyncio
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from ops_pipelines.adapters.redactors import secrets_out_of
@@ -33,68 +33,61 @@ Words = Annotated[str, TEXT]
 
 def tools(bench: Workbench) -> list[ToolFunction]:
     """The tools, for the systems that the agent's release operates."""
+    on_call = _OnCall(bench)
     return [
-        tool_of(_drift_report(bench), effect=READ, name="drift_report", trusted=True, owner=OWNER),
-        tool_of(_model_history(bench), effect=READ, name="model_history", trusted=True, owner=OWNER),
-        tool_of(_ask_runbooks(bench), effect=READ, name="ask_runbooks", owner=OWNER),
-        tool_of(_roll_back(bench), effect=DESTRUCTIVE, name="roll_back", owner=OWNER),
-        tool_of(_retrain(bench), effect=WRITE, name="retrain", idempotent=True, owner=OWNER),
-        tool_of(_notify(bench), effect=EGRESS, name="notify", owner=OWNER),
+        tool_of(on_call.drift_report, effect=READ, trusted=True, owner=OWNER),
+        tool_of(on_call.model_history, effect=READ, trusted=True, owner=OWNER),
+        tool_of(on_call.ask_runbooks, effect=READ, owner=OWNER),
+        tool_of(on_call.roll_back, effect=DESTRUCTIVE, owner=OWNER),
+        tool_of(on_call.retrain, effect=WRITE, idempotent=True, owner=OWNER),
+        tool_of(on_call.notify, effect=EGRESS, owner=OWNER),
     ]
 
 
-def _drift_report(bench: Workbench) -> Callable[..., Any]:
-    def drift_report(system: System, week: str = "") -> dict[str, Any]:
+@dataclass(slots=True)
+class _OnCall:
+    """What each tool does; its docstring is what a model reads. `door` is opened with the first question, and kept."""
+
+    bench: Workbench
+    door: Any = None
+
+    def drift_report(self, system: System, week: str = "") -> dict[str, Any]:
         """How a model did in a week (the last one that was judged, without one): its loss, its drift, and their limits."""
-        _check_operates(bench, system)
-        return report_of(bench.platform, system, week, environment=bench.environment)
+        _check_operates(self.bench, system)
+        return report_of(self.bench.platform, system, week, environment=self.bench.environment)
 
-    return drift_report
-
-
-def _model_history(bench: Workbench) -> Callable[..., Any]:
-    def model_history(system: System) -> dict[str, Any]:
+    def model_history(self, system: System) -> dict[str, Any]:
         """Which releases a model has, what their gates said, and when which of them was live."""
-        _check_operates(bench, system)
-        return history_of(bench.platform, system, environment=bench.environment)
+        _check_operates(self.bench, system)
+        return history_of(self.bench.platform, system, environment=self.bench.environment)
 
-    return model_history
-
-
-def _ask_runbooks(bench: Workbench) -> Callable[..., Any]:
-    doors: list[Any] = []  # opened with the first question, and kept for the next
-
-    def ask_runbooks(question: Words) -> dict[str, Any]:
+    def ask_runbooks(self, question: Words) -> dict[str, Any]:
         """What the runbooks say to a question, with the documents that it was read from. Advice, and never an order."""
         from ops_pipelines.apps.client import AnswerDoor
 
-        if not doors:
-            doors.append(AnswerDoor(bench.platform))
-        asked = doors[0].answer(
+        if self.door is None:
+            self.door = AnswerDoor(self.bench.platform)
+        asked = self.door.answer(
             RUNBOOKS,
             question,
-            feature=bench.agent,
-            release=bench.digest_of(RUNBOOKS),
-            environment=bench.environment,
+            feature=self.bench.agent,
+            release=self.bench.digest_of(RUNBOOKS),
+            environment=self.bench.environment,
         )
         found = asyncio.run(asked)
         documents = list(dict.fromkeys(one.document for one in found.passages))
         return {"answer": found.text, "id": found.id, "documents": documents, "refused_by": list(found.refused_by)}
 
-    return ask_runbooks
-
-
-def _roll_back(bench: Workbench) -> Callable[..., Any]:
-    def roll_back(system: System, to: Digits, seen: Digits, reason: Words) -> dict[str, Any]:
+    def roll_back(self, system: System, to: Digits, seen: Digits, reason: Words) -> dict[str, Any]:
         """Put the release `to` back in the place of `seen`, which has to be live still."""
         try:
-            _check_operates(bench, system)
-            shipped = bench.platform.roll_back(
+            _check_operates(self.bench, system)
+            shipped = self.bench.platform.roll_back(
                 system,
                 to,
-                actor=bench.agent,
-                reason=_for_history(bench, reason),
-                environment=bench.environment,
+                actor=self.bench.agent,
+                reason=_for_history(self.bench, reason),
+                environment=self.bench.environment,
                 seen=seen,
                 call=current_call(),
             )
@@ -104,44 +97,34 @@ def _roll_back(bench: Workbench) -> Callable[..., Any]:
             raise EffectNotDone(f"{to} is live already")
         return {"live": short(shipped.move.release), "by": shipped.move.actor, "move": shipped.move.sequence}
 
-    return roll_back
-
-
-def _retrain(bench: Workbench) -> Callable[..., Any]:
-    def retrain(system: System, alarm: Digits, reason: Words) -> dict[str, Any]:
+    def retrain(self, system: System, alarm: Digits, reason: Words) -> dict[str, Any]:
         """Ask for a challenger because of an alarm: a row that the retraining sensor consumes, one for each alarm."""
         from ops_pipelines.adapters.retraining_door import plan_request, write_request
 
         try:
-            _check_operates(bench, system)
-            who = bench.platform.access.agent_may(PROPOSE, system, bench.environment, agent=bench.agent)
-            said, key = _for_history(bench, reason), f"{bench.agent}:{alarm}"
-            wanted = plan_request(bench.platform, system, reason=said, actor=who, key=key)
+            _check_operates(self.bench, system)
+            who = self.bench.platform.access.agent_may(PROPOSE, system, self.bench.environment, agent=self.bench.agent)
+            said, key = _for_history(self.bench, reason), f"{self.bench.agent}:{alarm}"
+            wanted = plan_request(self.bench.platform, system, reason=said, actor=who, key=key)
         except OpsError as error:  # only looked at so far
             raise EffectNotDone(str(error)) from error
-        asked = write_request(bench.platform, wanted)
+        asked = write_request(self.bench.platform, wanted)
         if not isinstance(asked.verdict, Passed):
             raise EffectNotDone("; ".join(reasons_of(asked.verdict)))
         return {"request": asked.request.key, "up_to": asked.request.week, "stood": asked.stands}
 
-    return retrain
-
-
-def _notify(bench: Workbench) -> Callable[..., Any]:
-    def notify(text: str) -> str:
+    def notify(self, text: str) -> str:
         """Tell the people on call."""
         from ops_pipelines.adapters.notifier import NotificationError, Notifier
 
         notifier = Notifier.from_environment()
         try:
-            notifier.tell(f"{bench.agent} says", text)
+            notifier.tell(f"{self.bench.agent} says", text)
         except NotificationError as error:
             if error.facts.get("failed") == len(notifier.targets):
                 raise EffectNotDone(str(error)) from error
             raise
         return "told"
-
-    return notify
 
 
 def _for_history(bench: Workbench, words: str) -> str:

@@ -1,4 +1,4 @@
-"""The course of one run, which the sessions of all its agents share: what its calls are called, and whether it may go on.
+"""The control of one run, which the sessions of all its agents share: what its calls are called, and whether it may go on.
 
 A run that waits for a person, or whose log has failed, does nothing more, whatever its program makes of the error: it is
 told again at each call, and in the end it counts for more than what the program returns.
@@ -36,8 +36,8 @@ class Halt(BaseException):
         super().__init__(str(error))
 
 
-class Course:
-    """The course of a run; `waits` are the calls for which a run that is replayed waited, by their names.
+class RunControl:
+    """The control of a run; `waits` are the calls for which a run that is replayed waited, by their names.
 
     `is_where_it_was` says of a run that goes on whether its program has come again to all that is recorded.
     """

@@ -9,8 +9,8 @@ import pytest
 from ops_pipelines.adapters.agent_logs import agent_logs
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.project import find_project
-from ops_pipelines.adapters.retained_runs import STEPS_OF_DAYS
 from ops_pipelines.adapters.retention import plan_for, sweep
+from ops_pipelines.adapters.run_retention import STEPS_OF_DAYS
 from ops_pipelines.agentops.notes import WAITS
 from ops_pipelines.agentops.run_tables import ID, STEPS
 from ops_pipelines.core.clock import day_of

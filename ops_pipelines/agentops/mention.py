@@ -1,4 +1,4 @@
-"""Whether a value stands in a text: as it is, or as people write it.
+"""Whether a value is mentioned in a text: as it is, or as people write it.
 
 An id may be said in another form: "my card ending in 7334" is where `card_7334` comes from, since all its parts stand in
 one sentence, in their order. Whether there is such a card is for the tool to say. A destination has to be said as it is. A
@@ -7,11 +7,11 @@ short number is only found where it is no date, time, measure or number of a lis
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from decimal import Decimal, InvalidOperation
-from typing import Any
 
 from ops_pipelines.agentops.claims import CENTS, ID, MONEY_AMOUNT, TARGET, Claim
+from ops_pipelines.agentops.payload import names_and_values
 
 _NUMBER = re.compile(r"(?<![\w.])\d[\d,']*(?:\.\d+)?(?!\w)")
 _JOINS = "-._@+%:/"
@@ -125,19 +125,6 @@ def readable(text: str) -> str:
     if "\\" not in text or text[:1] not in ('"', "{", "["):
         return text
     try:
-        return "\n".join(map(str, _leaves(json.loads(text))))
+        return "\n".join(map(str, names_and_values(json.loads(text))))
     except (ValueError, RecursionError):
         return text
-
-
-def _leaves(value: Any) -> Iterator[Any]:
-    """The names and the plain values of some JSON."""
-    if isinstance(value, Mapping):
-        for key, part in value.items():
-            yield key
-            yield from _leaves(part)
-    elif isinstance(value, list):
-        for part in value:
-            yield from _leaves(part)
-    else:
-        yield value

@@ -20,7 +20,7 @@ _AFTER, _OWN_WORDS = " after reading ", " in the agent's words"
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class RunMemory:
     """The memory of a run; `now` is the wall clock."""
 
     store: MemoryStore

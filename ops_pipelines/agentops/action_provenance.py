@@ -8,7 +8,7 @@ step ─► run                                ├► answers that its tools wer
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -17,6 +17,7 @@ from typing import Any
 from ops_pipelines.agentops.approval import Held
 from ops_pipelines.agentops.decision_log import Logged
 from ops_pipelines.agentops.effects import Entry
+from ops_pipelines.agentops.payload import names_and_values
 from ops_pipelines.agentops.replay import fork_note
 from ops_pipelines.agentops.run_log import MODEL, TOOL, Recording, Step
 from ops_pipelines.agentops.run_named import run_of
@@ -191,20 +192,9 @@ def _answers(recording: Recording, only: Step | None = None) -> list[Thing]:
     """The answers of other systems that its tools and messages came to, by their ids wherever they stand in a result."""
     steps = [only] if only else recording.steps
     outputs = dict.fromkeys(step.outputs for step in steps if step.outputs in recording.payloads)
-    found = (text for digest in outputs for text in _texts(recording.payloads[digest].shown()))
-    names = (name for text in found for name in _ANSWER.findall(text) if day_of_answer(name))
+    found = (one for digest in outputs for one in names_and_values(recording.payloads[digest].shown()))
+    names = (name for one in found for name in _ANSWER.findall(str(one)) if day_of_answer(name))
     return [(ANSWER, name) for name in dict.fromkeys(names)]
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for one in value.values():
-            yield from _texts(one)
-    elif isinstance(value, list):
-        for one in value:
-            yield from _texts(one)
 
 
 def _text(recording: Recording, digest: str) -> str | None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ops_pipelines.agentops.actions import Sources, room_of
+from ops_pipelines.agentops.action_provenance import Sources, room_of
 from ops_pipelines.agentops.effects import Entry, Intent
 from ops_pipelines.agentops.run_log import MEMORY_READ, recording_of
 from ops_pipelines.core.errors import DataError
