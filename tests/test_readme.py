@@ -164,6 +164,7 @@ def test_the_commands_of_the_readme_run_in_their_order(clone: Path, servers: Non
     assert re.search(r"the run is replayed\tidentical, \d+ steps", story)
     assert "by the loop breaker: the run goes in circles" in story
     assert "denied by provenance: roll_back is forbidden" in story
+    assert re.search(r"the traces of \d+ in MLflow, for which no agent waited", story)
     assert int(re.search(r"It took (\d+) seconds", story).group(1)) > 0
     (asked,) = (answer for command, answer in said.items() if "/v1/predict/" in command)
     assert re.search(r'"id":"flight_delay/online/\w+/\w+","score":0\.\d+', asked)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _PIECE = re.compile(r'//[^\n]*|"(?:\\.|[^"\\])*"|;|[^;"/]+|.', re.DOTALL)
 _TOKEN = re.compile(r"unexpected token `(.+?)`")
 _OF_POLICY = re.compile(r"^for policy `policy\d+`, ")
+_RULE_BEGINS = "@"
 PERMIT, FORBID = "permit", "forbid"
 
 
@@ -84,7 +85,7 @@ def _wrong_with(line: int, text: str, place: str, places: dict[str, str]) -> Ite
     found = cedarpy.validate_policies(text, SCHEMA)
     if not found.validation_passed:
         for error in found.errors:
-            yield _line_of(error.error, line, text), _OF_POLICY.sub("", error.error)
+            yield _line_of(error.error, line, text), _OF_POLICY.sub("", error.error) + _hint(error.error)
         return
     read = json.loads(cedarpy.policies_to_json_str(text))
     if read["templates"]:
@@ -98,8 +99,15 @@ def _wrong_with(line: int, text: str, place: str, places: dict[str, str]) -> Ite
             yield line, f"its @id {name!r} is that of {places[name]}, too"
 
 
+def _hint(error: str) -> str:
+    """What is to be done where the next rule was read as a part of this one."""
+    return ": the rule before it wants a semicolon" if _RULE_BEGINS in _TOKEN.findall(error) else ""
+
+
 def _line_of(error: str, line: int, text: str) -> int:
     """The line of the word that an error names, where the rule holds it once; else the rule's own."""
+    if _hint(error):
+        return line + text[: max(text.rfind(f"\n{_RULE_BEGINS}") + 1, 0)].count("\n")
     names = _TOKEN.findall(error) or re.findall(r"attribute `(.+?)`", error)
     where = [found.start() for found in re.finditer(re.escape(names[0]), text)] if names else []
     return line + text[: where[0]].count("\n") if len(where) == 1 else line

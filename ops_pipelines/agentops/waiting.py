@@ -50,22 +50,29 @@ class Notice:
         with_what = f"with {self.arguments}" if self.arguments else ""
         return title, "\n".join(line for line in (self.reason, with_what, *self._todo()) if line)
 
+    @property
+    def answered_by(self) -> str:
+        """The command by which a person answers it."""
+        id = self.key.partition(":")[2]
+        if self.what == PENDING:
+            return f"ops agent approve {short(id)}, or ops agent deny {short(id)}"
+        return f"ops agent resume {short(self.run)}" if self.what in (EXPIRED, STUCK) else "ops agent effects"
+
     def to_row(self) -> dict[str, Any]:
         """The notice as a row of plain values."""
         plain = {name: getattr(self, name) for name in ("key", "what", "tool", "run", "arguments", "reason", "waits")}
         return plain | {"until": utc(self.until).isoformat() if self.until else ""}
 
     def _todo(self) -> Iterator[str]:
-        id = self.key.partition(":")[2]
         if self.what == PENDING and self.until:
-            yield f"until {utc(self.until):%Y-%m-%d %H:%M} UTC: ops agent approve {id}, or ops agent deny {id}"
+            yield f"until {utc(self.until):%Y-%m-%d %H:%M} UTC: {self.answered_by}"
         elif self.what == EXPIRED:
-            yield f"The run {short(self.run)} is told so when it is resumed: ops agent resume {short(self.run)}"
+            yield f"The run {short(self.run)} is told so when it is resumed: {self.answered_by}"
         elif self.what == STUCK:
             yield f"See why: ops agent show {short(self.run)}"
-            yield f"Go on with it: ops agent resume {short(self.run)}"
+            yield f"Go on with it: {self.answered_by}"
         else:
-            yield "Look whether it was done, and say so: ops agent effects"
+            yield f"Look whether it was done, and say so: {self.answered_by}"
 
 
 def notices_of(

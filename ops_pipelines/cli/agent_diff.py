@@ -1,12 +1,14 @@
 """`ops agent diff`: where two runs part, why, and their steps side by side."""
 
+from itertools import takewhile
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ops_pipelines.cli.agent_names import recording_named
 from ops_pipelines.cli.agent_step_words import came_of, value_of
-from ops_pipelines.cli.agent_words import exact, short_json
+from ops_pipelines.cli.agent_words import CUT, exact, short_json
+from ops_pipelines.cli.json_difference import NOTHING, differences
 from ops_pipelines.cli.output import AsJson, show
 
 if TYPE_CHECKING:
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
 _BEFORE, _AFTER = 2, 8
 """How many steps are shown before and after the first difference."""
+_PARTS, _CONTEXT = 5, 20
+"""How many differing parts of a step are told, and how much of a text before it differs."""
 
 
 def compare(
@@ -59,7 +63,29 @@ def words_of(one: "Recording", other: "Recording", found: "Divergence | None") -
             lines.append(f"  {recording.run[:12]}: {step.kind} {exact(step.name)} {given} -> {came}")
         else:
             lines.append(f"  {recording.run[:12]}: nothing there")
+    if found.first and found.second and any(CUT in line for line in lines):
+        lines += _differing(one, other, found.first, found.second)
     return lines
+
+
+def _differing(one: "Recording", other: "Recording", first: "Step", second: "Step") -> list[str]:
+    """Which parts of two steps differ whose lines are cut off before it shows."""
+    pairs = ((first.inputs, second.inputs), (first.outputs, second.outputs))
+    found = [each for mine, its in pairs for each in differences(value_of(one, mine), value_of(other, its))]
+    shown = [f"  differs in {exact(at)}: {' | '.join(map(_part, _parted(*pair)))}" for at, *pair in found[:_PARTS]]
+    return shown + ([f"  and in {len(found) - _PARTS} more places"] if len(found) > _PARTS else [])
+
+
+def _parted(mine: Any, its: Any) -> tuple[Any, Any]:
+    """Two values as they are; two texts from a little before they part."""
+    if not (isinstance(mine, str) and isinstance(its, str)):
+        return mine, its
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(mine, its, strict=False))) - _CONTEXT
+    return (f"{CUT}{mine[same:]}", f"{CUT}{its[same:]}") if same > 0 else (mine, its)
+
+
+def _part(value: Any) -> str:
+    return "nothing" if value is NOTHING else short_json(value) or "null"
 
 
 def record_of(one: "Recording", other: "Recording", found: "Divergence | None") -> dict[str, Any]:

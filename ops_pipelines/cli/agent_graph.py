@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ops_pipelines.cli.agent_names import RunId, recording_named
-from ops_pipelines.cli.agent_step_words import numbers_of
-from ops_pipelines.cli.agent_words import dollars, exact, span
+from ops_pipelines.cli.agent_step_words import came_of, given_to, numbers_of
+from ops_pipelines.cli.agent_words import at, dollars, exact, span
 from ops_pipelines.cli.output import AsJson, show
 
 if TYPE_CHECKING:
@@ -25,9 +25,17 @@ class Form(StrEnum):
     html = "html"
 
 
+_ENDINGS = {".html": Form.html, ".mmd": Form.mermaid, ".dot": Form.dot}
+
+
 def draw(
     run: RunId,
-    form: Annotated[Form, typer.Option("--format", help="text, mermaid, dot, or html: a page of its own.")] = Form.text,
+    form: Annotated[
+        Form | None,
+        typer.Option(
+            "--format", help="text, mermaid, dot, or html: a page of its own. Without, as --to ends, or text."
+        ),
+    ] = None,
     to: Annotated[Path | None, typer.Option(help="The file to write it into; printed without.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -42,7 +50,7 @@ def draw(
     if as_json:
         show([_record(recording, graph)], as_json=True)
     else:
-        drawn = _drawn(recording, graph, form)
+        drawn = _drawn(recording, graph, form or _ENDINGS.get(to.suffix if to else "", Form.text))
         if to:
             _written(to, drawn)
         else:
@@ -73,13 +81,18 @@ def _drawn(recording: "Recording", graph: "TraceGraph", form: Form) -> str:
         went = " failed" if step.error else f" {exact(step.decision)}" if step.was_denied else ""
         return f"{number}{step.kind} {exact(step.name)} {span(step.ended - step.started)}{went}"
 
+    def whole(step: "Step") -> str:
+        parts = [given_to(recording, step), came_of(recording, step)]
+        return f"{label(step)}   {' → '.join(part for part in parts if part)}"
+
     if form is Form.mermaid:
         return trace_drawing.mermaid(graph, label)
     if form is Form.dot:
         return trace_drawing.dot(graph, label)
     if form is Form.html:
         title = f"Run {recording.run[:12]} of {exact(recording.steps[0].agent)}"
-        return trace_drawing.page(graph, label, title=title, told="; ".join(_costs(graph)))
+        began = f"began {at(recording.steps[0].started)}"
+        return trace_drawing.page(graph, whole, title=title, told="; ".join([began, *_costs(graph)]))
     return "\n".join([*_tree(graph, label), "", *_messages(graph, label), *_costs(graph), *_holes(graph)])
 
 

@@ -23,4 +23,9 @@ def keep(
     platform = Platform.embedded()
     whole = run_named(platform.runs, run)
     file = file_of(platform, whole, to) if dry_run else keep_run(platform, whole, to)
-    show([{"run": whole, "file": str(file), "written": not dry_run}], as_json=as_json, title="kept runs")
+    if as_json:
+        show([{"run": whole, "file": str(file), "written": not dry_run}], as_json=True)
+        return
+    agent = platform.runs.steps(whole)[0].agent
+    print(f"{whole[:12]} {'would be' if dry_run else 'is'} kept in {file}")
+    print(f"  hold the code against it:  ops agent regress {agent}")

@@ -26,11 +26,18 @@ def regress_runs(
 
     project = find_project()
     found = [one for name, said in _declared(project, agent).items() for one in _replayed(project, name, said)]
-    show([{"agent": name, **one.to_row()} for name, one in found], as_json=as_json, title="kept runs")
+    rows = [{"agent": name, **one.to_row()} for name, one in found]
+    show(rows if as_json else [_told(row) for row in rows], as_json=as_json, title="kept runs")
     if any(one.divergence for _, one in found):
         raise typer.Exit(REFUSED)
     if not found or any(one.problem for _, one in found):
         raise typer.Exit(COULD_NOT_TELL)
+
+
+def _told(row: dict[str, Any]) -> dict[str, Any]:
+    """A row for people."""
+    same = "yes" if row["same"] else "no"
+    return {"agent": row["agent"], "run": row["run"][:12], "as it was": same, "because": row["words"]}
 
 
 def _declared(project: "Project", agent: str) -> dict[str, "Attributes"]:

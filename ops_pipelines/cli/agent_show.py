@@ -51,7 +51,7 @@ def show_run(
 def _head(platform: "Platform", recording: "Recording") -> dict[str, Any]:
     steps = recording.steps
     began, ended = min(step.started for step in steps), max(step.ended for step in steps)
-    versions = sorted({step.memory_version for step in steps if step.memory_version})
+    versions = sorted({name for step in steps for name in step.memory_version.split(",") if name})
     read = {"memory": ", ".join(versions)} if versions else {}
     return {
         "run": recording.run,

@@ -77,13 +77,15 @@ def given_to(recording: "Recording", step: "Step") -> str:
 
 def came_of(recording: "Recording", step: "Step") -> str:
     """What a step came to in one line: its error, what the gate said, or its result."""
-    from ops_pipelines.agentops.tool_call import is_answer
+    from ops_pipelines.agentops.tool_call import EXECUTE, is_answer
 
     if step.error:
         return f"failed: {exact(step.error)}"
     value = value_of(recording, step.outputs)
     if is_answer(value):
-        told = value["result"] if value["status"] == "done" else f"{value['status']}: {value['reason']}"
+        # A tool that raised was let through: its reason says that it failed, and nobody denied it.
+        of = "" if value.get("stage") == EXECUTE and value["status"] == "denied" else f"{value['status']}: "
+        told = value["result"] if value["status"] == "done" else f"{of}{value['reason']}"
         repeated = " (done before, and not again)" if value.get("repeated") else ""
         return f"{short_json(told, 120)}{repeated}"
     return short_json(value)

@@ -21,10 +21,14 @@ def exact(value: Any) -> str:
     return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in text)
 
 
+CUT = "…"
+"""What a value ends with of which only the beginning is shown."""
+
+
 def short_json(value: Any, most: int = 80) -> str:
     """The beginning of a value, in one line; empty for None."""
     text = "" if value is None else exact(value)
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    return text if len(text) <= most else f"{text[: most - 1]}{CUT}"
 
 
 def state_word(steps: "Sequence[Step]", now: datetime) -> str:

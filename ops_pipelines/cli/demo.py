@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ YEAR, ANSWERS, AGENT = "year", "answers", "agent"
 CHAPTERS = (YEAR, ANSWERS, AGENT)
 PREPARED = {"dagster", "locks"}
 """What commands that only look leave in a home."""
+INTERRUPTED = 130
+"""What a shell makes of Ctrl-C."""
 MARK = "demo"
 """The file by which a demo knows its own home."""
 
@@ -53,7 +56,11 @@ def run_demo(
     os.environ.update(prepare(project))
     (project.home / MARK).write_text("`ops demo` made this home, and puts it aside when it runs again.\n")
     began = time.monotonic()
-    story = _told(project.home, told, full=full, daemon=daemon, quiet=as_json)
+    try:
+        story = _told(project.home, told, full=full, daemon=daemon, quiet=as_json)
+    except KeyboardInterrupt:
+        print(f"\n{_interrupted(project.home, told, keep=keep)}", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
     if as_json:
         show([{"weeks": story.weeks, "chapters": story.chapters, "seconds": time.monotonic() - began}], as_json=True)
         return
@@ -64,6 +71,14 @@ def run_demo(
     print(f"\nIt took {time.monotonic() - began:.0f} seconds. Everything is in {project.home}:")
     for command, what in story.next_steps:
         print(f"  {command:<62} {what}")
+
+
+def _interrupted(home: Path, told: list[str], *, keep: bool) -> str:
+    """What a person who pressed Ctrl-C is left with."""
+    if YEAR not in told:
+        return f"ops: interrupted. {home} is as far as it came; `ops demo` begins anew."
+    aside = f"kept as {home.name}.previous-<time>" if keep else "deleted"
+    return f"ops: interrupted. `ops demo` begins anew; what is in {home} is then {aside}."
 
 
 def _chapters(named: str | None) -> list[str]:
@@ -138,8 +153,6 @@ def _make_room(home: Path, *, keep: bool, goes_on: bool) -> None:
 @contextmanager
 def _progress(steps: int, *, quiet: bool) -> Iterator[Any]:
     """A function (what is being done, steps) that moves a bar on a terminal, prints lines elsewhere, or stays silent."""
-    import sys
-
     if quiet:
         yield lambda _what, _steps: None
     elif not sys.stdout.isatty():

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ops_pipelines.cli.demo_acting import APPROVER, tell_acts, tell_again
 from ops_pipelines.cli.demo_misled import tell_misled
+from ops_pipelines.cli.demo_pages import APPROVALS, tell_pages
 from ops_pipelines.cli.demo_people import people_of
 from ops_pipelines.cli.demo_stage import Row, opened, quiet, row
 from ops_pipelines.cli.demo_walk import AGENT, LOCATIONS, SYSTEM, YEAR, YEARS_LAST, Advance, Walker, key_of
@@ -24,9 +25,7 @@ if TYPE_CHECKING:
     from ops_pipelines.adapters.platform import Platform
     from ops_pipelines.agentops.alarms import Alarm
 
-APPROVALS = "approvals"
-"""The asset and the sensor that tell people of what waits for them."""
-STEPS = 6
+STEPS = 7
 """How many steps of the bar the chapter takes."""
 
 
@@ -58,6 +57,8 @@ def tell_agent(home: Path, advance: Advance) -> Told:
     rows += tell_again(people, run)
     advance("agent: one that loops, one that obeys a document", 1)
     rows += tell_misled(home, opened(platform), alarm)
+    advance("agent: the day's runs are put on the pages of Dagster and MLflow", 1)
+    rows += tell_pages(home, platform)
     return Told(rows, _next_steps(run))
 
 

@@ -28,7 +28,7 @@ STEPS = 6
 NEXT_STEPS = [
     (f".venv/bin/ops ask {SYSTEM} 'What does a drift alarm mean?'", "what is live, with its passages and its price"),
     (f".venv/bin/ops releases {SYSTEM}", "every release, and why it is or is not live"),
-    (".venv/bin/ops eval show", "the last evaluation: means, intervals, failures"),
+    (".venv/bin/ops eval show runbook_answers", "its last evaluation: means, intervals, failures"),
     (".venv/bin/ops cost", "what it all came to"),
 ]
 _BY_SCRIPT: Mapping[str, Any] = {
@@ -49,10 +49,10 @@ def _by_the_reader(desk: Desk, advance: Advance) -> Iterator[dict[str, str]]:
     """By the reader that comes with the project: a first release, a dear prompt, a deleted document, an embedder."""
     advance("answers: snapshot, evaluation, first release", 1)
     made = desk.made("snapshot", *PARTS)
-    yield _row("runbooks are read, evaluated and released", f"{desk.scores()}: {made}", "ops eval show")
+    yield _row("runbooks are read, evaluated and released", f"{desk.scores()}: {made}", "ops eval show runbook_answers")
     answer = desk.ask(QUESTION)
     yield _row(f"asked: {QUESTION}", answer.text, f"ops why {answer.id}")
-    advance("answers: a prompt that costs five times as much", 1)
+    advance("answers: a prompt that costs eight times as much", 1)
     yield _row("a prompt of many more words", str(_dear_prompt(desk)), f"ops releases {SYSTEM}")
     advance("answers: a document is deleted", 1)
     yield from _cut_document(desk)

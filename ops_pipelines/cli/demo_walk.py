@@ -22,6 +22,9 @@ BY_DAEMON = range(15, 18)
 ASKED = 50
 """The December week in which a person asks for a retraining, in the full year."""
 
+_INTERRUPTED = "interrupted"
+"""What Dagster's and a library's words for Ctrl-C have in common: that is no fault of a run."""
+
 Advance = Callable[[str, int], None]
 
 
@@ -185,6 +188,8 @@ def check(ticks: "list[TickResult]") -> None:
     ]
     problems = [f"sensor {tick.sensor}: {tick.error}" for tick in ticks if tick.error]
     problems += [f"run {run.run_id[:8]} of {run.job}: {run.error}" for run in runs if run.status != "SUCCESS"]
+    if any(_INTERRUPTED in problem.lower() for problem in problems):
+        raise KeyboardInterrupt
     if problems:
         raise DaemonError(
             f"The demo stopped: {'; '.join(problems)}",

@@ -12,6 +12,7 @@ from ops_pipelines.cli.output import AsJson, show
 
 if TYPE_CHECKING:
     from ops_pipelines.llmops.evals.log import Evaluation
+    from ops_pipelines.llmops.evals.result import EvalRun
     from ops_pipelines.llmops.evals.summary import RunSummary
 
 app = typer.Typer()
@@ -62,7 +63,7 @@ def show_evaluation(id: Id = LAST, as_json: AsJson = False) -> None:
         print(f"{name}: {value}")
     print(f"labelled: {len(labels)}")
     print()
-    show([_rounded(row) for row in summary.rows()], title="scores")
+    show([_rounded(row) for row in _rows(found.run, summary)], title="scores")
     _print_failures(summary)
 
 
@@ -87,12 +88,22 @@ def _whole(found: "Evaluation", summary: "RunSummary", labels: dict[tuple[str, i
     return {
         **_line(found, as_json=True),
         "facts": found.facts,
-        "scores": list(summary.rows()),
+        "scores": _rows(found.run, summary),
         "by_kind": summary.by_kind,
         "errors": summary.errors,
         "failures": [{name: getattr(each, name) for name in each.__slots__} for each in failures],
         "labels": [{"case": case, "repeat": repeat, "label": value} for (case, repeat), value in labels.items()],
     }
+
+
+def _rows(run: "EvalRun", summary: "RunSummary") -> list[dict[str, Any]]:
+    """A row for each score; those of an agent have the exact intervals by which its gate judges them."""
+    from ops_pipelines.agentops.evaluation.scores import SCORES
+    from ops_pipelines.agentops.evaluation.summary import rate_of
+
+    if not run.scorers or not set(run.scorers) <= set(SCORES):
+        return list(summary.rows())
+    return [{**rate_of(run, name).row(), "failures": len(summary.scores[name].failures)} for name in run.scorers]
 
 
 def _rounded(row: dict[str, Any]) -> dict[str, Any]:

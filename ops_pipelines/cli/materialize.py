@@ -27,6 +27,7 @@ def materialize_selection(
     module: Annotated[
         str | None, typer.Option(help="The module whose `defs` holds the assets; the project's own without it.")
     ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Tell each event of Dagster's log, too.")] = False,
     dry_run: DryRun = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, which it does anyway.")] = False,  # noqa: ARG001
 ) -> None:
@@ -34,13 +35,14 @@ def materialize_selection(
     import json
 
     with redirect_stdout(sys.stderr):  # what a team's code prints would spoil the JSON
-        summary = _materialize(selection, partition, module, strict=strict, dry_run=dry_run)
+        log = "DEBUG" if verbose else "ERROR"
+        summary = _materialize(selection, partition, module, strict=strict, dry_run=dry_run, log=log)
     print(json.dumps(summary, indent=2))
     raise typer.Exit(0 if summary.get("good", True) else 1)
 
 
 def _materialize(
-    selection: str, partition: str | None, module: str | None, *, strict: bool, dry_run: bool
+    selection: str, partition: str | None, module: str | None, *, strict: bool, dry_run: bool, log: str
 ) -> dict[str, Any]:
     import os
 
@@ -58,7 +60,7 @@ def _materialize(
     if dry_run:
         return {"assets": sorted(key.to_user_string() for key in keys), "partitions": partitions}
     with dg.DagsterInstance.get() as instance:
-        runs = [_run(defs, keys, chosen, instance) for chosen in partitions]
+        runs = [_run(defs, keys, chosen, instance, log) for chosen in partitions]
     wrong = [check for run in runs for check in run["checks"] if check["state"] != "passed"]
     return {"good": all(run["success"] for run in runs) and not (strict and wrong), "runs": runs}
 
@@ -151,11 +153,19 @@ def _nearest(definition: "dg.PartitionsDefinition[str]", name: str) -> str:
     return near if near.endswith("?") else "Name one of them, or two with .. between"
 
 
-def _run(defs: "dg.Definitions", keys: "list[dg.AssetKey]", partition: str | None, instance: Any) -> dict[str, Any]:
+def _run(
+    defs: "dg.Definitions", keys: "list[dg.AssetKey]", partition: str | None, instance: Any, log: str
+) -> dict[str, Any]:
     graph = defs.resolve_asset_graph()
     job = defs.resolve_implicit_global_asset_job_def()
+    # A project with loggers of its own says itself what is told.
+    quietly = {"loggers": {"console": {"config": {"log_level": log}}}} if "console" in job.loggers else {}
     result = job.execute_in_process(
-        asset_selection=keys, partition_key=partition, instance=instance, raise_on_error=False
+        run_config=quietly,
+        asset_selection=keys,
+        partition_key=partition,
+        instance=instance,
+        raise_on_error=False,
     )
     answers = {(e.asset_key, e.check_name): e for e in result.get_asset_check_evaluations()}
     declared = [key for key in graph.asset_check_keys if key.asset_key in keys]

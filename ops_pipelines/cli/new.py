@@ -75,7 +75,10 @@ def write_project(
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_text(text)
     written = f"{name}/: {', '.join(files)}"
-    rows = [("would write" if dry_run else "written", written), ("next", f"cd {name} && ops new dataset NAME")]
+    rows = [
+        ("would write" if dry_run else "written", written),
+        ("next", f"cd {name}, then ops new dataset NAME, or ops new agent NAME"),
+    ]
     _say(rows, title=f"project {name}", as_json=as_json)
 
 
@@ -167,6 +170,8 @@ FIRST = {
     "Agent": "+{name}/release",
 }
 """What to materialize first, with all before it where there is a plus, and for which week."""
+THEN = {"Agent": 'ops agent run {name} --task \'{{"item": "bolts"}}\''}
+"""What can be done once that is made."""
 TRAINING_WEEKS = 10
 
 
@@ -182,11 +187,10 @@ def _scaffold(component: str, name: str, params: Mapping[str, str | None], *, dr
         _write(component, folder, project, params)
     written = ("would write" if dry_run else "written", str(folder.relative_to(project.root)))
     rows = [written, ("fill in", FILL_IN[component].format(name=folder.name)), ("check", "dg check defs && ops doctor")]
-    _say(
-        [*rows, ("run", _first_run(component, project, folder.name))],
-        title=f"{component} {folder.name}",
-        as_json=as_json,
-    )
+    rows.append(("run", _first_run(component, project, folder.name)))
+    if component in THEN:
+        rows.append(("then", THEN[component].format(name=folder.name)))
+    _say(rows, title=f"{component} {folder.name}", as_json=as_json)
 
 
 def _write(component: str, folder: Path, project: "DgProject", params: Mapping[str, str | None]) -> None:

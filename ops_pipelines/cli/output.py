@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -17,12 +18,24 @@ def show(rows: Sequence[Mapping[str, Any]], *, title: str = "", as_json: bool = 
         print(json.dumps(list(rows), indent=2, default=str))
     elif not rows:
         print(f"{title}: nothing yet" if title else "nothing yet")
+        _say_where_nothing_is()
     elif sys.stdout.isatty():
         _table(rows, title)
     else:
         print("\t".join(rows[0]))
         for row in rows:
             print("\t".join(str(value) for value in row.values()))
+
+
+def _say_where_nothing_is() -> None:
+    """A home that does not exist is told: its path may have been mistyped."""
+    from ops_pipelines.adapters.project import find_project
+    from ops_pipelines.core.errors import ConfigError
+
+    with suppress(ConfigError):  # a verb that needs no project needs no home
+        home = find_project().home
+        if not home.exists():
+            print(f"There is no home at {home} yet; OPS_HOME names another.", file=sys.stderr)
 
 
 def _table(rows: Sequence[Mapping[str, Any]], title: str) -> None:

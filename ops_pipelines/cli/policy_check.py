@@ -51,7 +51,8 @@ def _warning(where: str, rule: str, why: str) -> dict[str, str]:
 def _words(found: dict[str, Any], faults: int, rows: int) -> str:
     if faults:
         return f"{found['policy']} cannot be used: {faults} fault{'s' if faults > 1 else ''}"
-    return f"{found['policy']} can be used: {found['rules']} rules, {rows} warnings, digest {found['digest'][:12]}"
+    warnings = f"{rows} warning{'' if rows == 1 else 's'}"
+    return f"{found['policy']} can be used: {found['rules']} rules, {warnings}, digest {found['digest'][:12]}"
 
 
 def _known(platform: "Platform", named: "NamedPolicy", agent: str) -> "Known":

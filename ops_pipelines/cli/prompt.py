@@ -192,4 +192,5 @@ def _print_linted(linted: list[dict[str, Any]]) -> None:
             print(f"{one['file']}:{found['line']}: {found['rule']}: {found['message']}")
         since = "" if one["more"] is None else f", {one['more']:+} since HEAD"
         size = "unreadable" if one["tokens"] is None else f"about {one['tokens']} tokens{since}"
-        print(f"{one['file']}: {len(one['findings']) or 'no'} finding(s), {size}")
+        many = len(one["findings"])
+        print(f"{one['file']}: {many or 'no'} finding{'' if many == 1 else 's'}, {size}")

@@ -18,6 +18,7 @@ from ops_pipelines.adapters.source_code import code_version
 from ops_pipelines.agentops.waiting import Notice, judge_waiting, notices_of
 from ops_pipelines.components.conditions import sensor_status, tick_seconds
 from ops_pipelines.components.publishing import Product, finding_spec, gate_spec, publish, shown_table, table_of
+from ops_pipelines.core.clock import utc
 from ops_pipelines.core.fingerprint import digest_json, short
 from ops_pipelines.core.lineage import Artefact
 from ops_pipelines.core.verdict import Blocked, Passed
@@ -69,8 +70,10 @@ def make_approvals(platform: Platform, notifier: Notifier) -> Product:
 
 
 def _shown(one: Notice) -> dict[str, Any]:
-    until = one.to_row()["until"]
-    return {"what": one.message[0], "with": one.arguments, "why": one.reason, "until": until, "run": short(one.run)}
+    """What to type stands first: the UI cuts a table off at its right edge."""
+    until = f"{utc(one.until):%Y-%m-%d %H:%M} UTC" if one.until else ""
+    first = {"what": one.message[0], "answer it": one.answered_by, "until": until, "run": short(one.run)}
+    return first | {"why": one.reason, "with": one.arguments}
 
 
 def waiting_now(platform: Platform) -> tuple[Notice, ...]:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+_SMALL = 0.001
+
+
 @dataclass(frozen=True, slots=True)
 class Product:
     """What an asset made: the table, its digest, its verdict, what it was made from, and facts for people.
@@ -53,7 +56,7 @@ def publish(
             **_shown_verdict("verdict", product.verdict),
             **{name: shown for found in product.findings.items() for name, shown in _shown_verdict(*found).items()},
             "why": why_command(artefact.address),
-            **product.shown,
+            **{name: _rounded(value) for name, value in product.shown.items()},
             "rows": product.table.num_rows,
             "digest": short(product.digest),
             "commit": artefact.origin.commit,
@@ -89,7 +92,8 @@ def table_of(rows: Sequence[Mapping[str, Any]]) -> "pa.Table":
 
 def gate_spec(check: str, key: dg.AssetKey, partitions: dg.PartitionsDefinition[str] | None) -> dg.AssetCheckSpec:
     """A blocking check that keeps one verdict for each partition of its asset."""
-    return dg.AssetCheckSpec(check, asset=key, blocking=True, partitions_def=partitions)
+    said = "A gate: anything but passed keeps out what would be made from this."
+    return dg.AssetCheckSpec(check, asset=key, description=said, blocking=True, partitions_def=partitions)
 
 
 def shown_table(rows: Iterable[Mapping[str, Any]]) -> dg.MetadataValue:
@@ -99,14 +103,20 @@ def shown_table(rows: Iterable[Mapping[str, Any]]) -> dg.MetadataValue:
 
 
 def _cell(value: Any) -> Any:
-    if isinstance(value, float):
-        return round(value, 4)
-    return "" if value is None else value
+    return "" if value is None else _rounded(value)
+
+
+def _rounded(value: Any) -> Any:
+    """A number as people read it: four decimals, or two digits of one that would be nothing then; the rest as it is."""
+    if not isinstance(value, float):
+        return value
+    return round(value, 4) if abs(value) >= _SMALL else float(f"{value:.2g}")
 
 
 def finding_spec(check: str, key: dg.AssetKey, partitions: dg.PartitionsDefinition[str] | None) -> dg.AssetCheckSpec:
     """A check that warns, with one verdict for each partition of its asset, and holds nothing back."""
-    return dg.AssetCheckSpec(check, asset=key, blocking=False, partitions_def=partitions)
+    said = "A finding: it warns, and holds nothing back."
+    return dg.AssetCheckSpec(check, asset=key, description=said, blocking=False, partitions_def=partitions)
 
 
 def gate_result(check: str, verdict: Verdict) -> dg.AssetCheckResult:

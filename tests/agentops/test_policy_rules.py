@@ -41,6 +41,7 @@ def test_a_semicolon_in_a_text_ends_no_rule():
         (f"{ALL}\n{ALL}", 2, "is that of a.cedar:1, too"),
         (ALL.replace("(principal", "(principal == ?principal"), 1, "a template"),
         (f"{ALL}\npermit(", 2, "unexpected end of input"),
+        (f"{ALL.removesuffix(';')}\n\n{forbids('true')}", 3, "the rule before it wants a semicolon"),
         ("// nothing", 1, "no rule"),
     ],
 )

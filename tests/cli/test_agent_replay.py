@@ -144,6 +144,13 @@ def test_two_runs_are_told_apart_by_the_first_difference_and_its_cause(ops, refu
     assert (said.code, "cause: task" in said.out, ">\t0\tagent refunds" in said.out) == (1, True, True)
 
 
+def test_a_difference_that_no_line_has_room_for_is_told_by_its_path(ops, refunds, waiting):
+    agent, long = live_agent(refunds.platform, "refunds"), "was late " * 40
+    one, other = (agent.start({"order": "A17", "why": f"{long}{word}"}).run for word in ("again", "twice"))
+    (told,) = (line for line in ops("agent", "diff", one, other).out.splitlines() if "differs in why" in line)
+    assert told.endswith("was late was late twice")
+
+
 def test_a_run_does_what_it_does(ops, done):
     (found,) = ops("agent", "diff", done, done, "--json").json()
     assert (found["same"], found["divergence"]) == (True, None)
@@ -153,10 +160,11 @@ def test_a_run_is_drawn_in_every_form(ops, done, tmp_path):
     assert "  2 tool refund" in ops("agent", "graph", done).out
     assert ops("agent", "graph", done, "--format", "mermaid").out.startswith("flowchart TD")
     assert ops("agent", "graph", done, "--format", "dot").out.startswith("digraph run")
-    ops("agent", "graph", done, "--format", "html", "--to", str(tmp_path / "run.html"))
+    ops("agent", "graph", done, "--to", str(tmp_path / "run.html"))
     nowhere = ops("agent", "graph", done, "--to", str(tmp_path / "nowhere" / "run.txt"))
     assert (nowhere.code, "cannot be written" in nowhere.err) == (2, True)
-    assert "<svg" in (tmp_path / "run.html").read_text()
+    page = (tmp_path / "run.html").read_text()
+    assert all(word in page for word in ("<svg", "2 tool refund", "{&quot;amount_cents&quot;: 1200"))
     (found,) = ops("agent", "graph", done, "--json").json()
     assert (found["whole"], len(found["edges"]), found["cost"][""]["usd"]) == (True, 6, "0")
 

@@ -3,6 +3,8 @@ import json
 import pytest
 
 from ops_pipelines.cli.eval_progress import progress
+from ops_pipelines.llmops.evals.log import Evaluation
+from ops_pipelines.llmops.evals.result import EvalRun, Scored
 from ops_pipelines.testing.evaluation_log import evaluation_of
 
 MADE = evaluation_of("It is so.", "It is not.")
@@ -34,13 +36,29 @@ def test_evaluations_are_listed_and_shown_by_the_first_digits_of_their_id(ops, e
     }
 
 
+def test_a_system_names_its_latest_evaluation(ops, evaluated):
+    assert ops("eval", "show", MADE.system, "--json").json()[0]["id"] == MADE.id
+    assert "or a system that was evaluated" in ops("eval", "show", "nobody").err
+
+
+def test_an_agents_scores_have_intervals_that_a_few_good_tasks_leave_wide(ops, home):
+    scored = tuple(Scored(name, name, "task", 0, {"success": 1.0}, {}, None) for name in ("a", "b", "c"))
+    run = EvalRun("release", "tasks", scored, 3, 0, scorers={"success": "1"})
+    home.folder.mkdir()
+    home.platform.evals.keep(Evaluation("oncall", "oncall", MADE.at, run, {}))
+    (row,) = ops("eval", "show", "--json").json()[0]["scores"]
+    assert (row["mean"], row["tasks"], row["high"]) == (1.0, 3, 1.0)
+    assert row["low"] < 0.5
+
+
 def test_shown_to_people_a_mean_stands_with_what_could_not_be_told(ops, evaluated):
     said = ops("eval", "show")
     assert said.out.splitlines()[-2:] == ["says\t1.000\t\t\t2\t1\t0\t0", "judge\t\t\t\t0\t0\t2\t0"]
 
 
 def test_without_an_evaluation_there_is_nothing_and_no_file(ops, home):
-    assert ops("eval", "list").out == "evaluations: nothing yet\n"
+    said = ops("eval", "list")
+    assert (said.out, f"no home at {home.folder}" in said.err) == ("evaluations: nothing yet\n", True)
     assert ops("eval", "show").code == 2
     assert not home.folder.exists()
 

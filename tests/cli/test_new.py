@@ -190,7 +190,7 @@ def test_a_neighbour_whose_yaml_is_broken_is_named_where_something_is_missed(ops
 def test_a_new_project_says_where_everything_is_and_what_is_next(ops, home, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     said = ops("new", "project", "late-bags", "--json")
-    assert (said.code, said.json()[-1]["what"]) == (0, "cd late-bags && ops new dataset NAME")
+    assert (said.code, said.json()[-1]["what"]) == (0, "cd late-bags, then ops new dataset NAME, or ops new agent NAME")
     root = tmp_path / "late-bags"
     dg = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["dg"]["project"]
     assert dg["root_module"] == "late_bags"

@@ -84,7 +84,7 @@ def test_lint_of_a_sound_prompt_exits_with_0_and_tells_what_it_grew(ops, project
     said = ops("prompt", "lint")
     assert (said.code, said.out.strip()) == (
         0,
-        "evals/prompts/answers/prompt.yaml: no finding(s), about 5 tokens, +2 since HEAD",
+        "evals/prompts/answers/prompt.yaml: no findings, about 5 tokens, +2 since HEAD",
     )
 
 

@@ -50,7 +50,7 @@ def test_people_are_told_once_of_what_waits_with_the_command_that_answers_it(des
     first = told(desk)
     out = capsys.readouterr().out
     assert "refund waits for a yes" in out
-    assert f"until 2026-03-02 13:00 UTC: ops agent approve {approval}" in out
+    assert f"until 2026-03-02 13:00 UTC: ops agent approve {approval[:12]}, or ops agent deny {approval[:12]}" in out
     assert isinstance(first.findings[NOTHING_WAITS], Blocked)
     told(desk)
     assert capsys.readouterr().out == ""
