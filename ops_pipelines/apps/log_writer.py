@@ -112,12 +112,12 @@ class LogWriter:
             self._wake.set()
         return True
 
-    async def room(self, timeout_seconds: float) -> bool:
-        """Waits until an answer would be taken; False after that time, and at once where the log is failing."""
+    async def room(self, rows: int, timeout_seconds: float) -> bool:
+        """Waits until so many answers would be taken; False after that time, and at once where the log is failing."""
         give_up = time.monotonic() + timeout_seconds
         while True:
             with self._lock:
-                if self._has_room(1, time.monotonic()):
+                if self._has_room(rows, time.monotonic()):
                     return True
                 if self._failing or self._ending:
                     return False

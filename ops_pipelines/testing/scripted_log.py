@@ -35,9 +35,9 @@ class ScriptedLog:
         self.kept.append(batch)
         return True
 
-    async def room(self, timeout_seconds: float) -> bool:
+    async def room(self, rows: int, timeout_seconds: float) -> bool:
         """Whether a batch would be taken; a test need not wait to know that it would not."""
-        return timeout_seconds > 0 and not (self.behind or self.failing)
+        return rows <= self.most_pending and timeout_seconds > 0 and not (self.behind or self.failing)
 
     async def durably(self, batch: Any) -> None:
         """Takes a batch for good; DataError where it fails."""

@@ -88,7 +88,7 @@ def asked(tmp_path):
 
     def planner(url):
         command = [*words, "planner", str(tmp_path), url]
-        told = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=60).stdout)
+        told = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=300).stdout)
         assert told["answer"] == {"because": "the storm", "costs": ["a week: 12 dollars", "a month: 12 dollars"]}
         assert told["greeted"] == ["good morning"]
         return trace_graph(SQLiteRunLog(tmp_path / "log" / "runs.db").steps(told["run"]))

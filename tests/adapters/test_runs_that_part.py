@@ -23,7 +23,7 @@ from ops_pipelines.agentops.recording import Outcome
 from ops_pipelines.core.fingerprint import digest_json
 from ops_pipelines.testing.open_agents import Desk, agent_at, of_program, platform_in
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 CAUSES = (PROMPT, MODEL_CHANGED, TOOL_RESULT, MEMORY, CODE, CLOCK_CHANGED)
 TURNS, PAIRS = 4, 17

@@ -51,7 +51,7 @@ async def answer():
         elif writer.offer(batch):
             say("queued", batch, offered)
         else:
-            await writer.room(1.0)
+            await writer.room(len(batch), 1.0)
         if number % 5 == 4:
             await asyncio.sleep(0.001)
 

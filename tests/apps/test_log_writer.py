@@ -217,10 +217,22 @@ def test_room_is_waited_for_while_the_log_is_slow(held, held_writer):
     async def ask() -> bool:
         assert held_writer.offer(Answers(tuple("abcdefghij")))
         assert not held_writer.offer(Answers(("k",)))
-        waiting = asyncio.create_task(held_writer.room(60))
+        waiting = asyncio.create_task(held_writer.room(1, 60))
         await asyncio.sleep(0)
         held.go_on.set()
         return await waiting and held_writer.offer(Answers(("k",)))
+
+    assert asyncio.run(ask())
+
+
+def test_room_for_three_is_waited_for_where_there_is_room_for_one(held, held_writer):
+    async def ask() -> bool:
+        assert held_writer.offer(Answers(tuple("abcdefghi")))
+        waiting = asyncio.create_task(held_writer.room(3, 60))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        held.go_on.set()
+        return await waiting and held_writer.offer(Answers(tuple("klm")))
 
     assert asyncio.run(ask())
 
@@ -229,12 +241,12 @@ def test_nobody_waits_for_the_room_of_a_log_that_fails(log, writer):
     log.broken = "the disk is full"
     assert writer.offer(Answers(tuple("abcdefghij")))
     until(lambda: writer.state().failing)
-    assert not asyncio.run(writer.room(1_000))
+    assert not asyncio.run(writer.room(1, 1_000))
 
 
 def test_room_is_not_waited_for_longer_than_asked(held_writer):
     assert held_writer.offer(Answers(tuple("abcdefghij")))
-    assert not asyncio.run(held_writer.room(0.05))
+    assert not asyncio.run(held_writer.room(1, 0.05))
 
 
 @settings(max_examples=25, deadline=None)

@@ -148,7 +148,7 @@ class Doors:
         if durable or len(scored) > self._log.most_pending:  # more than may ever wait are waited for
             await self._log.durably(scored)
             return DURABLE
-        if self._log.offer(scored) or (await self._log.room(ROOM_SECONDS) and self._log.offer(scored)):
+        if self._log.offer(scored) or (await self._log.room(len(scored), ROOM_SECONDS) and self._log.offer(scored)):
             return QUEUED
         if self._log.state().failing:
             self._metrics.unlogged.labels(scored.release.system).inc(len(scored))

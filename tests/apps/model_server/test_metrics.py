@@ -60,6 +60,12 @@ def test_a_worker_that_has_ended_counts_on_and_is_live_no_more(worker, scrape):
     assert samples['ops_swaps_total{system="s"}'] == "1.0"
 
 
+def test_a_worker_that_was_killed_while_it_made_its_file_hides_no_others(worker, scrape, tmp_path):
+    (tmp_path / "histogram_1.db").touch()
+    worker("m.swaps.labels('s').inc()")
+    assert scrape()['ops_swaps_total{system="s"}'] == "1.0"
+
+
 def test_one_worker_that_cannot_see_the_store_is_seen(worker, scrape):
     for up in (1, 0, 1):
         worker(f"m.store_up.set({up})")

@@ -10,6 +10,7 @@ from ops_pipelines.adapters.mcp_servers import ServerAddress
 from ops_pipelines.adapters.mcp_tools import Declared
 from ops_pipelines.agentops.gate_parts import Limits
 from ops_pipelines.core.errors import DataError
+from ops_pipelines.testing.serving import wait_until
 
 from .desk import Desk
 
@@ -104,9 +105,9 @@ def test_a_server_that_prints_what_is_no_message_is_heard_on(desk):
 
 
 def test_a_server_that_answers_with_no_message_is_waited_for_no_longer_than_a_tool_may_take(desk):
-    desk.parts["limits"] = Limits(tool_seconds=0.2)
+    desk.parts["limits"] = Limits(tool_seconds=2.0)
     mumbled, after = told(desk, "mumble", "look")
-    assert "has not answered within 0.2 s" in mumbled["reason"]
+    assert "has not answered within 2 s" in mumbled["reason"]
     assert after == "fine"
 
 
@@ -120,7 +121,7 @@ def test_a_server_that_hangs_when_it_is_started_again_is_told_and_later_comes_ba
     declared = {name: Declared(effect="read") for name in READS}
 
     async def called():
-        async with desk.proxied(declared=declared, connect_seconds=0.5) as client:
+        async with desk.proxied(declared=declared, connect_seconds=5.0) as client:
             (desk.folder / "hang").touch()
             found = [(await client.call_tool_mcp(tool, {})).structured_content for tool in ("die", "look")]
             (desk.folder / "hang").unlink()
@@ -129,14 +130,14 @@ def test_a_server_that_hangs_when_it_is_started_again_is_told_and_later_comes_ba
     (_, hung), after = asyncio.run(called())
     assert "the server desk cannot be reached" in hung["reason"]
     assert after.content[0].text == "fine"
-    assert [pid for pid in pids(desk) if is_alive(pid)] == []
+    wait_until(lambda: not any(map(is_alive, pids(desk))))
 
 
 def test_a_gateway_does_not_start_on_a_server_that_hangs_and_leaves_no_process(desk):
     (desk.folder / "hang").touch()
     with pytest.raises(DataError, match="'desk' cannot be reached"):
         told(desk, "look", connect_seconds=0.5)
-    assert [pid for pid in pids(desk) if is_alive(pid)] == []
+    wait_until(lambda: not any(map(is_alive, pids(desk))))
 
 
 def test_other_calls_of_a_server_go_on_beside_one_that_it_does_not_answer(desk):
@@ -152,7 +153,9 @@ def test_other_calls_of_a_server_go_on_beside_one_that_it_does_not_answer(desk):
 
 
 def pids(desk):
-    return [int(line) for line in (desk.folder / "pids").read_text().split()]
+    """The processes of the server; one that was ended before it had begun is none."""
+    told = desk.folder / "pids"
+    return [int(line) for line in told.read_text().split()] if told.exists() else []
 
 
 def is_alive(pid):
