@@ -25,7 +25,7 @@ from ops_pipelines.agentops.replay import (
 )
 from ops_pipelines.agentops.run_log import AGENT, EFFECT_KINDS, MODEL, TOOL, Entry, Recording, Step, Tally
 from ops_pipelines.agentops.tool_call import Done, is_answer
-from ops_pipelines.core.errors import ConfigError, DataError, NotAllowed
+from ops_pipelines.core.errors import ConfigError, NotAllowed
 
 EffectGate = Callable[[str, str, Any, Act], Any]
 """Does an effect or refuses it: its kind, its name, its arguments and the act."""
@@ -185,7 +185,7 @@ def fork(
 ) -> Forked:
     """A run whose first `at` steps are those of a recording, and whose next one is edited; it is kept as `run`.
 
-    ReplayDiverged where the program asks for something else before that step, or ends before it. DataError for a step that
+    ReplayDiverged where the program asks for something else before that step, or ends before it. ConfigError for a step that
     the recording does not have. Redact as the recording was: what is asked is compared as it was kept.
     """
     played = played_in(recording)
@@ -256,7 +256,7 @@ def _beside(writer: Writer, kept: list[Step]) -> Writer:
 
 def _check(recording: Recording, at: int, last: int) -> None:
     if not 0 <= at <= last:
-        raise DataError(
+        raise ConfigError(
             f"The run {recording.run} has no step {at} to fork at",
             expected=f"a number from 0 to {last}",
             action="Look at its steps with `ops agent show`",
@@ -264,8 +264,8 @@ def _check(recording: Recording, at: int, last: int) -> None:
         )
 
 
-def _nobody_asks(step: Step) -> DataError:
-    return DataError(
+def _nobody_asks(step: Step) -> ConfigError:
+    return ConfigError(
         f"The {step.kind} {step.name!r} is to be asked for something else, and nothing says how",
         expected="a NewRequest with `ask`; without one a model is asked, or an agent given another task",
         action="Say what asks, or give a NewResult",

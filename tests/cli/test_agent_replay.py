@@ -123,6 +123,7 @@ def test_a_dry_fork_changes_nothing(ops, refunds, done):
 @pytest.mark.parametrize(
     "words",
     [
+        ("--at", "9"),
         ("--at", "9", "--result", "1"),
         ("--at", "1", "--result", "1", "--request", "1"),
         ("--at", "1", "--result", "{"),
