@@ -80,6 +80,13 @@ def test_a_fork_says_what_waits_and_where_it_parts_from_its_parent(ops, refunds,
     assert len(paid(refunds.folder)) == 2
 
 
+def test_a_fork_is_shown_and_explained_with_what_it_was_to_do(ops, done):
+    (forked,) = ops("agent", "fork", done, "--at", "0", "--set", "order=C3", "--json").json()
+    assert ops("agent", "show", forked["run"], "--json").json()[0]["task"] == '{"order": "C3"}'
+    assert 'task {"order": "C3"}' in ops("why", forked["run"]).out
+    assert ops("agent", "graph", forked["run"]).code == 0
+
+
 def test_a_fork_that_waited_goes_on_by_the_policy_under_which_it_asked(ops, refunds, done):
     (forked,) = ops("agent", "fork", done, "--at", "0", "--request", '{"order": "C3"}', "--json").json()
     (found,) = ops("agent", "approve", forked["waits"]["approval"], "--resume", "--json").json()
