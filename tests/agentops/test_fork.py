@@ -7,7 +7,7 @@ from ops_pipelines.agentops.fork import Forked, ForkSettings, NewRequest, NewRes
 from ops_pipelines.agentops.recording import StepFailed, Writer
 from ops_pipelines.agentops.replay import ReplayDiverged, replay
 from ops_pipelines.agentops.run_log import EFFECT_KINDS, MEMORY_READ, MODEL, TOOL, Recording, recording_of
-from ops_pipelines.core.errors import DataError
+from ops_pipelines.core.errors import ConfigError, DataError
 from ops_pipelines.core.fingerprint import digest_json
 from ops_pipelines.testing.agent_program import EFFECT, READS, Investigation, Outside, record, ticking
 from ops_pipelines.testing.run_log import RUN, MemoryRunLog
@@ -199,7 +199,7 @@ def test_a_program_that_leaves_the_run_before_the_fork_is_refused(recording, cha
 
 @pytest.mark.parametrize("at", [-1, 50])
 def test_a_step_that_the_run_does_not_have_cannot_be_forked_at(recording, at):
-    with pytest.raises(DataError, match="no step"):
+    with pytest.raises(ConfigError, match="no step"):
         forked(recording, at=at)
 
 

@@ -121,9 +121,21 @@ def test_a_part_of_what_a_step_was_asked_is_set_by_its_path(ops, refunds, done):
     assert forked["waits"]["arguments"]["order"] == "C3"
 
 
+def test_what_is_no_json_is_set_as_the_text_that_it_is(ops, refunds, done):
+    (found,) = ops("agent", "fork", done, "--at", "0", "--set", "order=NaN", "--dry-run", "--json").json()
+    assert found["asked"] == {"order": "NaN"}
+
+
+def test_a_fork_parts_by_the_request_that_a_person_edited_and_not_by_code(ops, done):
+    edit = ("--at", "1", "--set", "id=D4")
+    (forked,) = ops("agent", "fork", done, *edit, "--json").json()
+    assert forked["diff"]["divergence"]["cause"] == "request"
+    assert ops("agent", "diff", forked["run"], done, "--json").json()[0]["divergence"]["cause"] == "request"
+
+
 def test_a_dry_fork_changes_nothing(ops, refunds, done):
     (found,) = ops("agent", "fork", done, "--at", "1", "--result", "1", "--dry-run", "--json").json()
-    assert found["edited"] == "tool order"
+    assert (found["edited"], found["comes to"]) == ("tool order", {"result": 1, "status": "done"})
     assert len(ops("agent", "runs", "--json").json()) == 1
 
 
@@ -131,6 +143,9 @@ def test_a_dry_fork_changes_nothing(ops, refunds, done):
     "words",
     [
         ("--at", "9", "--result", "1"),
+        ("--at", "9"),
+        ("--at", "9", "--dry-run"),
+        ("--at", "1", "--result", ""),
         ("--at", "1", "--result", "1", "--request", "1"),
         ("--at", "1", "--result", "{"),
         ("--at", "1", "--request", '{"no": "argument"}'),
