@@ -64,6 +64,7 @@ def resume(
     recording = recording_named(platform, run)
     found = agent_of_run(platform, recording)
     if dry_run:
+        found.check_may_go_on(recording, anyway=anyway)
         show([_would_resume(found, recording.run)], as_json=as_json)
         return
     told(found.resume(recording.run, anyway=anyway), as_json=as_json)
