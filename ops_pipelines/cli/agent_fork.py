@@ -13,7 +13,7 @@ from ops_pipelines.cli.agent_names import RunId, json_given, no_constant, record
 from ops_pipelines.cli.agent_run import exit_code
 from ops_pipelines.cli.agent_run import words_of as words_of_run
 from ops_pipelines.cli.agent_step_words import numbers_of
-from ops_pipelines.cli.agent_words import exact
+from ops_pipelines.cli.agent_words import exact, short_json
 from ops_pipelines.cli.output import AsJson, DryRun, show
 from ops_pipelines.core.errors import ConfigError
 
@@ -54,7 +54,8 @@ def fork_run(
     edit = edit_of(agent, recording, at, _wanted(result, request, changes or ()), run=new)
     other = policy_in(policy) if policy else None
     if dry_run:
-        show([_would_fork(recording, at, edit, policy)], as_json=as_json)
+        would = _would_fork(recording, at, edit, policy)
+        show([would | (_instead(edit) if as_json else _instead_shown(edit))], as_json=as_json)
         return
     forked = agent.fork(recording.run, at=at, edit=edit, policy=other, id=new)
     _tell(agent, recording, forked, as_json=as_json)
@@ -112,7 +113,6 @@ def _would_fork(recording: "Recording", at: int, edit: "Edit | None", policy: Pa
         "would fork": recording.run,
         "steps kept": at,
         "edited": f"{found.kind} {exact(found.name)}" if edit and found else "nothing",
-        **_instead(edit),
         "policy": str(policy) if policy else "the agent's own, and every new effect asks",
     }
 
@@ -124,3 +124,7 @@ def _instead(edit: "Edit | None") -> dict[str, Any]:
     if edit is None:
         return {}
     return {"asked": edit.inputs} if isinstance(edit, NewRequest) else {"comes to": edit.value}
+
+
+def _instead_shown(edit: "Edit | None") -> dict[str, str]:
+    return {name: short_json(value, 500) for name, value in _instead(edit).items()}

@@ -124,6 +124,7 @@ def test_a_part_of_what_a_step_was_asked_is_set_by_its_path(ops, refunds, done):
 def test_what_is_no_json_is_set_as_the_text_that_it_is(ops, refunds, done):
     (found,) = ops("agent", "fork", done, "--at", "0", "--set", "order=NaN", "--dry-run", "--json").json()
     assert found["asked"] == {"order": "NaN"}
+    assert '{"order": "NaN"}' in ops("agent", "fork", done, "--at", "0", "--set", "order=NaN", "--dry-run").out
 
 
 def test_a_fork_parts_by_the_request_that_a_person_edited_and_not_by_code(ops, done):
