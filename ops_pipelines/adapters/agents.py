@@ -89,7 +89,7 @@ class OpenAgent:
         """The same for whoever holds the run already, by `run_held`."""
         self._check_may_act()
         recording = self.recording(run)
-        self._check_may_go_on(recording, anyway=anyway)
+        self.check_may_go_on(recording, anyway=anyway)
         note, conductor = fork_note(recording), self.conductor(self._who_started(recording))
         if not note:
             return conductor.resume(recording, by=uuid.uuid4().hex)
@@ -182,7 +182,8 @@ class OpenAgent:
     def _alone(self, run: str) -> AbstractContextManager[None]:
         return run_held(self.platform.project.home, run)
 
-    def _check_may_go_on(self, recording: Recording, *, anyway: bool) -> None:
+    def check_may_go_on(self, recording: Recording, *, anyway: bool) -> None:
+        """NotAllowed where another release made the run, and NotResumable where it has ended or is running."""
         release, state = first_of(recording).release, state_of(recording.steps, self.platform.clock.wall())
         if release != self.manifest.digest:
             raise NotAllowed(

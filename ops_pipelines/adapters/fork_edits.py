@@ -6,7 +6,7 @@ from typing import Any
 
 from ops_pipelines.adapters.agents import OpenAgent
 from ops_pipelines.agentops.changed_value import changed
-from ops_pipelines.agentops.fork import Edit, NewRequest, result_of, step_at
+from ops_pipelines.agentops.fork import Edit, NewRequest, check_at, result_of, step_at
 from ops_pipelines.agentops.run_log import AGENT, MODEL, TOOL, Recording, Step
 from ops_pipelines.agentops.tool_call import Waiting
 from ops_pipelines.core.errors import ConfigError, NotAllowed
@@ -20,9 +20,11 @@ def edit_of(agent: OpenAgent, recording: Recording, at: int, wanted: Mapping[str
     """The edit of the step `at` for a fork that becomes `run`; None where nothing is wanted.
 
     `wanted` has one of `result`, `request` and `set`, a mapping of paths to values. A model is asked the new request by the
-    program itself, and a tool that only reads through the gate. ConfigError for what cannot be edited so.
+    program itself, and a tool that only reads through the gate. ConfigError for what cannot be edited so, and
+    for a step that the run does not have.
     """
     if not wanted:
+        check_at(recording, at, is_edited=False)
         return None
     if len(wanted) > 1:
         raise ConfigError(

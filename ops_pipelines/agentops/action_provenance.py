@@ -18,7 +18,7 @@ from ops_pipelines.agentops.approval import Held
 from ops_pipelines.agentops.decision_log import Logged
 from ops_pipelines.agentops.effects import Entry
 from ops_pipelines.agentops.payload import names_and_values
-from ops_pipelines.agentops.replay import fork_note
+from ops_pipelines.agentops.replay import begun_with, fork_note
 from ops_pipelines.agentops.run_log import MODEL, TOOL, Recording, Step
 from ops_pipelines.agentops.run_named import run_of
 from ops_pipelines.core.errors import DataError
@@ -86,7 +86,7 @@ def _run(id: str, sources: Sources) -> Node:
         raise DataError(
             f"There is no run {id!r}", expected="one that is still kept", action="`ops agent runs` lists them", run=id
         )
-    first = recording.steps[0]
+    first = begun_with(recording)
     of = fork_note(recording).get("of")
     facts = {
         "agent": first.agent,

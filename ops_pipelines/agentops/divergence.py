@@ -7,6 +7,7 @@ The cause is what differs where nothing before it did:
 
     the answer to one request                  model, tool result, memory, or the answer of another agent
     a model's request                          prompt, where its messages differ; model, where only the rest does
+    what a tool is asked where a fork was edited    request: the program itself asked the same
     which step comes, or what a tool is asked  code; but clock or random, where those differed before in two runs that are
                                                known to be of one release, so that nothing else is left
 """
@@ -16,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ops_pipelines.agentops.replay import as_played
+from ops_pipelines.agentops.replay import as_played, edited_in
 from ops_pipelines.agentops.run_log import (
     AGENT,
     CLOCK,
@@ -32,7 +33,7 @@ from ops_pipelines.agentops.run_log import (
 from ops_pipelines.core.fingerprint import canonical_json
 
 PROMPT, MODEL_CHANGED, TOOL_RESULT, MEMORY, CODE = "prompt", "model", "tool result", "memory", "code"
-CLOCK_CHANGED, RANDOM_CHANGED, MESSAGE_CHANGED, TASK = "clock", "random", "message", "task"
+CLOCK_CHANGED, RANDOM_CHANGED, MESSAGE_CHANGED, TASK, REQUEST = "clock", "random", "message", "task", "request"
 _OF_ANSWERS = {
     MODEL: MODEL_CHANGED,
     TOOL: TOOL_RESULT,
@@ -71,8 +72,9 @@ def first_divergence(first: Recording, second: Recording) -> Divergence | None:
 
     It counts what their programs did (`as_played`), and not what runs note of themselves: a fork begins with a note.
     """
+    edited = edited_in(first), edited_in(second)
     first, second = as_played(first), as_played(second)
-    pairs = _Pairs(first, second)
+    pairs = _Pairs(first, second, edited)
     for at, step in enumerate(first.steps):
         other = pairs.partner(step)
         if step.kind in _DRAWN and other is not None:
@@ -116,7 +118,7 @@ def _cause_of_inputs(pairs: "_Pairs", step: Step, other: Step) -> str:
     if step.kind == AGENT:
         return TASK
     if step.kind != MODEL:
-        return pairs.structural()
+        return REQUEST if pairs.asked_the_same(step, other) else pairs.structural()
     return MODEL_CHANGED if pairs.say_the_same(step.inputs, other.inputs) else PROMPT
 
 
@@ -131,8 +133,10 @@ def _what(step: Step) -> tuple[str, str, str]:
 class _Pairs:
     """The steps of two runs side by side, and what each run drew and read from its clock so far."""
 
-    def __init__(self, first: Recording, second: Recording) -> None:
-        self._runs = (first, second)
+    def __init__(
+        self, first: Recording, second: Recording, edited: tuple[Mapping[str, str], Mapping[str, str]]
+    ) -> None:
+        self._runs, self._edited = (first, second), edited
         self._drawn: tuple[list[bytes], list[bytes]] = ([], [])
         self._kinds: set[str] = set()
         self._left: dict[tuple[str, str, str], list[Step]] = {}
@@ -172,6 +176,11 @@ class _Pairs:
     def value(self, which: int, digest: str) -> Any:
         """A payload of the first (0) or second (1) run as far as it was kept."""
         return self._runs[which].payloads[digest].shown() if digest else None
+
+    def asked_the_same(self, step: Step, other: Step) -> bool:
+        """Whether the programs asked the same there, and a person put another request in its place in a fork."""
+        mine, theirs = (known.get(one.id, one.inputs) for known, one in zip(self._edited, (step, other), strict=True))
+        return mine == theirs
 
     def say_the_same(self, mine: str, theirs: str) -> bool:
         """Whether two requests to a model differ in other things than their words."""

@@ -141,15 +141,20 @@ def _asking(edit: NewRequest, act: Act) -> Act:
 
 def step_at(recording: Recording, at: int) -> Step:
     """The step at a place, from 0, as forks count; ConfigError where there is none."""
-    played = played_in(recording)
-    if 0 <= at < len(played):
-        return played[at]
-    raise ConfigError(
-        f"The run {recording.run[:12]} has no step {at} to edit",
-        expected=f"a number from 0 to {len(played) - 1}",
-        action=f"`ops agent show {recording.run[:12]}` numbers them",
-        at=at,
-    )
+    check_at(recording, at, is_edited=True)
+    return played_in(recording)[at]
+
+
+def check_at(recording: Recording, at: int, *, is_edited: bool) -> None:
+    """ConfigError where a run has no so many steps to keep, or none after them to edit."""
+    last = len(played_in(recording)) - is_edited
+    if not 0 <= at <= last:
+        raise ConfigError(
+            f"The run {recording.run[:12]} has no step {at} to {'edit' if is_edited else 'fork at'}",
+            expected=f"a number from 0 to {last}",
+            action=f"`ops agent show {recording.run[:12]}` numbers them",
+            at=at,
+        )
 
 
 def result_of(step: Step, value: Any) -> NewResult:
@@ -185,11 +190,11 @@ def fork(
 ) -> Forked:
     """A run whose first `at` steps are those of a recording, and whose next one is edited; it is kept as `run`.
 
-    ReplayDiverged where the program asks for something else before that step, or ends before it. ConfigError for a step that
-    the recording does not have. Redact as the recording was: what is asked is compared as it was kept.
+    ReplayDiverged where the program asks for something else before that step, or ends before it. ConfigError for a step
+    that the recording does not have. Redact as the recording was: what is asked is compared as it was kept.
     """
+    check_at(recording, at, is_edited=edit is not None)
     played = played_in(recording)
-    _check(recording, at, len(played) - (edit is not None))
     if isinstance(edit, NewRequest) and edit.ask is None and played[at].kind not in (AGENT, MODEL):
         raise _nobody_asks(played[at])
     first, kept = first_of(recording), list[Step]()
@@ -252,16 +257,6 @@ def _beside(writer: Writer, kept: list[Step]) -> Writer:
         return writer.keep(entries)
 
     return replace(writer, keep=keep)
-
-
-def _check(recording: Recording, at: int, last: int) -> None:
-    if not 0 <= at <= last:
-        raise ConfigError(
-            f"The run {recording.run} has no step {at} to fork at",
-            expected=f"a number from 0 to {last}",
-            action="Look at its steps with `ops agent show`",
-            at=at,
-        )
 
 
 def _nobody_asks(step: Step) -> ConfigError:

@@ -135,6 +135,15 @@ def first_of(recording: Recording) -> Step:
     )
 
 
+def begun_with(recording: Recording) -> Step:
+    """The step whose input is what the run was to do: that of its first agent, or its first at all where none is ours.
+
+    A fork begins with a note of itself, which is not what it was to do. IndexError for a run without a step.
+    """
+    agents = (step for step in recording.steps if step.kind == AGENT and has_own_id(step))
+    return next(agents, None) or recording.steps[0]
+
+
 def played_in(recording: Recording) -> tuple[Step, ...]:
     """The steps that the program itself took: without what the run notes of itself, and what others did for it.
 

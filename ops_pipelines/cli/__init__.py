@@ -8,6 +8,7 @@ import importlib
 import json
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -96,17 +97,18 @@ def main() -> None:
     except OpsError as error:
         code = exit_code_of(error)
         print(f"ops: {error}", file=sys.stderr)
-        if "--json" in sys.argv:
-            print(json.dumps(_record(error, code), indent=2, default=str))
+        _told(type(error).__name__, code, error.wrong, error.expected, error.action, error.facts)
         sys.exit(code)
+    except SystemExit as ended:
+        if usage := getattr(ended.__context__, "format_message", None):  # what was typed is none of the verb's words
+            _told(type(ended.__context__).__name__, USAGE, usage(), "the words of the verb", "Its --help lists them")
+        raise
     except Exception as error:
         if os.environ.get("OPS_TRACEBACK"):
             raise
-        print(
-            f"ops: {type(error).__name__}: {error}. Nobody expected this error: `ops doctor` says what is missing, and "
-            "OPS_TRACEBACK=1 before the command shows where it comes from.",
-            file=sys.stderr,
-        )
+        do = "`ops doctor` says what is missing, and OPS_TRACEBACK=1 before the command shows where it comes from"
+        print(f"ops: {type(error).__name__}: {error}. Nobody expected this error: {do}.", file=sys.stderr)
+        _told(type(error).__name__, COULD_NOT_TELL, str(error), "no such error", do)
         sys.exit(COULD_NOT_TELL)
 
 
@@ -123,9 +125,11 @@ def exit_code_of(error: "OpsError") -> int:
     return COULD_NOT_TELL
 
 
-def _record(error: "OpsError", code: int) -> dict[str, Any]:
-    parts = {"wrong": error.wrong, "expected": error.expected, "action": error.action}
-    return {"error": type(error).__name__, "exit": code, **parts, "facts": error.facts}
+def _told(name: str, code: int, wrong: str, expected: str, action: str, facts: Mapping[str, Any] | None = None) -> None:
+    """The error as JSON, where that was asked for."""
+    if "--json" in sys.argv:
+        parts = {"wrong": wrong, "expected": expected, "action": action}
+        print(json.dumps({"error": name, "exit": code, **parts, "facts": facts or {}}, indent=2, default=str))
 
 
 def _explained(command: Any) -> Any:

@@ -37,8 +37,9 @@ def compare(
     from ops_pipelines.cli import REFUSED
 
     platform = Platform.embedded()
-    one, other = (as_played(recording_named(platform, digits)) for digits in (first, second))
-    found = first_divergence(one, other)
+    runs = [recording_named(platform, digits) for digits in (first, second)]
+    found = first_divergence(*runs)
+    one, other = map(as_played, runs)
     if as_json:
         show([record_of(one, other, found)], as_json=True)
     else:

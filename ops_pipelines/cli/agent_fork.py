@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ops_pipelines.cli.agent_diff import record_of, words_of
-from ops_pipelines.cli.agent_names import RunId, json_given, recording_named
+from ops_pipelines.cli.agent_names import RunId, json_given, no_constant, recording_named
 from ops_pipelines.cli.agent_run import exit_code
 from ops_pipelines.cli.agent_run import words_of as words_of_run
 from ops_pipelines.cli.agent_step_words import numbers_of
-from ops_pipelines.cli.agent_words import exact
+from ops_pipelines.cli.agent_words import exact, short_json
 from ops_pipelines.cli.output import AsJson, DryRun, show
 from ops_pipelines.core.errors import ConfigError
 
@@ -27,10 +27,10 @@ def fork_run(
     run: RunId,
     at: Annotated[int, typer.Option(help="How many steps stay as they were; the one after them is edited.", min=0)],
     *,
-    result: Annotated[str, typer.Option(help="That step's result instead, as JSON or @file.")] = "",
+    result: Annotated[str | None, typer.Option(help="That step's result instead, as JSON or @file.")] = None,
     request: Annotated[
-        str, typer.Option(help="What that step is asked instead, as JSON or @file: a task, a prompt, arguments.")
-    ] = "",
+        str | None, typer.Option(help="What that step is asked instead, as JSON or @file: a task, a prompt, arguments.")
+    ] = None,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="PATH=VALUE: the same request with another value at a path.")
     ] = None,
@@ -54,7 +54,8 @@ def fork_run(
     edit = edit_of(agent, recording, at, _wanted(result, request, changes or ()), run=new)
     other = policy_in(policy) if policy else None
     if dry_run:
-        show([_would_fork(recording, at, edit, policy)], as_json=as_json)
+        would = _would_fork(recording, at, edit, policy)
+        show([would | (_instead(edit) if as_json else _instead_shown(edit))], as_json=as_json)
         return
     forked = agent.fork(recording.run, at=at, edit=edit, policy=other, id=new)
     _tell(agent, recording, forked, as_json=as_json)
@@ -82,10 +83,10 @@ def _tell(agent: "OpenAgent", parent: "Recording", forked: "Forked", *, as_json:
         raise typer.Exit(code)
 
 
-def _wanted(result: str, request: str, changes: Sequence[str]) -> dict[str, Any]:
+def _wanted(result: str | None, request: str | None, changes: Sequence[str]) -> dict[str, Any]:
     """What is to be otherwise, of the options that were given."""
     told = {"result": result, "request": request}
-    wanted = {name: json_given(text, option=f"--{name}") for name, text in told.items() if text}
+    wanted = {name: json_given(text, option=f"--{name}") for name, text in told.items() if text is not None}
     return {**wanted, "set": dict(map(_change, changes))} if changes else wanted
 
 
@@ -99,7 +100,7 @@ def _change(text: str) -> tuple[str, Any]:
             action="Write the path of what is to be replaced, `=`, and its new value",
         )
     try:
-        return path, json.loads(value)
+        return path, json.loads(value, parse_constant=no_constant)
     except ValueError:
         return path, value
 
@@ -114,3 +115,16 @@ def _would_fork(recording: "Recording", at: int, edit: "Edit | None", policy: Pa
         "edited": f"{found.kind} {exact(found.name)}" if edit and found else "nothing",
         "policy": str(policy) if policy else "the agent's own, and every new effect asks",
     }
+
+
+def _instead(edit: "Edit | None") -> dict[str, Any]:
+    """What the edited step would be asked, or come to: a path that was mistyped is seen there."""
+    from ops_pipelines.agentops.fork import NewRequest
+
+    if edit is None:
+        return {}
+    return {"asked": edit.inputs} if isinstance(edit, NewRequest) else {"comes to": edit.value}
+
+
+def _instead_shown(edit: "Edit | None") -> dict[str, str]:
+    return {name: short_json(value, 500) for name, value in _instead(edit).items()}

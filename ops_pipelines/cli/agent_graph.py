@@ -41,12 +41,13 @@ def draw(
 ) -> None:
     """Who was called by whom, and whose words went where, with what each agent cost. Exit 3 where the graph has holes."""
     from ops_pipelines.adapters.platform import Platform
+    from ops_pipelines.agentops.replay import begun_with
     from ops_pipelines.agentops.trace_graph import trace_graph
     from ops_pipelines.cli import COULD_NOT_TELL
 
     recording = recording_named(Platform.embedded(), run)
     # A run that was asked for by another system has a root whose parent is there, and that is no hole.
-    graph = trace_graph(recording.steps, called_from=recording.steps[0].parent)
+    graph = trace_graph(recording.steps, called_from=begun_with(recording).parent)
     if as_json:
         show([_record(recording, graph)], as_json=True)
     else:

@@ -29,7 +29,7 @@ def json_given(text: str, *, option: str) -> Any:
     from ops_pipelines.core.errors import ConfigError
 
     try:
-        return json.loads(_text(text), parse_constant=_no_constant)
+        return json.loads(_text(text), parse_constant=no_constant)
     except ValueError as error:
         raise ConfigError(
             f"{option} is no JSON: {error}",
@@ -67,5 +67,6 @@ def _text(given: str) -> str:
         ) from error
 
 
-def _no_constant(name: str) -> Any:
+def no_constant(name: str) -> Any:
+    """Refuses NaN and infinities where JSON is read; ValueError for each."""
     raise ValueError(f"{name} is no value that JSON can hold")

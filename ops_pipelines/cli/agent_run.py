@@ -51,7 +51,7 @@ def resume(
     """Go on with a run that waited, or whose process died, where it stood. Exits as `ops agent run` does.
 
     With --ready every run goes on that can by itself, as the sensor `go_on` has it: exit 0 where all are done or there is
-    none, 1 where one failed or was refused, 3 where one waits for a person.
+    none, 1 where one failed or was refused, 3 where one waits for a person or could not be gone on with.
     """
     from ops_pipelines.adapters.agents import agent_of_run
     from ops_pipelines.adapters.platform import Platform
@@ -64,6 +64,7 @@ def resume(
     recording = recording_named(platform, run)
     found = agent_of_run(platform, recording)
     if dry_run:
+        found.check_may_go_on(recording, anyway=anyway)
         show([_would_resume(found, recording.run)], as_json=as_json)
         return
     told(found.resume(recording.run, anyway=anyway), as_json=as_json)

@@ -49,16 +49,18 @@ def show_run(
 
 
 def _head(platform: "Platform", recording: "Recording") -> dict[str, Any]:
-    steps = recording.steps
+    from ops_pipelines.agentops.replay import begun_with
+
+    steps, first = recording.steps, begun_with(recording)
     began, ended = min(step.started for step in steps), max(step.ended for step in steps)
     versions = sorted({name for step in steps for name in step.memory_version.split(",") if name})
     read = {"memory": ", ".join(versions)} if versions else {}
     return {
         "run": recording.run,
-        "agent": steps[0].agent,
-        "release": steps[0].release or "none of ours",
+        "agent": first.agent,
+        "release": first.release or "none of ours",
         "state": state_word(steps, platform.clock.wall()),
-        "task": short_json(value_of(recording, steps[0].inputs), 500),
+        "task": short_json(value_of(recording, first.inputs), 500),
         "began": at(began),
         "took": span(ended - began),
         "cost": dollars(steps) or "nothing was bought",

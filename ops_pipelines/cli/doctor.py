@@ -185,4 +185,4 @@ def _runs(platform: "Platform") -> Iterator[Finding]:
         )
     do = "If nothing is running, terminate it in the UI" if open_runs else ""
     named = ", ".join(f"{run.run_id[:8]} {run.job_name}" for run in open_runs[:5])
-    yield Finding("runs", ODD if open_runs else GOOD, f"open: {named}" if open_runs else "none is open", do)
+    yield Finding("runs", ODD if open_runs else GOOD, f"open: {named}" if open_runs else "Dagster has none open", do)

@@ -80,6 +80,13 @@ def test_a_fork_says_what_waits_and_where_it_parts_from_its_parent(ops, refunds,
     assert len(paid(refunds.folder)) == 2
 
 
+def test_a_fork_is_shown_and_explained_with_what_it_was_to_do(ops, done):
+    (forked,) = ops("agent", "fork", done, "--at", "0", "--set", "order=C3", "--json").json()
+    assert ops("agent", "show", forked["run"], "--json").json()[0]["task"] == '{"order": "C3"}'
+    assert 'task {"order": "C3"}' in ops("why", forked["run"]).out
+    assert ops("agent", "graph", forked["run"]).code == 0
+
+
 def test_a_fork_that_waited_goes_on_by_the_policy_under_which_it_asked(ops, refunds, done):
     (forked,) = ops("agent", "fork", done, "--at", "0", "--request", '{"order": "C3"}', "--json").json()
     (found,) = ops("agent", "approve", forked["waits"]["approval"], "--resume", "--json").json()
@@ -114,9 +121,22 @@ def test_a_part_of_what_a_step_was_asked_is_set_by_its_path(ops, refunds, done):
     assert forked["waits"]["arguments"]["order"] == "C3"
 
 
+def test_what_is_no_json_is_set_as_the_text_that_it_is(ops, refunds, done):
+    (found,) = ops("agent", "fork", done, "--at", "0", "--set", "order=NaN", "--dry-run", "--json").json()
+    assert found["asked"] == {"order": "NaN"}
+    assert '{"order": "NaN"}' in ops("agent", "fork", done, "--at", "0", "--set", "order=NaN", "--dry-run").out
+
+
+def test_a_fork_parts_by_the_request_that_a_person_edited_and_not_by_code(ops, done):
+    edit = ("--at", "1", "--set", "id=D4")
+    (forked,) = ops("agent", "fork", done, *edit, "--json").json()
+    assert forked["diff"]["divergence"]["cause"] == "request"
+    assert ops("agent", "diff", forked["run"], done, "--json").json()[0]["divergence"]["cause"] == "request"
+
+
 def test_a_dry_fork_changes_nothing(ops, refunds, done):
     (found,) = ops("agent", "fork", done, "--at", "1", "--result", "1", "--dry-run", "--json").json()
-    assert found["edited"] == "tool order"
+    assert (found["edited"], found["comes to"]) == ("tool order", {"result": 1, "status": "done"})
     assert len(ops("agent", "runs", "--json").json()) == 1
 
 
@@ -125,6 +145,8 @@ def test_a_dry_fork_changes_nothing(ops, refunds, done):
     [
         ("--at", "9"),
         ("--at", "9", "--result", "1"),
+        ("--at", "9", "--dry-run"),
+        ("--at", "1", "--result", ""),
         ("--at", "1", "--result", "1", "--request", "1"),
         ("--at", "1", "--result", "{"),
         ("--at", "1", "--request", '{"no": "argument"}'),

@@ -86,6 +86,12 @@ def test_a_dry_run_starts_nothing(ops, refunds):
     assert ops("agent", "runs", "--json").json() == []
 
 
+def test_a_run_that_has_ended_is_not_resumed_in_a_dry_run_either(ops, waiting):
+    ops("agent", "deny", waiting["waits"]["approval"], "--resume")
+    said = ops("agent", "resume", waiting["run"], "--dry-run")
+    assert (said.code, "is done" in said.err) == (1, True)
+
+
 def test_a_dry_resume_says_what_was_answered_and_changes_nothing(ops, waiting):
     (found,) = ops("agent", "resume", waiting["run"], "--dry-run", "--json").json()
     assert (found["it is"], found["not answered"]) == ("waiting", waiting["waits"]["approval"])

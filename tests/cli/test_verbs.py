@@ -106,10 +106,18 @@ def test_an_error_in_json_says_its_parts_and_its_exit_code(ops):
     assert all(found[part] in said.err for part in ("wrong", "expected", "action"))
 
 
+@pytest.mark.parametrize(
+    "words", [("promote",), ("why", "x", "--deep"), ("agent", "fork", "x", "--at", "-1"), ("promot",)]
+)
+def test_wrong_usage_is_told_in_json_as_any_error(ops, words):
+    found = ops(*words, "--json").json()
+    assert (found["exit"], bool(found["wrong"])) == (2, True)
+
+
 def test_an_error_that_nobody_expected_shows_no_traceback(ops, home):
     home.folder.write_text("a file where the home should be")
-    said = ops("releases", "flight_delay")
-    assert said.code == 3
+    said = ops("releases", "flight_delay", "--json")
+    assert (said.code, said.json()["exit"]) == (3, 3)
     assert "Traceback" not in said.err
     assert "OPS_TRACEBACK=1" in said.err
 

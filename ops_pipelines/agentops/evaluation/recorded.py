@@ -13,6 +13,7 @@ from ops_pipelines.agentops.evaluation.matching import is_same
 from ops_pipelines.agentops.evaluation.task import CallPattern, Expected, Task, TaskSet
 from ops_pipelines.agentops.evaluation.task_verdict import TaskVerdict
 from ops_pipelines.agentops.redaction import Redactor
+from ops_pipelines.agentops.replay import begun_with
 from ops_pipelines.agentops.run_log import Recording
 from ops_pipelines.core.errors import DataError
 
@@ -70,7 +71,7 @@ def _marked(patterns: Iterable[_Pattern], redactor: Redactor) -> Iterator[_Patte
 def _was_given(recording: Recording, given: Any) -> bool:
     """Whether the run began with this; a run whose beginning is not there as a whole is of no task."""
     try:
-        first: Any = recording.value(recording.steps[0].inputs) if recording.steps else None
+        first: Any = recording.value(begun_with(recording).inputs) if recording.steps else None
     except (DataError, KeyError):
         return False
     return bool(recording.steps) and is_same(first, given)

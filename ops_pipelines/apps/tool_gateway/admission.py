@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from ops_pipelines.agentops.tool_call import Denied
-from ops_pipelines.core.errors import check_settings, near_miss
+from ops_pipelines.core.errors import check_settings
 
 ADMIT = "admit"
 """The stage of a denial that comes from the door itself, before any gate."""
@@ -45,7 +45,7 @@ class DoorRule:
             **{name: (value >= 1, "at least 1") for name, value in counts.items()},
             **{name: (value >= 0, "at least 0") for name, value in queues.items()},
             **{name: (0 < value < float("inf"), "more than 0 seconds") for name, value in spans.items()},
-            unnamed=(self.unnamed in UNNAMED, near_miss(self.unnamed, UNNAMED)),
+            unnamed=(self.unnamed in UNNAMED, f"one of {', '.join(UNNAMED)}"),
         )
 
 

@@ -2,8 +2,12 @@ import pytest
 
 from ops_pipelines.agentops.evaluation.recorded import judge_recorded, redacted
 from ops_pipelines.agentops.evaluation.task import CallPattern, Expected, ExpectedCall, Task, TaskSet
+from ops_pipelines.agentops.fork import ForkSettings, fork
+from ops_pipelines.agentops.recording import Writer
 from ops_pipelines.agentops.redaction import Redactor
-from ops_pipelines.agentops.run_log import Recording
+from ops_pipelines.agentops.run_log import Recording, recording_of
+from ops_pipelines.testing.agent_program import ticking
+from ops_pipelines.testing.run_log import MemoryRunLog
 from ops_pipelines.testing.task_runs import did, recorded
 
 GIVEN = {"alarm": "drift"}
@@ -35,6 +39,13 @@ def test_an_address_that_the_log_does_not_hold_is_told_from_another_by_its_mark(
 def test_marks_change_nothing_that_is_no_secret():
     plain = Task("june", GIVEN, Expected(outcome={"done": True}, calls=(ExpectedCall("look", {"week": 25}, "first"),)))
     assert redacted(plain, KEYED) == plain
+
+
+def test_a_fork_is_of_the_task_that_it_was_given():
+    log = MemoryRunLog()
+    writer = Writer(log.append)
+    fork(recorded(did("look")), lambda scope: None, at=0, run="f" * 32, writer=writer, settings=ForkSettings(ticking()))
+    assert [verdict.run for verdict in judged(recording_of(log, "f" * 32)).verdicts] == ["f" * 32]
 
 
 def test_a_run_without_a_step_is_of_no_task():

@@ -86,7 +86,7 @@ class _OnCall:
                 system,
                 to,
                 actor=self.bench.agent,
-                reason=_for_history(self.bench, reason),
+                reason=_said(self.bench, reason),
                 environment=self.bench.environment,
                 seen=seen,
                 call=current_call(),
@@ -104,7 +104,7 @@ class _OnCall:
         try:
             _check_operates(self.bench, system)
             who = self.bench.platform.access.agent_may(PROPOSE, system, self.bench.environment, agent=self.bench.agent)
-            said, key = _for_history(self.bench, reason), f"{self.bench.agent}:{alarm}"
+            said, key = _said(self.bench, reason), f"{self.bench.agent}:{alarm}"
             wanted = plan_request(self.bench.platform, system, reason=said, actor=who, key=key)
         except OpsError as error:  # only looked at so far
             raise EffectNotDone(str(error)) from error
@@ -119,7 +119,7 @@ class _OnCall:
 
         notifier = Notifier.from_environment()
         try:
-            notifier.tell(f"{self.bench.agent} says", text)
+            notifier.tell(f"{self.bench.agent} says", _said(self.bench, text))
         except NotificationError as error:
             if error.facts.get("failed") == len(notifier.targets):
                 raise EffectNotDone(str(error)) from error
@@ -127,8 +127,8 @@ class _OnCall:
         return "told"
 
 
-def _for_history(bench: Workbench, words: str) -> str:
-    """The agent's own words as they may be kept for ever: without a secret in them."""
+def _said(bench: Workbench, words: str) -> str:
+    """The agent's own words as they may be kept for ever, or shown anywhere: without a secret in them."""
     return secrets_out_of(bench.platform.project.home).text(words)
 
 

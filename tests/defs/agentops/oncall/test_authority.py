@@ -83,6 +83,13 @@ def test_a_refusal_does_nothing_and_people_are_told(oncall, waiting, say, platfo
     assert rolled_back(platform) == []
 
 
+def test_people_are_told_without_a_secret_whatever_the_agent_says(oncall, capsys):
+    key = "sk-" + "live-9f8K2mQxT7vRw3ZbN6pLc4Yd"
+    oncall.functions["notify"]({"text": f"Both weeks are worse. The key is {key}."})
+    said = capsys.readouterr().out
+    assert ("Both weeks are worse" in said, key in said) == (True, False)
+
+
 def test_the_agents_principal_proposes_and_that_of_an_approver_approves(
     oncall, watched, waiting, principals, platform, say
 ):
