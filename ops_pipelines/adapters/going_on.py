@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from ops_pipelines.adapters.agent_place import environment_of_run
 from ops_pipelines.adapters.agents import agent_of_run, recording_in, writer_of
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.run_lock import AlreadyRunning, is_held, run_held
@@ -35,7 +36,8 @@ from ops_pipelines.agentops.recording import Live, NotKept, Tape
 from ops_pipelines.agentops.run_log import AGENT, RunFilter, Step, has_own_id
 from ops_pipelines.agentops.run_named import ALWAYS, run_of
 from ops_pipelines.core.clock import Window
-from ops_pipelines.core.errors import OpsError
+from ops_pipelines.core.errors import NotAllowed, OpsError
+from ops_pipelines.core.principal import PROPOSE
 
 LOOKED_BACK = timedelta(days=30)
 """How long ago a run may have begun that is still looked for."""
@@ -115,9 +117,14 @@ def _gone_on(platform: Platform, run: str) -> WentOn:
     judged = _judged(platform, run, holds=True)
     if judged.outcome != GOES_ON:
         return WentOn(judged)
+    recording, agent = recording_in(platform, run), judged.run.agent
+    try:
+        platform.access.whoever_may(PROPOSE, agent, environment_of_run(platform, recording), otherwise=agent)
+    except NotAllowed as error:  # that says nothing of the run, and takes none of its tries
+        return WentOn(judged, error=error)
     _note(platform, run, TRIED, {})
     try:
-        return WentOn(judged, agent_of_run(platform, recording_in(platform, run)).resume_held(run))
+        return WentOn(judged, agent_of_run(platform, recording).resume_held(run))
     except NotResumable:
         raise
     except Exception as error:  # whatever is in the way, it is told to whoever looks at the run

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from ops_pipelines.adapters.access import TOKEN, new_token
 from ops_pipelines.adapters.agents import live_agent
 from ops_pipelines.adapters.going_on import go_on, go_on_with_all, open_runs, stuck_runs
 from ops_pipelines.adapters.objects import ObjectStore
@@ -15,7 +16,8 @@ from ops_pipelines.agentops.approval import Answer
 from ops_pipelines.agentops.conduct import DONE, WAITING
 from ops_pipelines.agentops.effects import Intent
 from ops_pipelines.agentops.going_on import FOR_A_PERSON, GOES_ON, MOST_TRIES, NOT_YET, PAUSE
-from ops_pipelines.core.errors import DataError
+from ops_pipelines.core.errors import DataError, NotAllowed
+from ops_pipelines.core.principal import Grant, add, token_digest
 from ops_pipelines.testing.clock import FixedClock
 from ops_pipelines.testing.open_agents import Desk, agent_at, answer_all
 from ops_pipelines.testing.refund_agent import paid, refund_agent, released
@@ -131,6 +133,16 @@ def test_what_is_in_the_way_is_tried_again_after_a_while_and_then_told_to_people
     assert "tried 3 times" in stuck.why
     assert "elsewhere" in stuck.why
     assert live_agent(at, "refunds").resume(run).state == DONE
+
+
+def test_a_token_that_may_not_go_on_with_a_run_takes_none_of_its_tries(platform, monkeypatch):
+    run, token = asked(platform, granted=True), new_token()
+    grants, now = [Grant("admin"), Grant("proposer")], platform.clock.wall()
+    platform.principals.register(add({}, "ben", grants, digest=token_digest(token), by="ben", at=now))
+    for _ in range(MOST_TRIES):
+        assert isinstance(go_on(platform, run).error, NotAllowed)
+    monkeypatch.setenv(TOKEN, token)
+    assert go_on(platform, run).ran.state == DONE
 
 
 def test_whoever_dies_while_it_is_tried_has_tried(platform):
