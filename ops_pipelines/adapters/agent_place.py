@@ -1,9 +1,9 @@
 """Whose a run, an approval or an effect is: the system of its release, and the environment in which it acts."""
 
 from ops_pipelines.adapters.platform import Platform
-from ops_pipelines.agentops.conduct import where_started
 from ops_pipelines.agentops.run_log import Recording
 from ops_pipelines.agentops.run_named import gate_runs
+from ops_pipelines.agentops.run_state import where_started
 from ops_pipelines.core.pointer import PRODUCTION
 
 

@@ -20,16 +20,6 @@ from ops_pipelines.adapters.run_lock import run_held
 from ops_pipelines.adapters.workbench import Workbench
 from ops_pipelines.agentops.agent import Agent, read_agent
 from ops_pipelines.agentops.breaker import Breaker
-from ops_pipelines.agentops.conduct import (
-    RUNNING,
-    STOPPED,
-    WAITING,
-    NotResumable,
-    Ran,
-    is_untrusted,
-    state_of,
-    who_started,
-)
 from ops_pipelines.agentops.conductor import Acting, Conductor
 from ops_pipelines.agentops.foreign_steps import keep_foreign
 from ops_pipelines.agentops.fork import Edit, Forked, ForkSettings, effects_left, fork
@@ -40,6 +30,16 @@ from ops_pipelines.agentops.policy import Policy
 from ops_pipelines.agentops.recording import Writer
 from ops_pipelines.agentops.replay import Replayed, first_of, fork_note, replay
 from ops_pipelines.agentops.run_log import EFFECT_KINDS, TOOL, Recording, Step, recording_of
+from ops_pipelines.agentops.run_state import (
+    RUNNING,
+    STOPPED,
+    WAITING,
+    NotResumable,
+    Ran,
+    is_untrusted,
+    state_of,
+    who_started,
+)
 from ops_pipelines.agentops.spend import Purse
 from ops_pipelines.agentops.stepping import stepped
 from ops_pipelines.agentops.tool_function import DoesTool

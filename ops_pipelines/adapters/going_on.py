@@ -19,7 +19,6 @@ from ops_pipelines.adapters.agents import agent_of_run, recording_in, writer_of
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.run_lock import AlreadyRunning, is_held, run_held
 from ops_pipelines.agentops.approval import Held
-from ops_pipelines.agentops.conduct import DONE, FAILED, STOPPED, WAITING, NotResumable, Ran, last_written, state_of
 from ops_pipelines.agentops.effects import Entry
 from ops_pipelines.agentops.going_on import (
     FOR_A_PERSON,
@@ -35,6 +34,7 @@ from ops_pipelines.agentops.notes import ENDS, HINDERED, TRIED, notebook
 from ops_pipelines.agentops.recording import Live, NotKept, Tape
 from ops_pipelines.agentops.run_log import AGENT, RunFilter, Step, has_own_id
 from ops_pipelines.agentops.run_named import ALWAYS, run_of
+from ops_pipelines.agentops.run_state import DONE, FAILED, STOPPED, WAITING, NotResumable, Ran, last_written, state_of
 from ops_pipelines.core.clock import Window
 from ops_pipelines.core.errors import NotAllowed, OpsError
 from ops_pipelines.core.principal import PROPOSE

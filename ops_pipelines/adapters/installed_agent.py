@@ -5,9 +5,9 @@ from ops_pipelines.adapters.agents import OpenAgent, equipped, writer_of
 from ops_pipelines.adapters.nothing_live import nothing_live
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.agentops.agent import read_agent
-from ops_pipelines.agentops.conduct import has_ended
 from ops_pipelines.agentops.regression import Regressed, regress
 from ops_pipelines.agentops.run_log import Recording
+from ops_pipelines.agentops.run_state import has_ended
 from ops_pipelines.core.release import find_release
 from ops_pipelines.mlops.training import import_function
 

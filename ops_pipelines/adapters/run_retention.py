@@ -11,7 +11,7 @@ from datetime import datetime
 from ops_pipelines.adapters.agent_logs import AGENT_RUNS
 from ops_pipelines.adapters.compacted import compacted_ids
 from ops_pipelines.adapters.platform import Platform
-from ops_pipelines.agentops.conduct import RUNNING, WAITING, state_of
+from ops_pipelines.agentops.run_state import RUNNING, WAITING, state_of
 from ops_pipelines.agentops.run_tables import ID, STEPS
 from ops_pipelines.core.clock import window_of_day
 

@@ -6,8 +6,8 @@ from ops_pipelines.adapters.agents import OpenAgent, live_agent
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.run_lock import AlreadyRunning
 from ops_pipelines.agentops.alarms import Alarm
-from ops_pipelines.agentops.conduct import RUNNING, Ran, ran_of
 from ops_pipelines.agentops.run_log import recording_of
+from ops_pipelines.agentops.run_state import RUNNING, Ran, ran_of
 from ops_pipelines.core.errors import DataError
 from ops_pipelines.core.fingerprint import digest_json
 from ops_pipelines.core.pointer import PRODUCTION

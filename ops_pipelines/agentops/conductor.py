@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from ops_pipelines.agentops.conduct import DONE, FAILED, WAITING, NotResumable, Ran, is_untrusted, waited_in, waits_of
 from ops_pipelines.agentops.fork import Effects
 from ops_pipelines.agentops.memory import MemoryStore
 from ops_pipelines.agentops.notes import FAILURE, RESULT, RESUMED, STARTED, UNTRUSTED, WAITS, notebook
@@ -18,6 +17,7 @@ from ops_pipelines.agentops.recording import Act, Answer, Asked, Live, NotKept, 
 from ops_pipelines.agentops.replay import Program, RecordedSteps, first_of, fork_note, played_in
 from ops_pipelines.agentops.run_control import Halt, RunControl, Suspended
 from ops_pipelines.agentops.run_log import Recording
+from ops_pipelines.agentops.run_state import DONE, FAILED, WAITING, NotResumable, Ran, is_untrusted, waited_in, waits_of
 from ops_pipelines.agentops.session import Session
 from ops_pipelines.agentops.tool_call import Waiting
 from ops_pipelines.agentops.tool_gate import Gate

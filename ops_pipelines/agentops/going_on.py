@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ops_pipelines.agentops.approval import Held
-from ops_pipelines.agentops.conduct import RUNNING, STOPPED, WAITING
 from ops_pipelines.agentops.effects import DONE, NOT_DONE, Entry
 from ops_pipelines.agentops.notes import HINDERED, RESUMED, TRIED, WAITS, notes_in
 from ops_pipelines.agentops.run_log import Step
+from ops_pipelines.agentops.run_state import RUNNING, STOPPED, WAITING
 from ops_pipelines.core.clock import utc
 
 GOES_ON, NOT_YET, FOR_A_PERSON = "goes on", "not yet", "waits for a person"

@@ -11,10 +11,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from ops_pipelines.agentops.conduct import DONE, FAILED, STOPPED, state_of
 from ops_pipelines.agentops.evaluation.distribution import Distribution, distribution_of
 from ops_pipelines.agentops.notes import WAITS
 from ops_pipelines.agentops.run_log import DECISION, MONEY_KINDS, TOOL, Step
+from ops_pipelines.agentops.run_state import DONE, FAILED, STOPPED, state_of
 from ops_pipelines.core.errors import check_settings
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, Verdict
 from ops_pipelines.llmops.cost import from_nanos

@@ -62,8 +62,8 @@ def fork_run(
 
 
 def _tell(agent: "OpenAgent", parent: "Recording", forked: "Forked", *, as_json: bool) -> None:
-    from ops_pipelines.agentops.conduct import ran_of
     from ops_pipelines.agentops.divergence import first_divergence
+    from ops_pipelines.agentops.run_state import ran_of
 
     found = agent.recording(forked.run)
     ran = ran_of(found, agent.platform.clock.wall())

@@ -60,7 +60,7 @@ def _by_what_is_installed(platform: "Platform", recording: "Recording") -> dict[
 
 
 def _record(recording: "Recording", replayed: "Replayed") -> dict[str, Any]:
-    from ops_pipelines.agentops.conduct import WAITING
+    from ops_pipelines.agentops.run_state import WAITING
 
     result = str(replayed.result) if isinstance(replayed.result, Exception) else replayed.result
     ended = not (isinstance(result, dict) and result.get("state") == WAITING)
@@ -71,8 +71,8 @@ def _record(recording: "Recording", replayed: "Replayed") -> dict[str, Any]:
 
 def _as_far(agent: "OpenAgent", recording: "Recording", diverged: Any) -> dict[str, Any]:
     """The replay of a run that asked for what was not recorded: that is no difference where the recording ends there."""
-    from ops_pipelines.agentops.conduct import has_ended
     from ops_pipelines.agentops.replay import ReplayDiverged, digest_run, played_in
+    from ops_pipelines.agentops.run_state import has_ended
 
     taken = []
     try:

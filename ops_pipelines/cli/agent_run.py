@@ -11,7 +11,7 @@ from ops_pipelines.cli.output import AsJson, DryRun, show
 
 if TYPE_CHECKING:
     from ops_pipelines.adapters.agents import OpenAgent
-    from ops_pipelines.agentops.conduct import Ran
+    from ops_pipelines.agentops.run_state import Ran
 
 
 def start(
@@ -82,14 +82,14 @@ def told(ran: "Ran", *, as_json: bool) -> None:
 
 def exit_code(ran: "Ran") -> int:
     """0 for a run that is done, 1 for one that failed, 3 for one of which nobody can tell yet what it comes to."""
-    from ops_pipelines.agentops.conduct import DONE, FAILED
+    from ops_pipelines.agentops.run_state import DONE, FAILED
 
     return {DONE: 0, FAILED: REFUSED}.get(ran.state, COULD_NOT_TELL)
 
 
 def words_of(ran: "Ran") -> list[str]:
     """What a run came to, for people."""
-    from ops_pipelines.agentops.conduct import DONE, WAITING
+    from ops_pipelines.agentops.run_state import DONE, WAITING
     from ops_pipelines.cli.agent_words import exact, short_json
 
     run = ran.run[:12]
@@ -132,7 +132,7 @@ def _would_run(found: "OpenAgent", task: Any) -> dict[str, Any]:
 
 def _would_resume(found: "OpenAgent", run: str) -> dict[str, Any]:
     from ops_pipelines.agentops.approval import PENDING
-    from ops_pipelines.agentops.conduct import state_of, waits_of
+    from ops_pipelines.agentops.run_state import state_of, waits_of
 
     recording, now = found.recording(run), found.platform.clock.wall()
     named = dict.fromkeys(str(note["approval"]) for note in waits_of(recording))

@@ -80,7 +80,7 @@ def step_through(
 
 
 def _exit(recording: "Recording", why: str) -> None:
-    from ops_pipelines.agentops.conduct import has_ended
+    from ops_pipelines.agentops.run_state import has_ended
     from ops_pipelines.cli import REFUSED
 
     if why and has_ended(recording):
@@ -137,7 +137,7 @@ def _whole(recording: "Recording", step: "Step") -> str:
 
 
 def _end(walk: _Walk, why: str) -> None:
-    from ops_pipelines.agentops.conduct import waits_of
+    from ops_pipelines.agentops.run_state import waits_of
 
     if why:
         waits = waits_of(walk.recording)

@@ -33,7 +33,7 @@ def short_json(value: Any, most: int = 80) -> str:
 
 def state_word(steps: "Sequence[Step]", now: datetime) -> str:
     """What has become of a run; `recorded` for one that no release of ours made, and that nobody here can go on with."""
-    from ops_pipelines.agentops.conduct import STOPPED, state_of
+    from ops_pipelines.agentops.run_state import STOPPED, state_of
 
     state = state_of(steps, now)
     return state if state != STOPPED or any(step.release for step in steps) else "recorded"

@@ -26,7 +26,7 @@ _PLACE_OF_HISTORY = 3
 
 def tell_acts(people: People, run: str) -> Iterator[Row]:
     """What is asked for, refused to the agent itself, approved by a person, and done by one of two who come at once."""
-    from ops_pipelines.agentops.conduct import waits_of
+    from ops_pipelines.agentops.run_state import waits_of
 
     platform = people.platform
     agent = opened(platform)
@@ -91,7 +91,7 @@ def _resumed_twice(people: People, run: str) -> str:
 
 
 def _rollbacks(platform: "Platform", run: str) -> str:
-    from ops_pipelines.agentops.conduct import waits_of
+    from ops_pipelines.agentops.run_state import waits_of
     from ops_pipelines.core.pointer import PRODUCTION, ROLLBACK
 
     asked = waits_of(opened(platform).recording(run))[-1]["arguments"]

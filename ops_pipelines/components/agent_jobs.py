@@ -11,7 +11,6 @@ from ops_pipelines.adapters.fork_edits import REQUEST, RESULT, SET, edit_of
 from ops_pipelines.adapters.nothing_live import nothing_live
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.recorded_runs import PORTABLE
-from ops_pipelines.agentops.conduct import FAILED, has_ended, state_of
 from ops_pipelines.agentops.divergence import first_divergence
 from ops_pipelines.agentops.payload import plain
 from ops_pipelines.agentops.policy import Policy
@@ -19,6 +18,7 @@ from ops_pipelines.agentops.recorded_run import portable
 from ops_pipelines.agentops.regression import Regressed, regress
 from ops_pipelines.agentops.replay import digest_run, played_in
 from ops_pipelines.agentops.run_named import run_named
+from ops_pipelines.agentops.run_state import FAILED, has_ended, state_of
 from ops_pipelines.core.errors import ConfigError
 
 

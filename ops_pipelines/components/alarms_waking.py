@@ -10,8 +10,8 @@ from ops_pipelines.adapters.agents import writer_of
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.waking import wake, wakes
 from ops_pipelines.agentops.alarms import Alarm
-from ops_pipelines.agentops.conduct import FAILED
 from ops_pipelines.agentops.payload import plain
+from ops_pipelines.agentops.run_state import FAILED
 from ops_pipelines.components.conditions import sensor_status, tick_seconds
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import dagster as dg
 
 from ops_pipelines.adapters.going_on import go_on, open_runs
 from ops_pipelines.adapters.platform import Platform
-from ops_pipelines.agentops.conduct import FAILED
 from ops_pipelines.agentops.going_on import FOR_A_PERSON, GOES_ON, Judged
+from ops_pipelines.agentops.run_state import FAILED
 from ops_pipelines.components.conditions import sensor_status, tick_seconds
 
 GO_ON = "go_on"

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from ops_pipelines.adapters.agents import OpenAgent
-from ops_pipelines.agentops.conduct import DONE, WAITING, state_of
 from ops_pipelines.agentops.effects import DONE as EFFECT_DONE
 from ops_pipelines.agentops.effects import UNKNOWN
 from ops_pipelines.agentops.memory import MemoryScope
 from ops_pipelines.agentops.recording import Outcome
+from ops_pipelines.agentops.run_state import DONE, WAITING, state_of
 from ops_pipelines.agentops.session import Session
 from ops_pipelines.testing.open_agents import Desk, agent_at, answer_all, platform_in
 

@@ -8,8 +8,8 @@ from ops_pipelines.adapters.agents import agent_of_run, live_agent, recording_in
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.project import find_project
 from ops_pipelines.agentops.approval import Answer
-from ops_pipelines.agentops.conduct import DONE, WAITING
 from ops_pipelines.agentops.fork import NewResult
+from ops_pipelines.agentops.run_state import DONE, WAITING
 from ops_pipelines.core.errors import ConfigError, NotAllowed
 from ops_pipelines.testing.refund_agent import paid, refund_agent, released
 

@@ -17,9 +17,9 @@ from ops_pipelines.adapters.sqlite_effects import SQLiteEffectJournal
 from ops_pipelines.adapters.sqlite_runs import SQLiteRunLog
 from ops_pipelines.agentops.agent import Budgets
 from ops_pipelines.agentops.breaker import LoopRule
-from ops_pipelines.agentops.conduct import WAITING
 from ops_pipelines.agentops.gate_parts import Limits
 from ops_pipelines.agentops.policy import Policy
+from ops_pipelines.agentops.run_state import WAITING
 from ops_pipelines.core.errors import ConfigError, NotAllowed, OpsError
 from ops_pipelines.testing.gates import Broken
 from ops_pipelines.testing.open_agents import POLICY, Desk, agent_at, answer_all, of_program, platform_in

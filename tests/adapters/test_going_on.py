@@ -13,9 +13,9 @@ from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.project import find_project
 from ops_pipelines.adapters.run_lock import is_held, run_held
 from ops_pipelines.agentops.approval import Answer
-from ops_pipelines.agentops.conduct import DONE, WAITING
 from ops_pipelines.agentops.effects import Intent
 from ops_pipelines.agentops.going_on import FOR_A_PERSON, GOES_ON, MOST_TRIES, NOT_YET, PAUSE
+from ops_pipelines.agentops.run_state import DONE, WAITING
 from ops_pipelines.core.errors import DataError, NotAllowed
 from ops_pipelines.core.principal import Grant, add, token_digest
 from ops_pipelines.testing.clock import FixedClock

@@ -12,8 +12,8 @@ from ops_pipelines.adapters.project import find_project
 from ops_pipelines.adapters.pydantic_agent import Chat, planned
 from ops_pipelines.agentops.agent import Budgets
 from ops_pipelines.agentops.approval import Answer
-from ops_pipelines.agentops.conduct import DONE, FAILED, WAITING
 from ops_pipelines.agentops.replay import played_in
+from ops_pipelines.agentops.run_state import DONE, FAILED, WAITING
 from ops_pipelines.llmops.provider_pin import ProviderPin
 from ops_pipelines.testing.refund_agent import kept, paid, refund_agent
 

@@ -8,12 +8,12 @@ import pytest
 
 from ops_pipelines.adapters.agents import writer_of
 from ops_pipelines.adapters.otlp_wire import JSON
-from ops_pipelines.agentops.conduct import WAITING, state_of
 from ops_pipelines.agentops.otlp_export import export_spans
 from ops_pipelines.agentops.payload import payload_of
 from ops_pipelines.agentops.recording import Outcome, StepFailed
 from ops_pipelines.agentops.replay import first_of
 from ops_pipelines.agentops.run_log import DECISION, TOOL, Entry, step_id
+from ops_pipelines.agentops.run_state import WAITING, state_of
 from ops_pipelines.agentops.tool_call import Done, EffectNotDone
 from ops_pipelines.apps.trace_receiver import TraceReceiver
 from ops_pipelines.testing.open_agents import Desk, agent_at, answer_all, platform_in

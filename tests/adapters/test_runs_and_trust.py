@@ -2,8 +2,8 @@
 
 import pytest
 
-from ops_pipelines.agentops.conduct import DONE, WAITING
 from ops_pipelines.agentops.policy import Policy
+from ops_pipelines.agentops.run_state import DONE, WAITING
 from ops_pipelines.testing.open_agents import Desk, agent_at, answer_all, of_program, platform_in
 
 TRACED = """

@@ -7,12 +7,12 @@ import pytest
 
 from ops_pipelines.agentops.agent import Budgets
 from ops_pipelines.agentops.breaker import LoopRule
-from ops_pipelines.agentops.conduct import DONE, WAITING
 from ops_pipelines.agentops.divergence import first_divergence
 from ops_pipelines.agentops.fork import NewResult
 from ops_pipelines.agentops.recording import Outcome
 from ops_pipelines.agentops.replay import digest_run, played_in
 from ops_pipelines.agentops.run_log import MODEL, TOOL
+from ops_pipelines.agentops.run_state import DONE, WAITING
 from ops_pipelines.testing.open_agents import Desk, agent_at, of_program, platform_in
 
 PATIENT = Budgets(loops=LoopRule(steps=100_000))

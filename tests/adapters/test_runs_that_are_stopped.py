@@ -8,8 +8,8 @@ import pytest
 
 from ops_pipelines.agentops.agent import Budgets
 from ops_pipelines.agentops.breaker import LoopRule
-from ops_pipelines.agentops.conduct import DONE, WAITING
 from ops_pipelines.agentops.recording import Outcome, StepFailed
+from ops_pipelines.agentops.run_state import DONE, WAITING
 from ops_pipelines.agentops.spend import Purse
 from ops_pipelines.testing.open_agents import Desk, agent_at, answer_all, platform_in
 

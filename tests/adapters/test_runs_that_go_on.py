@@ -14,8 +14,8 @@ from ops_pipelines.adapters.run_lock import run_held
 from ops_pipelines.adapters.sqlite_runs import SQLiteRunLog
 from ops_pipelines.agentops.agent import Budgets
 from ops_pipelines.agentops.breaker import LoopRule
-from ops_pipelines.agentops.conduct import DONE, FAILED, WAITING
 from ops_pipelines.agentops.effects import Intent
+from ops_pipelines.agentops.run_state import DONE, FAILED, WAITING
 from ops_pipelines.core.errors import DataError, NotAllowed
 from ops_pipelines.core.fingerprint import digest_json
 from ops_pipelines.testing.open_agents import Desk, agent_at, answer_all, of_program, platform_in

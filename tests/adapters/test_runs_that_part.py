@@ -9,7 +9,6 @@ import pytest
 
 from ops_pipelines.agentops.agent import Budgets
 from ops_pipelines.agentops.breaker import LoopRule
-from ops_pipelines.agentops.conduct import DONE
 from ops_pipelines.agentops.divergence import (
     CLOCK_CHANGED,
     CODE,
@@ -20,6 +19,7 @@ from ops_pipelines.agentops.divergence import (
     first_divergence,
 )
 from ops_pipelines.agentops.recording import Outcome
+from ops_pipelines.agentops.run_state import DONE
 from ops_pipelines.core.fingerprint import digest_json
 from ops_pipelines.testing.open_agents import Desk, agent_at, of_program, platform_in
 

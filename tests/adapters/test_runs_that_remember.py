@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from ops_pipelines.agentops.conduct import DONE
 from ops_pipelines.agentops.memory import MemoryScope, Suspect, held, roll_back, spread_of
 from ops_pipelines.agentops.recording import StepFailed
 from ops_pipelines.agentops.run_log import MEMORY_READ, MEMORY_WRITE
+from ops_pipelines.agentops.run_state import DONE
 from ops_pipelines.core.errors import DataError
 from ops_pipelines.testing.open_agents import Desk, agent_at, of_program, platform_in
 

@@ -14,9 +14,9 @@ from ops_pipelines.adapters.settled_effects import settle_effect
 from ops_pipelines.adapters.sqlite_approvals import SQLiteApprovalStore
 from ops_pipelines.agentops.approval import Answer
 from ops_pipelines.agentops.backtest import SECRET_OUT, backtest
-from ops_pipelines.agentops.conduct import DONE, WAITING
 from ops_pipelines.agentops.effects import Intent
 from ops_pipelines.agentops.policy import Policy
+from ops_pipelines.agentops.run_state import DONE, WAITING
 from ops_pipelines.core.verdict import Blocked, Passed
 from ops_pipelines.testing.approval_store import BINDING, LATER, MOMENT, NOON, granted_by, request_of
 from ops_pipelines.testing.open_agents import POLICY, Desk, agent_at, answer_all, platform_in

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ops_pipelines.agentops.approval import Answer, Held
-from ops_pipelines.agentops.conduct import DONE, RUNNING, STOPPED, WAITING
 from ops_pipelines.agentops.effects import DONE as EFFECT_DONE
 from ops_pipelines.agentops.effects import NOT_DONE, UNKNOWN, Entry, Intent, Outcome
 from ops_pipelines.agentops.going_on import (
@@ -24,6 +23,7 @@ from ops_pipelines.agentops.going_on import (
 )
 from ops_pipelines.agentops.notes import HINDERED, RESUMED, TRIED, WAITS
 from ops_pipelines.agentops.run_log import AGENT, DECISION, step_id
+from ops_pipelines.agentops.run_state import DONE, RUNNING, STOPPED, WAITING
 from ops_pipelines.testing.approval_store import LATER, NOON, request_of
 from ops_pipelines.testing.run_log import entry_of
 

@@ -3,7 +3,6 @@ from decimal import Decimal
 
 import pytest
 
-from ops_pipelines.agentops.conduct import DONE, FAILED, WAITING
 from ops_pipelines.agentops.run_quality import (
     COST,
     LENGTH,
@@ -14,6 +13,7 @@ from ops_pipelines.agentops.run_quality import (
     judge_day,
     outcomes_of,
 )
+from ops_pipelines.agentops.run_state import DONE, FAILED, WAITING
 from ops_pipelines.core.errors import ConfigError
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, reasons_of
 from ops_pipelines.testing.agent_program import Investigation, Outside, record

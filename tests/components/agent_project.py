@@ -11,7 +11,7 @@ from ops_pipelines.adapters.agents import live_agent
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.project import find_project
 from ops_pipelines.agentops.approval import Answer
-from ops_pipelines.agentops.conduct import Ran
+from ops_pipelines.agentops.run_state import Ran
 from ops_pipelines.components.agent import Agent
 from ops_pipelines.components.agent_backtest import make_backtest
 from ops_pipelines.components.agent_candidate import make_candidate

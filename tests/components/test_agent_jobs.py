@@ -7,8 +7,8 @@ import pytest
 
 from ops_pipelines.adapters.agents import recording_in
 from ops_pipelines.adapters.project import find_project
-from ops_pipelines.agentops.conduct import WAITING
 from ops_pipelines.agentops.replay import played_in
+from ops_pipelines.agentops.run_state import WAITING
 from ops_pipelines.components.agent_jobs import ForkConfig, fork_of, replay_of
 from ops_pipelines.core.errors import ConfigError
 from ops_pipelines.testing.refund_agent import paid

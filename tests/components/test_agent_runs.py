@@ -7,10 +7,10 @@ import dagster as dg
 import pytest
 
 from ops_pipelines.adapters.project import find_project
-from ops_pipelines.agentops.conduct import DONE
 from ops_pipelines.agentops.effects import Intent
 from ops_pipelines.agentops.memory import Change, MemoryScope
 from ops_pipelines.agentops.run_quality import COST, LENGTH, QUALITY
+from ops_pipelines.agentops.run_state import DONE
 from ops_pipelines.agentops.run_tables import DECISIONS, EFFECTS, MEMORY, STEPS
 from ops_pipelines.components.agent_log import agent_log_defs, due_days, make_day
 from ops_pipelines.components.agent_runs import make_runs

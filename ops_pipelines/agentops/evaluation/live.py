@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from ops_pipelines.agentops.agent import Agent
 from ops_pipelines.agentops.approval import ApprovalStore
 from ops_pipelines.agentops.breaker import Breaker
-from ops_pipelines.agentops.conduct import WAITING
 from ops_pipelines.agentops.conductor import Acting, Conductor
 from ops_pipelines.agentops.decision_log import DecisionLog
 from ops_pipelines.agentops.effects import EffectJournal
@@ -24,6 +23,7 @@ from ops_pipelines.agentops.gate_parts import Parts, Run
 from ops_pipelines.agentops.recording import Writer
 from ops_pipelines.agentops.redaction import Redactor
 from ops_pipelines.agentops.run_log import Recording, RunLog, recording_of
+from ops_pipelines.agentops.run_state import WAITING
 from ops_pipelines.agentops.spend import Purse
 from ops_pipelines.agentops.tool_gate import Gate
 from ops_pipelines.core.errors import OpsError

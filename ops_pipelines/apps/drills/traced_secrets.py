@@ -14,7 +14,7 @@ from ops_pipelines.apps.drills.drill import Drill, Outcome
 
 if TYPE_CHECKING:
     from ops_pipelines.adapters.agents import OpenAgent
-    from ops_pipelines.agentops.conduct import Ran
+    from ops_pipelines.agentops.run_state import Ran
     from ops_pipelines.agentops.session import Session
     from ops_pipelines.agentops.tool_function import ToolFunction
 
@@ -160,7 +160,7 @@ def _program(session: "Session") -> dict[str, str]:
 
 def _to_its_end(agent: "OpenAgent") -> "Ran":
     """The run, of which a person denies the first call that waits, and approves the second."""
-    from ops_pipelines.agentops.conduct import WAITING
+    from ops_pipelines.agentops.run_state import WAITING
     from ops_pipelines.testing.open_agents import answer_all
 
     ran, granted = agent.start(_arguments()), False

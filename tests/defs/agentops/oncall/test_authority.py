@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from ops_pipelines.agentops.agent import Budgets
-from ops_pipelines.agentops.conduct import WAITING
 from ops_pipelines.agentops.gate_parts import Limits
+from ops_pipelines.agentops.run_state import WAITING
 from ops_pipelines.core.errors import NotAllowed
 from ops_pipelines.core.principal import revoke
 from ops_pipelines.core.verdict import Passed

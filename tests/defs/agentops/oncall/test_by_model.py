@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from ops_pipelines.agentops.conduct import DONE, WAITING
+from ops_pipelines.agentops.run_state import DONE, WAITING
 from ops_pipelines.core.fingerprint import short
 from ops_pipelines.testing.provider import provider_running
 from ops_pipelines.testing.provider_script import Call, Fault, ProviderScript, Reply, Stage

@@ -1,6 +1,6 @@
 """What the rule-based planner does about an alarm through the real tools, gate and stores; `test_tasks` has each branch."""
 
-from ops_pipelines.agentops.conduct import WAITING
+from ops_pipelines.agentops.run_state import WAITING
 from ops_pipelines.core.fingerprint import short
 from ops_pipelines.testing.watched_system import FIRST_DAY
 
