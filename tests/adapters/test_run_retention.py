@@ -10,8 +10,9 @@ from ops_pipelines.adapters.agent_logs import agent_logs
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.project import find_project
 from ops_pipelines.adapters.retention import plan_for, sweep
+from ops_pipelines.adapters.run_lock import run_held
 from ops_pipelines.adapters.run_retention import STEPS_OF_DAYS
-from ops_pipelines.agentops.notes import WAITS
+from ops_pipelines.agentops.notes import FORK, WAITS
 from ops_pipelines.agentops.run_tables import ID, STEPS
 from ops_pipelines.core.clock import day_of
 from ops_pipelines.core.lineage import Artefact, Origin
@@ -91,3 +92,22 @@ def test_a_run_that_waits_for_a_person_stays_however_old_it_is(home):
     home.compact(*home.rows())
     home.retain()
     assert len(home.log.steps(RUN)) == 2
+
+
+def test_a_run_stays_for_as_long_as_a_fork_of_it_waits_for_a_person(home):
+    home.log.append(
+        [
+            entry_of(FORK, run=LATER, kind="decision", started=NOW, ended=NOW, inputs={"of": RUN, "own": 1}),
+            entry_of(WAITS, run=LATER, kind="decision", started=NOW, ended=NOW, inputs={"call": "1"}),
+        ]
+    )
+    home.compact(*home.rows())
+    home.retain()
+    assert len(home.log.steps(RUN)) == 1
+
+
+def test_a_run_that_a_process_has_stays_though_it_wrote_nothing_for_long(home):
+    home.compact(*home.rows())
+    with run_held(home.platform.project.home, RUN):
+        home.retain()
+    assert len(home.log.steps(RUN)) == 1
