@@ -177,7 +177,7 @@ class Session:
         if gate:
             handed = replace(gate.run, id=f"{gate.run.id}/{scope.step}", agent=agent)
             gate = gate.child(handed, limit_usd=limit_usd)
-            gate.hear(_text(task), source="task", trusted=not tainted)
+            gate.hear(_text(scope.task), source="task", trusted=not tainted)
         return Session(scope, gate, settings=self.settings, control=self.control, memory=self._memory)
 
     @contextmanager

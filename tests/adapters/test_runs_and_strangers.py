@@ -8,6 +8,7 @@ import pytest
 
 from ops_pipelines.adapters.agents import writer_of
 from ops_pipelines.adapters.otlp_wire import JSON
+from ops_pipelines.agentops.fork import NewRequest
 from ops_pipelines.agentops.otlp_export import export_spans
 from ops_pipelines.agentops.payload import payload_of
 from ops_pipelines.agentops.recording import Outcome, StepFailed
@@ -135,3 +136,14 @@ def test_a_span_says_nothing_of_what_became_of_a_run(platform, desk, note):
     assert state_of(agent.recording(run).steps, platform.clock.wall()) == WAITING
     answer_all(agent)
     assert agent.resume(run).state == "done"
+
+
+def test_a_child_whose_task_a_fork_edits_has_heard_that_task(platform, desk):
+    def program(session):
+        child = session.inside("payer", {"order": "A17"})
+        return kind_of(child.tool("pay", order=child.task["order"], amount_cents=1))
+
+    agent = agent_at(platform, desk, program, policy=POLICY)
+    ran = agent.start("pay back")
+    edited = agent.fork(ran.run, at=1, edit=NewRequest({"order": "B18"}))
+    assert (ran.state, edited.result["state"]) == (WAITING, WAITING)
