@@ -30,7 +30,7 @@ from ops_pipelines.agentops.run_log import (
     Recording,
     Step,
 )
-from ops_pipelines.core.fingerprint import canonical_json
+from ops_pipelines.core.fingerprint import canonical_json, digest_bytes
 
 PROMPT, MODEL_CHANGED, TOOL_RESULT, MEMORY, CODE = "prompt", "model", "tool result", "memory", "code"
 CLOCK_CHANGED, RANDOM_CHANGED, MESSAGE_CHANGED, TASK, REQUEST = "clock", "random", "message", "task", "request"
@@ -44,6 +44,8 @@ _OF_ANSWERS = {
 _DRAWN = frozenset({CLOCK, RANDOM})
 _TELLING = 6
 """Letters that something drawn has at least, to be known where it stands in a text: a 7 may stand for anything."""
+_SEARCHED = 20
+"""So many places of a text are looked at in the time of one search through it, or less."""
 _SAID = ("messages", "prompt", "system", "input", "tools")
 """The keys of a request under which its words stand."""
 
@@ -137,7 +139,8 @@ class _Pairs:
         self, first: Recording, second: Recording, edited: tuple[Mapping[str, str], Mapping[str, str]]
     ) -> None:
         self._runs, self._edited = (first, second), edited
-        self._drawn: tuple[list[bytes], list[bytes]] = ([], [])
+        self._drawn, self._draws = (_Drawn(), _Drawn()), 0
+        self._known: dict[tuple[int, str], str] = {}
         self._kinds: set[str] = set()
         self._left: dict[tuple[str, str, str], list[Step]] = {}
         for step in second.steps:
@@ -159,11 +162,13 @@ class _Pairs:
         """Remember two instants, or two drawn numbers, in order to take them out of what follows."""
         if step.outputs == other.outputs:
             return
+        self._known.clear()
         self._kinds.add(step.kind)
         drawn = [canonical_json(self.value(at, one.outputs)).strip(b'"') for at, one in enumerate((step, other))]
         if min(map(len, drawn)) >= _TELLING:
             for known, one in zip(self._drawn, drawn, strict=True):
-                known.append(one)
+                known.add(one, self._draws)
+            self._draws += 1
 
     def differ(self, mine: str, theirs: str) -> bool:
         """Whether two payloads differ when what was drawn is taken out of them."""
@@ -171,7 +176,7 @@ class _Pairs:
             return False
         if not (mine and theirs and self._drawn[0]):
             return True
-        return self._stripped(0, self.value(0, mine)) != self._stripped(1, self.value(1, theirs))
+        return self._told(0, mine) != self._told(1, theirs)
 
     def value(self, which: int, digest: str) -> Any:
         """A payload of the first (0) or second (1) run as far as it was kept."""
@@ -228,8 +233,38 @@ class _Pairs:
         self._taken.add(step.id)
         return step
 
+    def _told(self, which: int, digest: str) -> str:
+        """The digest of a payload without what was drawn; parallel steps are compared with each other again and again."""
+        if (which, digest) not in self._known:
+            self._known[which, digest] = digest_bytes(self._stripped(which, self.value(which, digest)))
+        return self._known[which, digest]
+
     def _stripped(self, which: int, value: Any) -> bytes:
         content = canonical_json(value)
-        for number, drawn in enumerate(self._drawn[which]):
+        for number, drawn in self._drawn[which].found_in(content):
             content = content.replace(drawn, b"[drawn %d]" % number)
         return content
+
+
+class _Drawn:
+    """What a run drew, in order; of thousands those that stand in a text are found without a search for each."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[bytes, int] = {}
+        self._lengths: set[int] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self._numbers)
+
+    def add(self, drawn: bytes, number: int) -> None:
+        """Remember what was drawn; what is drawn again is known by its first number."""
+        self._numbers.setdefault(drawn, number)
+        self._lengths.add(len(drawn))
+
+    def found_in(self, content: bytes) -> list[tuple[int, bytes]]:
+        """What stands in a text, by its number."""
+        if len(content) * len(self._lengths) > _SEARCHED * len(self._numbers):
+            return sorted((number, drawn) for drawn, number in self._numbers.items() if drawn in content)
+        spans = ((at, at + length) for length in self._lengths for at in range(len(content) - length + 1))
+        parts = {part for start, end in spans if (part := content[start:end]) in self._numbers}
+        return sorted((self._numbers[part], part) for part in parts)

@@ -99,6 +99,21 @@ def test_runs_at_other_times_with_other_numbers_drawn_do_not_diverge():
         assert first_divergence(recorded(World(seed, jitter=seed)), recorded(World(seed, jitter=seed + 5))) is None
 
 
+@pytest.mark.parametrize(("said", "differs"), [("done", False), ("left", True)])
+def test_of_hundreds_of_instants_each_is_known_where_it_stands_in_a_text(said, differs):
+    def reading(start, said):
+        def program(scope):
+            for turn in range(300):
+                at = scope.now(lambda turn=turn: start + timedelta(seconds=turn)).isoformat()
+            scope.tool("tell", {"text": f"{said} at {at}, and not before"}, lambda: 1)
+
+        record(program, (log := MemoryRunLog()).append)
+        return recording_of(log, RUN)
+
+    found = first_divergence(reading(MONDAY, "done"), reading(MONDAY + timedelta(hours=1, microseconds=7), said))
+    assert (found is not None) == differs
+
+
 def test_a_run_does_not_diverge_from_itself():
     run = recorded(World(3))
     assert first_divergence(run, run) is None
