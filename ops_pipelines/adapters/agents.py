@@ -27,7 +27,7 @@ from ops_pipelines.agentops.fork_policy import asking, policy_noted, policy_to_n
 from ops_pipelines.agentops.gate_parts import Parts, Run
 from ops_pipelines.agentops.gated import tools_of
 from ops_pipelines.agentops.policy import Policy
-from ops_pipelines.agentops.recording import Writer
+from ops_pipelines.agentops.recording import NotKept, Writer
 from ops_pipelines.agentops.replay import Replayed, first_of, fork_note, replay
 from ops_pipelines.agentops.run_log import EFFECT_KINDS, TOOL, Recording, Step, recording_of
 from ops_pipelines.agentops.run_state import (
@@ -73,8 +73,10 @@ class OpenAgent:
         """A new run with a task; see `Conductor.start`. NotAllowed where the token may not let this agent propose."""
         who = self.started_by()
         new = run or uuid.uuid4().hex
+        conductor = self.conductor(who)
         with self._alone(new):
-            return self.conductor(who).start(new, task, parent=parent, trusted=trusted)
+            self._check_not_begun(new, conductor.first_step(parent))
+            return conductor.start(new, task, parent=parent, trusted=trusted)
 
     def resume(self, run: str, *, anyway: bool = False) -> Ran:
         """A run that waited or was cut off goes on; NotAllowed for one that has ended, or is running.
@@ -134,7 +136,7 @@ class OpenAgent:
                 program,
                 at=at,
                 run=new,
-                writer=conductor.writer,
+                writer=conductor.opening(new, parent=first_of(recording).parent),
                 settings=settings,
                 edit=edit,
                 release=self.manifest.digest,
@@ -201,6 +203,16 @@ class OpenAgent:
             action="Wait for it, or say --anyway where its process is gone" if is_running else "Start a new one",
             run=recording.run,
         )
+
+    def _check_not_begun(self, run: str, first: str) -> None:
+        """NotKept where the run has its first step: whoever comes later notes nothing in it."""
+        if any(step.id == first for step in self.platform.runs.steps(run)):
+            raise NotKept(
+                f"The run {run} was begun before",
+                expected="a run whose id nobody used before",
+                action="Make a new id for each run",
+                run=run,
+            )
 
     def _is_effect(self, kind: str, name: str) -> bool:
         tool = self.agent.tools.get(name) if kind == TOOL else None

@@ -5,7 +5,7 @@ not done again, and from there on it goes on live.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from ops_pipelines.agentops.notes import FAILURE, RESULT, RESUMED, STARTED, UNTR
 from ops_pipelines.agentops.recording import Act, Answer, Asked, Live, NotKept, Pending, Scope, Tape, Writer
 from ops_pipelines.agentops.replay import Program, RecordedSteps, first_of, fork_note, played_in
 from ops_pipelines.agentops.run_control import Halt, RunControl, Suspended
-from ops_pipelines.agentops.run_log import Recording
+from ops_pipelines.agentops.run_log import AGENT, Entry, Recording, Tally, step_id
 from ops_pipelines.agentops.run_state import DONE, FAILED, WAITING, NotResumable, Ran, is_untrusted, waited_in, waits_of
 from ops_pipelines.agentops.session import Session
 from ops_pipelines.agentops.tool_call import Waiting
@@ -56,12 +56,34 @@ class Conductor:
         `trusted` says that the task is the user's word; `parent` is a step of another process. An error of the program is a
         failure of the run, and never raised; what the log cannot keep is, and the run can be resumed.
         """
-        tape = Tape(run, Live(self.now), self.writer, self.release)
+        tape = Tape(run, Live(self.now), self.opening(run, parent=parent), self.release)
         said = "" if trusted else UNTRUSTED
+        notes = notebook(tape, self.agent, self.first_step(parent), self.now)
         scope = tape.begin(self.agent, task, parent=parent, decision=said)
-        notes = notebook(tape, self.agent, scope.step, self.now)
-        self._note_who(notes)
         return self._conducted(scope, self.gate_of(run, self.now()), RunControl(), notes, trusted=trusted)
+
+    def first_step(self, parent: str = "") -> str:
+        """The id of the step with which the agent begins in a run, under the step of another process where one is named."""
+        return step_id(parent, AGENT, self.writer.word(self.agent), 0)
+
+    def opening(self, run: str, *, parent: str = "") -> Writer:
+        """What writes a new run: with what it keeps first it notes who starts it, in one commit.
+
+        So a run whose process died is never gone on with as somebody else's, or elsewhere.
+        """
+        noted: list[Entry] = []
+
+        def note(entries: Sequence[Entry]) -> Tally:
+            noted.extend(entries)
+            return Tally(len(entries))
+
+        def keep(entries: Sequence[Entry]) -> Tally:
+            whole, noted[:] = [*entries, *noted], []
+            return self.writer.keep(whole)
+
+        tape = Tape(run, Live(self.now), replace(self.writer, keep=note), self.release)
+        self._note_who(notebook(tape, self.agent, self.first_step(parent), self.now))
+        return replace(self.writer, keep=keep)
 
     def resume(self, recording: Recording, *, by: str, effects: Effects | None = None) -> Ran:
         """A run that waited or was cut off, from where it stood; NotResumable where somebody else resumes it by now.
@@ -98,11 +120,10 @@ class Conductor:
         return program
 
     def forked(self, run: str, gate: Gate, *, trusted: bool = True) -> Program:
-        """The program as it is forked into a new run: its new steps go through this gate."""
+        """The program as it is forked into a new run: its new steps go through this gate, and `opening` writes them."""
 
         def program(scope: Scope) -> Any:
             notes = notebook(Tape(run, Live(self.now), self.writer, self.release), self.agent, scope.step, self.now)
-            self._note_who(notes)
             return self._conducted(scope, gate, RunControl(is_fork=True), notes, trusted=trusted).to_json()
 
         return program

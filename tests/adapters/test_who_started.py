@@ -1,5 +1,6 @@
 """Who has an agent start says yes to none of its calls, whoever goes on with its run."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ from ops_pipelines.adapters.approvals import answer_approval
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.project import find_project
 from ops_pipelines.agentops.approval import Request
+from ops_pipelines.agentops.recording import NotKept
+from ops_pipelines.agentops.run_log import recording_of
+from ops_pipelines.agentops.run_state import where_started, who_started
 from ops_pipelines.agentops.tool_registry import ToolRegistry
 from ops_pipelines.apps.tool_gateway.config import GatewayConfig
 from ops_pipelines.apps.tool_gateway.gateway import Offered
@@ -22,6 +26,7 @@ from ops_pipelines.testing.approval_store import request_of
 from ops_pipelines.testing.refund_agent import POLICY, refund_agent, released
 
 TASK = {"order": "A17"}
+RUN = "d" * 32
 ADA, BEN = "ada@example.com", "ben"
 ALL_ASK = POLICY.replace('["read", "write"].contains(resource.effect)', 'resource.effect == "read" || context.approved')
 
@@ -85,7 +90,35 @@ def test_who_forks_a_run_approves_nothing_in_the_fork(agent, acting):
     acting(BEN)
     forked = agent.fork(ran.run, at=1)
     (held,) = [one for one in agent.platform.approvals.held() if one.request.binding.run == forked.run]
-    assert held.request.started_by == BEN
+    recording = recording_of(agent.platform.runs, forked.run)
+    assert (held.request.started_by, who_started(recording, [BEN])) == (BEN, BEN)
+
+
+class Died(BaseException):
+    """A process that ends here."""
+
+
+@pytest.mark.parametrize("kept", range(3))
+def test_whenever_a_process_dies_nobody_goes_on_with_its_run_as_if_it_were_anothers(agent, kept):
+    conductor, count = replace(agent, environment="staging").conductor(BEN), iter(range(kept))
+
+    def keep(entries):
+        if next(count, None) is None:
+            raise Died
+        return agent.platform.runs.append(entries)
+
+    with pytest.raises(Died):
+        replace(conductor, writer=replace(conductor.writer, keep=keep)).start(RUN, TASK)
+    if (recording := recording_of(agent.platform.runs, RUN)).steps:
+        assert (where_started(recording), who_started(recording, [])) == ("staging", BEN)
+
+
+def test_whoever_starts_a_run_that_was_begun_is_not_who_started_it(agent, acting):
+    agent.conductor().start(RUN, TASK)
+    acting(BEN)
+    with pytest.raises(NotKept, match="begun before"):
+        agent.start(TASK, run=RUN)
+    assert who_started(recording_of(agent.platform.runs, RUN), [BEN]) == ""
 
 
 def test_who_serves_a_gateway_started_what_comes_through_it(agent, acting):
