@@ -11,7 +11,7 @@ from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.project import find_project
 from ops_pipelines.adapters.retention import plan_for, sweep
 from ops_pipelines.adapters.run_retention import STEPS_OF_DAYS
-from ops_pipelines.agentops.notes import WAITS
+from ops_pipelines.agentops.notes import FORK, WAITS
 from ops_pipelines.agentops.run_tables import ID, STEPS
 from ops_pipelines.core.clock import day_of
 from ops_pipelines.core.lineage import Artefact, Origin
@@ -82,6 +82,13 @@ def test_a_step_that_the_lake_lacks_and_a_day_that_was_refused_keep_all_runs_of_
     if isinstance(verdict, Passed):
         home.log.append([entry_of(run=OTHER, started=BEGAN, ended=BEGAN)])
     home.compact(*home.rows(), verdict=verdict)
+    home.retain()
+    assert len(home.log.steps(RUN)) == 1
+
+
+def test_a_run_stays_for_as_long_as_a_fork_of_it_has_not_ended(home):
+    home.log.append([entry_of(FORK, kind="decision", run=LATER, started=NOW, ended=NOW, inputs={"of": RUN})])
+    home.compact(*home.rows())
     home.retain()
     assert len(home.log.steps(RUN)) == 1
 
