@@ -22,7 +22,7 @@ from ops_pipelines.agentops.agent import Agent, read_agent
 from ops_pipelines.agentops.breaker import Breaker
 from ops_pipelines.agentops.conductor import Acting, Conductor
 from ops_pipelines.agentops.foreign_steps import keep_foreign
-from ops_pipelines.agentops.fork import Edit, Forked, ForkSettings, effects_left, fork
+from ops_pipelines.agentops.fork import Edit, Forked, ForkSettings, check_is_whole, effects_left, fork
 from ops_pipelines.agentops.fork_policy import asking, policy_noted, policy_to_note
 from ops_pipelines.agentops.gate_parts import Parts, Run
 from ops_pipelines.agentops.gated import tools_of
@@ -97,7 +97,9 @@ class OpenAgent:
             return conductor.resume(recording, by=uuid.uuid4().hex)
         policy = asking(policy_noted(note, self.agent.policy))
         conductor = replace(conductor, gate_of=partial(conductor.gate_of, policy=policy))
-        effects = effects_left(recording, self.recording(str(note["of"])), self._is_effect)
+        parent = self.recording(str(note["of"]))
+        check_is_whole(recording, parent)
+        effects = effects_left(recording, parent, self._is_effect)
         return conductor.resume(recording, by=uuid.uuid4().hex, effects=effects)
 
     def replay(self, run: str) -> Replayed:

@@ -1,12 +1,15 @@
 """What a person wants otherwise in a step of a run, as the edit of a fork."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from ops_pipelines.adapters.agents import OpenAgent
 from ops_pipelines.agentops.changed_value import changed
 from ops_pipelines.agentops.fork import Edit, NewRequest, check_at, result_of, step_at
+from ops_pipelines.agentops.fork_policy import asking
+from ops_pipelines.agentops.policy import Policy
 from ops_pipelines.agentops.run_log import AGENT, MODEL, TOOL, Recording, Step
 from ops_pipelines.agentops.tool_call import Waiting
 from ops_pipelines.core.errors import ConfigError, NotAllowed
@@ -16,12 +19,20 @@ RESULT, REQUEST, SET = "result", "request", "set"
 """The three ways to edit a step: another result, another request, and some parts of its request by their paths."""
 
 
-def edit_of(agent: OpenAgent, recording: Recording, at: int, wanted: Mapping[str, Any], *, run: str) -> Edit | None:
+def edit_of(
+    agent: OpenAgent,
+    recording: Recording,
+    at: int,
+    wanted: Mapping[str, Any],
+    *,
+    run: str,
+    policy: Policy | None = None,
+) -> Edit | None:
     """The edit of the step `at` for a fork that becomes `run`; None where nothing is wanted.
 
     `wanted` has one of `result`, `request` and `set`, a mapping of paths to values. A model is asked the new request by the
-    program itself, and a tool that only reads through the gate. ConfigError for what cannot be edited so, and
-    for a step that the run does not have.
+    program itself, and a tool that only reads through the gate, by the fork's `policy` where it has one of its own.
+    ConfigError for what cannot be edited so, and for a step that the run does not have.
     """
     if not wanted:
         check_at(recording, at, is_edited=False)
@@ -36,10 +47,10 @@ def edit_of(agent: OpenAgent, recording: Recording, at: int, wanted: Mapping[str
     if RESULT in wanted:
         return result_of(step, wanted[RESULT])
     request = wanted[REQUEST] if REQUEST in wanted else changed(recording.value(step.inputs), wanted[SET])
-    return _other_request(agent, step, request, run)
+    return _other_request(agent, step, request, partial(_looked, agent, run, policy, step.name))
 
 
-def _other_request(agent: OpenAgent, step: Step, request: Any, run: str) -> Edit:
+def _other_request(agent: OpenAgent, step: Step, request: Any, look: Callable[[Any], Any]) -> Edit:
     if step.kind in (AGENT, MODEL):
         return NewRequest(request)
     tool = agent.agent.tools.get(step.name) if step.kind == TOOL else None
@@ -56,12 +67,13 @@ def _other_request(agent: OpenAgent, step: Step, request: Any, run: str) -> Edit
             expected="arguments of that tool",
             action="Correct them",
         )
-    return NewRequest(request, lambda given: _looked(agent, run, step.name, given))
+    return NewRequest(request, look)
 
 
-def _looked(agent: OpenAgent, run: str, tool: str, arguments: Any) -> Any:
+def _looked(agent: OpenAgent, run: str, policy: Policy | None, tool: str, arguments: Any) -> Any:
     """What a reading tool answers to a person's question: through the gate, as every call."""
-    gate = agent.gate(run, agent.platform.clock.wall())
+    asks = asking(policy or agent.agent.policy)
+    gate = agent.gate(run, agent.platform.clock.wall(), policy=asks, started_by=agent.started_by())
     gate.hear(json.dumps(arguments, ensure_ascii=False))
     answer = gate.call(tool, arguments, call_id="asked by a person")
     if isinstance(answer, Waiting):

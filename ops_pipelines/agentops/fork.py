@@ -236,6 +236,22 @@ def _note(recording: Recording, at: int, edit: Edit | None) -> dict[str, Any]:
     return {"of": recording.run, "at": at, "own": at + (edit is not None), "edited": edited}
 
 
+def check_is_whole(recording: Recording, parent: Recording) -> None:
+    """NotAllowed for a fork whose process died before it had all that it has from its parent, and its edit.
+
+    Nobody knows the edit any more: it would go on without it, and do anew what its parent did.
+    """
+    theirs, own = played_in(parent), int(fork_note(recording)["own"])
+    has = {step.id for step in recording.steps}
+    if missing := [step for step in theirs[:own] if step.id not in has]:
+        raise NotAllowed(
+            f"The fork {recording.run[:12]} was cut off before the {missing[0].kind} {missing[0].name!r} of its parent",
+            expected="a fork that has come to its own steps",
+            action=f"Fork {parent.run[:12]} once more",
+            run=recording.run,
+        )
+
+
 def effects_left(recording: Recording, parent: Recording, is_effect: Callable[[str, str], bool]) -> Effects:
     """The effects of its parent for which a fork that goes on has not asked yet."""
     theirs, own = played_in(parent), int(fork_note(recording)["own"])

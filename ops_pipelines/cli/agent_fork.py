@@ -51,8 +51,8 @@ def fork_run(
     recording = recording_named(platform, run)
     agent = agent_of_run(platform, recording)
     new = uuid.uuid4().hex
-    edit = edit_of(agent, recording, at, _wanted(result, request, changes or ()), run=new)
     other = policy_in(policy) if policy else None
+    edit = edit_of(agent, recording, at, _wanted(result, request, changes or ()), run=new, policy=other)
     if dry_run:
         would = _would_fork(recording, at, edit, policy)
         show([would | (_instead(edit) if as_json else _instead_shown(edit))], as_json=as_json)

@@ -97,8 +97,8 @@ def fork_of(platform: Platform, config: ForkConfig) -> dict[str, Any]:
     recording = recording_in(platform, run)
     agent = agent_of_run(platform, recording)
     new = uuid.uuid4().hex
-    edit = edit_of(agent, recording, config.at, _wanted(config), run=new)
     policy = Policy(config.policy) if config.policy else None
+    edit = edit_of(agent, recording, config.at, _wanted(config), run=new, policy=policy)
     forked = agent.fork(run, at=config.at, edit=edit, policy=policy, id=new)
     parted = first_divergence(recording, agent.recording(forked.run))
     return {
