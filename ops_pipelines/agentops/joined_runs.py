@@ -11,6 +11,7 @@ from datetime import datetime
 from threading import Lock
 from typing import Any
 
+from ops_pipelines.agentops.notes import JOINED
 from ops_pipelines.agentops.recording import Live, Scope, Tape, Writer
 from ops_pipelines.agentops.run_log import AGENT, Step
 from ops_pipelines.core.errors import DataError
@@ -42,11 +43,11 @@ class JoinedRuns:
         """The scope of an agent in a run, under the step that asks for it; DataError where that cannot be kept."""
         for _ in range(_TRIES - 1):
             try:
-                return self._tape(run).begin(agent, task, parent=parent)
+                return self._tape(run).begin(agent, task, parent=parent, decision=JOINED)
             except DataError:
                 with self._lock:
                     self._tapes.pop(run, None)  # another process may have taken the place: read what is there by now
-        return self._tape(run).begin(agent, task, parent=parent)
+        return self._tape(run).begin(agent, task, parent=parent, decision=JOINED)
 
     def _tape(self, run: str) -> Tape:
         with self._lock:

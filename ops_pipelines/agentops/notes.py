@@ -15,6 +15,8 @@ by itself, and why it did not. No replay makes any.
 """
 RESULT, FAILURE = ENDS = ("result", "failure")
 """What the run came to, which a replay comes to as well."""
+JOINED = "joined"
+"""Stands as the decision of the step with which another process began to work for a run, at a gateway for choice."""
 UNTRUSTED = "untrusted task"
 """Stands as the decision of the step with which an agent began whose task was written by strangers."""
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ops_pipelines.agentops.notes import FORK, NOTES, notes_in
+from ops_pipelines.agentops.notes import FORK, JOINED, NOTES, notes_in
 from ops_pipelines.agentops.recording import Act, Answer, Asked, Outcome, Scope, StepFailed, Tape, Writer
 from ops_pipelines.agentops.run_log import AGENT, DECISION, Entry, Recording, Step, Tally, has_own_id
 from ops_pipelines.core.errors import DataError, OpsError
@@ -147,12 +147,23 @@ def begun_with(recording: Recording) -> Step:
 def played_in(recording: Recording) -> tuple[Step, ...]:
     """The steps that the program itself took: without what the run notes of itself, and what others did for it.
 
-    Another process that works for the run, of another release, has its steps there, too, and spans may come from anywhere.
+    Another process that works for the run has its steps there, too, and spans may come from anywhere.
     """
     if not any(step.kind == AGENT and has_own_id(step) for step in recording.steps):
         return tuple(step for step in recording.steps if not _is_note(step))
-    own = first_of(recording).release
-    return tuple(step for step in recording.steps if step.release == own and not _is_note(step) and has_own_id(step))
+    first = first_of(recording)
+    others = _of_others(recording, first)
+    own = (step for step in recording.steps if step.release == first.release and step.id not in others)
+    return tuple(step for step in own if not _is_note(step) and has_own_id(step))
+
+
+def _of_others(recording: Recording, first: Step) -> set[str]:
+    """The steps of processes that joined a run, by their ids; none where the run itself began so."""
+    found = set[str]()
+    for step in recording.steps if first.decision != JOINED else ():
+        if (step.kind == AGENT and step.decision == JOINED) or step.parent in found:
+            found.add(step.id)
+    return found
 
 
 def as_played(recording: Recording) -> Recording:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from ops_pipelines.adapters.agents import foreign_writer_of
+from ops_pipelines.adapters.agents import foreign_writer_of, writer_of
 from ops_pipelines.agentops.joined_runs import JoinedRuns, RunLogged
 from ops_pipelines.agentops.payload import payload_of
 from ops_pipelines.agentops.recording import NotKept
@@ -101,3 +101,14 @@ def test_what_another_agent_does_for_a_run_is_no_part_of_its_replay(clerk, platf
     assert clerk.resume(ran.run).state == DONE
     assert clerk.replay(ran.run).identical
     assert clerk.fork(ran.run, at=2).result["state"] == DONE
+
+
+def test_what_a_gateway_of_the_same_release_does_for_a_run_keeps_it_from_nothing(clerk, platform, desk):
+    ran = clerk.start({})
+    logged = RunLogged(writer_of(platform), platform.runs.steps)
+    joined = JoinedRuns(logged, platform.clock.wall, release=clerk.manifest.digest)
+    scope = joined.begin("gate of clerk", run=ran.run, parent=clerk.recording(ran.run).steps[0].id)
+    scope.inside("helper").tool("page", {"name": "a"}, lambda: "what it says")
+    answer_all(clerk)
+    assert (clerk.resume(ran.run).state, desk.done) == (DONE, [("A17", 1)])
+    assert clerk.replay(ran.run).identical

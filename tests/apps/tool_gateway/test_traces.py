@@ -28,7 +28,7 @@ def test_calls_of_an_agent_stand_under_its_step_in_its_run():
     assert graph.is_whole
     assert [(depth, step.kind, step.name, step.decision) for depth, step in graph.tree()] == [
         (0, "agent", "oncall", ""),
-        (1, "agent", "gate of oncall", ""),
+        (1, "agent", "gate of oncall", "joined"),
         (2, "tool", "look", ""),
         (2, "tool", "lok", "denied at validate"),
     ]
