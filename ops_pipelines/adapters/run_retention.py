@@ -12,12 +12,13 @@ from ops_pipelines.adapters.agent_logs import AGENT_RUNS
 from ops_pipelines.adapters.compacted import compacted_ids
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.run_lock import is_held
+from ops_pipelines.agentops.going_on import FRESH
 from ops_pipelines.agentops.notes import ENDS, FORK, notes_in
 from ops_pipelines.agentops.run_log import DECISION, RunFilter
 from ops_pipelines.agentops.run_named import ALWAYS
-from ops_pipelines.agentops.run_state import RUNNING, WAITING, state_of
+from ops_pipelines.agentops.run_state import RUNNING, WAITING, last_written, state_of
 from ops_pipelines.agentops.run_tables import ID, STEPS
-from ops_pipelines.core.clock import window_of_day
+from ops_pipelines.core.clock import utc, window_of_day
 
 STEPS_OF_DAYS = f"{AGENT_RUNS}/{STEPS}"
 """The asset of the days of all agents; its rows are named `run/step`."""
@@ -55,7 +56,13 @@ def _goes_on(platform: Platform, run: str) -> bool:
 
 def _parents_of_open_forks(platform: Platform) -> set[str]:
     forks = platform.runs.runs(ALWAYS, RunFilter(kind=DECISION, name=FORK, lacks=ENDS), limit=_MOST)
-    return {_parent_of(platform, one.run) for one in forks if _goes_on(platform, one.run)}
+    return {_parent_of(platform, one.run) for one in forks if _may_go_on(platform, one.run)}
+
+
+def _may_go_on(platform: Platform, run: str) -> bool:
+    """Whether a run goes on, or might by itself, since its process died only lately."""
+    quiet = utc(platform.clock.wall()) - utc(last_written(platform.runs.steps(run)))
+    return quiet <= FRESH or _goes_on(platform, run)
 
 
 def _parent_of(platform: Platform, fork: str) -> str:

@@ -87,7 +87,7 @@ def test_a_step_that_the_lake_lacks_and_a_day_that_was_refused_keep_all_runs_of_
     assert len(home.log.steps(RUN)) == 1
 
 
-def test_a_run_stays_for_as_long_as_a_fork_of_it_has_not_ended(home):
+def test_a_run_stays_while_a_fork_of_it_that_died_lately_may_go_on(home):
     home.log.append([entry_of(FORK, kind="decision", run=LATER, started=NOW, ended=NOW, inputs={"of": RUN})])
     home.compact(*home.rows())
     home.retain()
