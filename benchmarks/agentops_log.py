@@ -91,10 +91,10 @@ def _replays() -> Iterator[Row]:
     from ops_pipelines.adapters.nothing_live import nothing_live
     from ops_pipelines.adapters.secret_scan import find_secrets
     from ops_pipelines.adapters.sqlite_runs import SQLiteRunLog
-    from ops_pipelines.agentops.recording import Writer
     from ops_pipelines.agentops.redaction import Redactor
     from ops_pipelines.agentops.replay import replay
     from ops_pipelines.agentops.run_log import recording_of
+    from ops_pipelines.agentops.step_writer import Writer
     from ops_pipelines.testing.agent_program import Investigation, Outside, record
     from ops_pipelines.testing.run_log import RUN
 
@@ -232,8 +232,8 @@ def _ingest(folder: Path, experiment: str, sent: int) -> dict[str, float]:
 
 def _our_app(log: "SQLiteRunLog") -> Any:
     from ops_pipelines.adapters.secret_scan import find_secrets
-    from ops_pipelines.agentops.recording import Writer
     from ops_pipelines.agentops.redaction import Redactor
+    from ops_pipelines.agentops.step_writer import Writer
     from ops_pipelines.apps.trace_receiver import TraceReceiver, make_app
 
     return make_app(TraceReceiver(Writer(log.append, Redactor(find_secrets))))

@@ -27,7 +27,7 @@ from ops_pipelines.agentops.breaker import LoopRule
 from ops_pipelines.agentops.gate_parts import Parts
 from ops_pipelines.agentops.joined_runs import RunLogged
 from ops_pipelines.agentops.policy import Policy
-from ops_pipelines.agentops.recording import Writer
+from ops_pipelines.agentops.step_writer import Writer
 from ops_pipelines.agentops.tool_registry import READ, ToolRegistry
 from ops_pipelines.apps.tool_gateway import Offered, Sessions, Terms, gated_server, gateway, registry_of, served
 from ops_pipelines.testing.gates import POLICY

@@ -119,7 +119,8 @@ def _run(log: "SQLiteRunLog") -> None:
     """One run of an agent that calls tools one after the other."""
     from datetime import UTC, datetime
 
-    from ops_pipelines.agentops.recording import Live, Tape, Writer
+    from ops_pipelines.agentops.recording import Live, Tape
+    from ops_pipelines.agentops.step_writer import Writer
 
     def program(scope: "Scope") -> None:
         for number in range(CALLS):

@@ -27,7 +27,6 @@ from ops_pipelines.agentops.fork_policy import asking, policy_noted, policy_to_n
 from ops_pipelines.agentops.gate_parts import Parts, Run
 from ops_pipelines.agentops.gated import tools_of
 from ops_pipelines.agentops.policy import Policy
-from ops_pipelines.agentops.recording import NotKept, Writer
 from ops_pipelines.agentops.replay import Replayed, first_of, fork_note, replay
 from ops_pipelines.agentops.run_log import EFFECT_KINDS, TOOL, Recording, Step, recording_of
 from ops_pipelines.agentops.run_state import (
@@ -41,6 +40,7 @@ from ops_pipelines.agentops.run_state import (
     who_started,
 )
 from ops_pipelines.agentops.spend import Purse
+from ops_pipelines.agentops.step_writer import NotKept, Writer
 from ops_pipelines.agentops.stepping import stepped
 from ops_pipelines.agentops.tool_function import DoesTool
 from ops_pipelines.agentops.tool_gate import Gate

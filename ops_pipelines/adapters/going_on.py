@@ -31,10 +31,11 @@ from ops_pipelines.agentops.going_on import (
     waited_for,
 )
 from ops_pipelines.agentops.notes import ENDS, HINDERED, TRIED, notebook
-from ops_pipelines.agentops.recording import Live, NotKept, Tape
+from ops_pipelines.agentops.recording import Live, Tape
 from ops_pipelines.agentops.run_log import AGENT, RunFilter, Step, has_own_id
 from ops_pipelines.agentops.run_named import ALWAYS, run_of
 from ops_pipelines.agentops.run_state import DONE, FAILED, STOPPED, WAITING, NotResumable, Ran, last_written, state_of
+from ops_pipelines.agentops.step_writer import NotKept
 from ops_pipelines.core.clock import Window
 from ops_pipelines.core.errors import NotAllowed, OpsError
 from ops_pipelines.core.principal import PROPOSE

@@ -18,12 +18,12 @@ from ops_pipelines.adapters.project import Project
 from ops_pipelines.adapters.secret_scan import find_secrets
 from ops_pipelines.agentops.conductor import Acting, Conductor
 from ops_pipelines.agentops.recorded_run import portable, read_recording, recording_to_json
-from ops_pipelines.agentops.recording import Writer
 from ops_pipelines.agentops.redaction import Redactor
 from ops_pipelines.agentops.regression import Regressed, regress
 from ops_pipelines.agentops.replay import first_of
 from ops_pipelines.agentops.run_log import AGENT, Recording, RunFilter, Tally, recording_of
 from ops_pipelines.agentops.run_state import has_ended, state_of
+from ops_pipelines.agentops.step_writer import Writer
 from ops_pipelines.agentops.tool_gate import Gate
 from ops_pipelines.core.clock import Window
 from ops_pipelines.core.errors import DataError, NotAllowed

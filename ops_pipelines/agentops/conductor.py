@@ -13,12 +13,13 @@ from typing import Any
 from ops_pipelines.agentops.fork import Effects
 from ops_pipelines.agentops.memory import MemoryStore
 from ops_pipelines.agentops.notes import FAILURE, RESULT, RESUMED, STARTED, UNTRUSTED, WAITS, notebook
-from ops_pipelines.agentops.recording import Act, Answer, Asked, Live, NotKept, Pending, Scope, Tape, Writer
+from ops_pipelines.agentops.recording import Act, Answer, Asked, Live, Pending, Scope, Tape
 from ops_pipelines.agentops.replay import Program, RecordedSteps, first_of, fork_note, played_in
 from ops_pipelines.agentops.run_control import Halt, RunControl, Suspended
 from ops_pipelines.agentops.run_log import AGENT, Entry, Recording, Tally, step_id
 from ops_pipelines.agentops.run_state import DONE, FAILED, WAITING, NotResumable, Ran, is_untrusted, waited_in, waits_of
 from ops_pipelines.agentops.session import Session
+from ops_pipelines.agentops.step_writer import NotKept, Writer
 from ops_pipelines.agentops.tool_call import Waiting
 from ops_pipelines.agentops.tool_gate import Gate
 from ops_pipelines.core.errors import OpsError

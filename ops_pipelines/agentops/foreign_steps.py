@@ -6,8 +6,8 @@ goes on, is replayed or is forked was recorded here.
 
 from collections.abc import Callable, Sequence
 
-from ops_pipelines.agentops.recording import Keep
 from ops_pipelines.agentops.run_log import AGENT, Entry, RunLog, Tally, has_own_id
+from ops_pipelines.agentops.step_writer import Keep
 
 _REFUSED = "it would take the place of a step of a run that is conducted here"
 

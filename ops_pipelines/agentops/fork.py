@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from ops_pipelines.agentops.notes import FORK, notebook
-from ops_pipelines.agentops.recording import Act, Answer, Asked, Live, Pending, Question, Tape, Writer
+from ops_pipelines.agentops.recording import Act, Answer, Asked, Live, Pending, Question, Tape
 from ops_pipelines.agentops.replay import (
     Program,
     RecordedSteps,
@@ -24,6 +24,7 @@ from ops_pipelines.agentops.replay import (
     run_program,
 )
 from ops_pipelines.agentops.run_log import AGENT, EFFECT_KINDS, MODEL, TOOL, Entry, Recording, Step, Tally
+from ops_pipelines.agentops.step_writer import Writer
 from ops_pipelines.agentops.tool_call import Done, is_answer
 from ops_pipelines.core.errors import ConfigError, NotAllowed
 

@@ -12,8 +12,9 @@ from threading import Lock
 from typing import Any
 
 from ops_pipelines.agentops.notes import JOINED
-from ops_pipelines.agentops.recording import Live, Scope, Tape, Writer
+from ops_pipelines.agentops.recording import Live, Scope, Tape
 from ops_pipelines.agentops.run_log import AGENT, Step
+from ops_pipelines.agentops.step_writer import Writer
 from ops_pipelines.core.errors import DataError
 
 _TRIES, _MOST = 5, 1000

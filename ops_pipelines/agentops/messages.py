@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ops_pipelines.agentops.payload import Payload, plain
-from ops_pipelines.agentops.recording import Occurrences, Writer
+from ops_pipelines.agentops.recording import Occurrences
 from ops_pipelines.agentops.run_log import AGENT, MESSAGE, MODEL, TOOL, Entry, Step, step_id
+from ops_pipelines.agentops.step_writer import Writer
 
 _MICROSECOND = timedelta(microseconds=1)
 _SPEAKERS = ("system", "developer", "user")

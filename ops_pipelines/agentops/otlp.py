@@ -37,8 +37,8 @@ from ops_pipelines.agentops.otlp_names import (
     TOTAL_TOKENS,
 )
 from ops_pipelines.agentops.payload import Payload, plain
-from ops_pipelines.agentops.recording import Writer
 from ops_pipelines.agentops.run_log import AGENT, KINDS, Entry, Step
+from ops_pipelines.agentops.step_writer import Writer
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_NANO = 253_402_300_799 * 10**9

@@ -11,13 +11,13 @@ one parent are told apart by what they ask. Threads that read the clock or draw 
 """
 
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from inspect import isawaitable
 from typing import Any, Protocol
 
-from ops_pipelines.agentops.payload import LIMIT_BYTES, Payload, payload_of, plain, shortened
+from ops_pipelines.agentops.payload import Payload, plain
 from ops_pipelines.agentops.redaction import Redactor
 from ops_pipelines.agentops.run_log import (
     AGENT,
@@ -28,21 +28,17 @@ from ops_pipelines.agentops.run_log import (
     MODEL,
     RANDOM,
     TOOL,
-    Entry,
     Step,
-    Tally,
     step_id,
 )
-from ops_pipelines.core.errors import DataError, OpsError
-from ops_pipelines.core.fingerprint import canonical_json, digest_bytes, digest_json
+from ops_pipelines.agentops.step_writer import Writer
+from ops_pipelines.core.errors import OpsError
 
-_LONGEST_NAME, _LONGEST_ERROR = 200, 2000
+_LONGEST_ERROR = 2000
 Act = Callable[[], Any]
 """Does the thing itself, outside. What it returns may be an `Outcome`, where more than a value is known."""
 Ask = Callable[[Any], Any]
 """Asks a model what it is given, or awaits its answer; a fork may give it another request than its program made."""
-Keep = Callable[[Sequence[Entry]], Tally]
-"""Where entries go: `RunLog.append`."""
 
 
 class StepFailed(OpsError):
@@ -56,10 +52,6 @@ class StepFailed(OpsError):
             action="Catch StepFailed in the agent where it can go on without",
             type=type,
         )
-
-
-class NotKept(DataError):
-    """The log rejected a step: another one has its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,43 +174,6 @@ class Live:
     def answer(self, asked: Asked, arguments: Any, act: Act) -> Pending:  # noqa: ARG002  (the shape of a Source)
         """The act itself."""
         return Pending(self.occurrences.take(asked.group), act, self.now, self.now())
-
-
-@dataclass(frozen=True, slots=True)
-class Writer:
-    """Makes entries of what happened and keeps them: the one way to a run log, by which nothing goes unredacted."""
-
-    keep: Keep
-    redactor: Redactor = field(default_factory=Redactor)
-    limit_bytes: int = LIMIT_BYTES
-
-    def payload(self, value: Any) -> Payload | None:
-        """A plain value as it may be kept; None for None."""
-        if value is None:
-            return None
-        content = canonical_json(value)
-        if len(content) <= self.limit_bytes:
-            redacted = self.redactor.value(value)
-            return payload_of(redacted) if redacted != value else Payload(digest_bytes(content), len(content), content)
-        kept = canonical_json(self.redactor.value(shortened(value, self.limit_bytes)))
-        return Payload(digest_bytes(content), len(content), kept)
-
-    def word(self, text: str, longest: int = _LONGEST_NAME) -> str:
-        """A name or a sentence as it may be kept; one that is too long ends with its digest."""
-        if len(text) > longest:
-            text = f"{shortened(plain(text), longest)} {digest_json(plain(text))[:12]}"
-        return self.redactor.text(plain(text))
-
-    def write(self, step: Step, *payloads: Payload | None) -> None:
-        """Keep a step, whose names were redacted; NotKept where the log rejects it."""
-        tally = self.keep([Entry(step, tuple(payload for payload in payloads if payload is not None))])
-        for rejected, why in tally.rejected:
-            raise NotKept(
-                f"The step {rejected} ({step.kind} {step.name!r}) of run {step.run} was not kept: {why}",
-                expected="a run whose id nobody used before",
-                action="Make a new id for each run",
-                run=step.run,
-            )
 
 
 @dataclass(frozen=True, slots=True)

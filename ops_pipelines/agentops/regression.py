@@ -11,7 +11,7 @@ from typing import Any
 
 from ops_pipelines.agentops.divergence import CODE, Divergence, first_divergence
 from ops_pipelines.agentops.payload import Payload, plain
-from ops_pipelines.agentops.recording import Act, Answer, Asked, Tape, Writer
+from ops_pipelines.agentops.recording import Act, Answer, Asked, Tape
 from ops_pipelines.agentops.replay import (
     Program,
     RecordedSteps,
@@ -23,6 +23,7 @@ from ops_pipelines.agentops.replay import (
     run_program,
 )
 from ops_pipelines.agentops.run_log import Entry, Recording, Step, Tally, step_id
+from ops_pipelines.agentops.step_writer import Writer
 from ops_pipelines.core.errors import DataError, check_settings
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed, Verdict
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ops_pipelines.agentops.notes import FORK, JOINED, NOTES, notes_in
-from ops_pipelines.agentops.recording import Act, Answer, Asked, Outcome, Scope, StepFailed, Tape, Writer
+from ops_pipelines.agentops.recording import Act, Answer, Asked, Outcome, Scope, StepFailed, Tape
 from ops_pipelines.agentops.run_log import AGENT, DECISION, Entry, Recording, Step, Tally, has_own_id
+from ops_pipelines.agentops.step_writer import Writer
 from ops_pipelines.core.errors import DataError, OpsError
 from ops_pipelines.core.fingerprint import digest_json, short
 

@@ -10,9 +10,9 @@ from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ops_pipelines.agentops.recording import Writer
 from ops_pipelines.agentops.replay import UNREDACTED, Program, replay_into
 from ops_pipelines.agentops.run_log import Entry, Recording, Step, Tally
+from ops_pipelines.agentops.step_writer import Writer
 
 _MORE_THAN_ANY_THREADS = 10_000
 

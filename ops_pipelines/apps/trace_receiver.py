@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from ops_pipelines.adapters.otlp_parts import TooManyParts
 from ops_pipelines.adapters.otlp_wire import JSON, MEDIA_TYPES, PROTOBUF, answer, read_request, refusal
 from ops_pipelines.agentops.otlp import SpanLimits, import_spans
-from ops_pipelines.agentops.recording import Writer
+from ops_pipelines.agentops.step_writer import Writer
 from ops_pipelines.apps.bounded_body import BodyRefused, discard, read_bounded, too_large
 from ops_pipelines.apps.model_server.events import tell
 from ops_pipelines.core.errors import ConfigError, DataError, OpsError

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from ops_pipelines.agentops.recording import Keep, Live, Outcome, Scope, StepFailed, Tape, Writer
+from ops_pipelines.agentops.recording import Live, Outcome, Scope, StepFailed, Tape
+from ops_pipelines.agentops.step_writer import Keep, Writer
 from ops_pipelines.testing.run_log import MONDAY, RUN
 
 READS, EFFECT = ("drift_report", "model_history"), "notify"

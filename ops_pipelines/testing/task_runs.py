@@ -9,9 +9,10 @@ from ops_pipelines.agentops.agent import Agent
 from ops_pipelines.agentops.conductor import Acting
 from ops_pipelines.agentops.evaluation.live import Stage, Stores
 from ops_pipelines.agentops.notes import FAILURE, RESULT
-from ops_pipelines.agentops.recording import Live, Outcome, Scope, StepFailed, Tape, Writer
+from ops_pipelines.agentops.recording import Live, Outcome, Scope, StepFailed, Tape
 from ops_pipelines.agentops.redaction import Redactor
 from ops_pipelines.agentops.run_log import Recording, recording_of
+from ops_pipelines.agentops.step_writer import Writer
 from ops_pipelines.agentops.tool_call import EXECUTE, Denied, EffectNotDone
 from ops_pipelines.testing.agent_program import ticking
 from ops_pipelines.testing.approval_store import MemoryApprovalStore

@@ -23,8 +23,9 @@ from ops_pipelines.adapters.mcp_trace import headers_of
 from ops_pipelines.adapters.sqlite_runs import SQLiteRunLog
 from ops_pipelines.agentops.handoff import DelegationPolicy, Handoff, HandoffRule
 from ops_pipelines.agentops.joined_runs import JoinedRuns, RunLogged
-from ops_pipelines.agentops.recording import Outcome, Writer
+from ops_pipelines.agentops.recording import Outcome
 from ops_pipelines.agentops.run_log import MODEL
+from ops_pipelines.agentops.step_writer import Writer
 from ops_pipelines.testing.run_log import MemoryRunLog
 
 READY = "/health/ready"

@@ -13,8 +13,8 @@ from ops_pipelines.adapters.sqlite_runs import SQLiteRunLog
 from ops_pipelines.adapters.trace_cursor import TraceCursor
 from ops_pipelines.adapters.trace_destinations import MLflowHome, MLflowServer, OtlpEndpoint, Unsent
 from ops_pipelines.agentops.otlp import import_spans
-from ops_pipelines.agentops.recording import Writer
 from ops_pipelines.agentops.run_log import Tally
+from ops_pipelines.agentops.step_writer import Writer
 from ops_pipelines.core.errors import DataError
 from ops_pipelines.testing.agent_program import Investigation, Outside, record
 from ops_pipelines.testing.run_log import RUN, MemoryRunLog, entry_of
@@ -75,7 +75,7 @@ RECEIVER = """
 import sys
 from pathlib import Path
 from ops_pipelines.adapters.sqlite_runs import SQLiteRunLog
-from ops_pipelines.agentops.recording import Writer
+from ops_pipelines.agentops.step_writer import Writer
 from ops_pipelines.apps.trace_receiver import ReceiverSettings, TraceReceiver, serve_traces
 
 log = SQLiteRunLog(Path(sys.argv[1]))

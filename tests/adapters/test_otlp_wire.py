@@ -11,8 +11,8 @@ from ops_pipelines.adapters.otlp_parts import TooManyParts, check_protobuf
 from ops_pipelines.adapters.otlp_wire import JSON, MEDIA_TYPES, PROTOBUF, answer, protobuf_of, read_request, refusal
 from ops_pipelines.agentops.otlp import import_spans
 from ops_pipelines.agentops.otlp_export import export_spans
-from ops_pipelines.agentops.recording import Writer
 from ops_pipelines.agentops.run_log import KINDS, MODEL, TOOL, Tally
+from ops_pipelines.agentops.step_writer import Writer
 from ops_pipelines.core.errors import DataError
 from ops_pipelines.testing.run_log import entry_of
 

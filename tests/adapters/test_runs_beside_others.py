@@ -8,9 +8,9 @@ import pytest
 from ops_pipelines.adapters.agents import foreign_writer_of, writer_of
 from ops_pipelines.agentops.joined_runs import JoinedRuns, RunLogged
 from ops_pipelines.agentops.payload import payload_of
-from ops_pipelines.agentops.recording import NotKept
 from ops_pipelines.agentops.run_log import DECISION, TOOL, step_id
 from ops_pipelines.agentops.run_state import DONE, STOPPED, WAITING, state_of
+from ops_pipelines.agentops.step_writer import NotKept
 from ops_pipelines.testing.open_agents import Desk, agent_at, answer_all, platform_in
 from ops_pipelines.testing.refund_agent import refund_agent, released
 

@@ -11,9 +11,9 @@ from ops_pipelines.adapters.approvals import answer_approval
 from ops_pipelines.adapters.platform import Platform
 from ops_pipelines.adapters.project import find_project
 from ops_pipelines.agentops.approval import Request
-from ops_pipelines.agentops.recording import NotKept
 from ops_pipelines.agentops.run_log import recording_of
 from ops_pipelines.agentops.run_state import where_started, who_started
+from ops_pipelines.agentops.step_writer import NotKept
 from ops_pipelines.agentops.tool_registry import ToolRegistry
 from ops_pipelines.apps.tool_gateway.config import GatewayConfig
 from ops_pipelines.apps.tool_gateway.gateway import Offered

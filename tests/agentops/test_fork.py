@@ -4,9 +4,10 @@ from itertools import count
 import pytest
 
 from ops_pipelines.agentops.fork import Forked, ForkSettings, NewRequest, NewResult, fork
-from ops_pipelines.agentops.recording import StepFailed, Writer
+from ops_pipelines.agentops.recording import StepFailed
 from ops_pipelines.agentops.replay import ReplayDiverged, replay
 from ops_pipelines.agentops.run_log import EFFECT_KINDS, MEMORY_READ, MODEL, TOOL, Recording, recording_of
+from ops_pipelines.agentops.step_writer import Writer
 from ops_pipelines.core.errors import ConfigError
 from ops_pipelines.core.fingerprint import digest_json
 from ops_pipelines.testing.agent_program import EFFECT, READS, Investigation, Outside, record, ticking

@@ -4,7 +4,7 @@ from itertools import count
 import pytest
 
 from ops_pipelines.agentops.joined_runs import JoinedRuns, RunLogged
-from ops_pipelines.agentops.recording import Writer
+from ops_pipelines.agentops.step_writer import Writer
 from ops_pipelines.agentops.trace_graph import trace_graph
 from ops_pipelines.core.errors import DataError
 from ops_pipelines.testing.gates import NOON, Broken

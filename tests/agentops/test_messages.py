@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ops_pipelines.agentops.messages import UNANSWERED, Conversation, Imported, import_messages
-from ops_pipelines.agentops.recording import Writer
 from ops_pipelines.agentops.redaction import Redactor
 from ops_pipelines.agentops.run_log import AGENT, MESSAGE, MODEL, TOOL, Tally, fault_of
+from ops_pipelines.agentops.step_writer import Writer
 from ops_pipelines.agentops.trace_graph import trace_graph
 from ops_pipelines.testing.run_log import RUN, MemoryRunLog
 

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from ops_pipelines.agentops.otlp import ImportedSpans, SpanLimits, import_spans
 from ops_pipelines.agentops.otlp_export import export_spans
-from ops_pipelines.agentops.recording import Writer
 from ops_pipelines.agentops.redaction import Redactor
 from ops_pipelines.agentops.run_log import AGENT, KINDS, MEMORY_READ, MODEL, TOOL, Tally, fault_of
+from ops_pipelines.agentops.step_writer import Writer
 from ops_pipelines.agentops.trace_graph import trace_graph
 from ops_pipelines.testing.agent_program import Investigation, Outside, record
 from ops_pipelines.testing.run_log import RUN, MemoryRunLog, entry_of

@@ -6,8 +6,8 @@ import pytest
 
 from ops_pipelines.agentops.otlp import import_spans
 from ops_pipelines.agentops.otlp_export import attribute
-from ops_pipelines.agentops.recording import Writer
 from ops_pipelines.agentops.run_log import AGENT, MODEL, TOOL, Tally
+from ops_pipelines.agentops.step_writer import Writer
 from ops_pipelines.agentops.trace_graph import trace_graph
 
 

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from ops_pipelines.agentops.divergence import CODE, PROMPT
 from ops_pipelines.agentops.recorded_run import portable, read_recording, recording_from_json, recording_to_json
-from ops_pipelines.agentops.recording import Writer
 from ops_pipelines.agentops.redaction import Redactor
 from ops_pipelines.agentops.regression import RegressionRule, judge_regression, regress
 from ops_pipelines.agentops.replay import UNREDACTED, replay
 from ops_pipelines.agentops.run_log import Recording, recording_of
+from ops_pipelines.agentops.step_writer import Writer
 from ops_pipelines.core.errors import DataError
 from ops_pipelines.core.verdict import Blocked, NotEvaluated, Passed
 from ops_pipelines.testing.agent_program import Investigation, Outside, record

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from ops_pipelines.adapters.nothing_live import WentLive, nothing_live
 from ops_pipelines.agentops.fork import ForkSettings, fork
 from ops_pipelines.agentops.payload import Payload
-from ops_pipelines.agentops.recording import Live, StepFailed, Tape, Writer
+from ops_pipelines.agentops.recording import Live, StepFailed, Tape
 from ops_pipelines.agentops.redaction import Redactor
 from ops_pipelines.agentops.replay import ReplayDiverged, digest_run, replay
 from ops_pipelines.agentops.run_log import AGENT, CLOCK, MODEL, TOOL, Recording, recording_of
+from ops_pipelines.agentops.step_writer import Writer
 from ops_pipelines.agentops.stepping import stepped
 from ops_pipelines.core.errors import DataError
 from ops_pipelines.testing.agent_program import Investigation, Outside, record, ticking

@@ -3,8 +3,9 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ops_pipelines.agentops.recording import Live, Outcome, Tape, Writer
+from ops_pipelines.agentops.recording import Live, Outcome, Tape
 from ops_pipelines.agentops.run_log import Step
+from ops_pipelines.agentops.step_writer import Writer
 from ops_pipelines.agentops.trace_context import TraceContext, format_traceparent, parse_traceparent
 from ops_pipelines.agentops.trace_graph import CALLED, TOLD, Edge, TraceGraph, trace_graph
 from ops_pipelines.testing.agent_program import ticking

@@ -14,7 +14,7 @@ from ops_pipelines.adapters.otlp_wire import JSON, MEDIA_TYPES, PROTOBUF, protob
 from ops_pipelines.adapters.sqlite_runs import SQLiteRunLog
 from ops_pipelines.agentops.otlp import SpanLimits
 from ops_pipelines.agentops.otlp_export import export_spans
-from ops_pipelines.agentops.recording import Writer
+from ops_pipelines.agentops.step_writer import Writer
 from ops_pipelines.apps.trace_receiver import ReceiverSettings, TraceReceiver, make_app, serve_traces
 from ops_pipelines.core.errors import ConfigError
 from ops_pipelines.testing.run_log import RUN, MemoryRunLog, entry_of

@@ -16,7 +16,7 @@ RECEIVER = """
 import resource, signal, sys
 from pathlib import Path
 from ops_pipelines.adapters.sqlite_runs import SQLiteRunLog
-from ops_pipelines.agentops.recording import Writer
+from ops_pipelines.agentops.step_writer import Writer
 from ops_pipelines.apps.trace_receiver import ReceiverSettings, TraceReceiver, serve_traces
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

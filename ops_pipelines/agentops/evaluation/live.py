@@ -20,11 +20,11 @@ from ops_pipelines.agentops.evaluation.task import Task, TaskSet
 from ops_pipelines.agentops.evaluation.task_verdict import TaskVerdict
 from ops_pipelines.agentops.evaluation.world import World, let_person_answer
 from ops_pipelines.agentops.gate_parts import Parts, Run
-from ops_pipelines.agentops.recording import Writer
 from ops_pipelines.agentops.redaction import Redactor
 from ops_pipelines.agentops.run_log import Recording, RunLog, recording_of
 from ops_pipelines.agentops.run_state import WAITING
 from ops_pipelines.agentops.spend import Purse
+from ops_pipelines.agentops.step_writer import Writer
 from ops_pipelines.agentops.tool_gate import Gate
 from ops_pipelines.core.errors import OpsError
 from ops_pipelines.llmops.budget import BudgetStore

@@ -83,7 +83,8 @@ DRILL = Drill(
 
 def _record(log: "RunLog") -> "tuple[int, list[Tally]]":
     """How many entries were sent to a log, and what it said to each."""
-    from ops_pipelines.agentops.recording import Live, Tape, Writer
+    from ops_pipelines.agentops.recording import Live, Tape
+    from ops_pipelines.agentops.step_writer import Writer
     from ops_pipelines.testing.agent_program import ticking
     from ops_pipelines.testing.run_log import entry_of
 

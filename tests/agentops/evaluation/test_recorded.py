@@ -3,9 +3,9 @@ import pytest
 from ops_pipelines.agentops.evaluation.recorded import judge_recorded, redacted
 from ops_pipelines.agentops.evaluation.task import CallPattern, Expected, ExpectedCall, Task, TaskSet
 from ops_pipelines.agentops.fork import ForkSettings, fork
-from ops_pipelines.agentops.recording import Writer
 from ops_pipelines.agentops.redaction import Redactor
 from ops_pipelines.agentops.run_log import Recording, recording_of
+from ops_pipelines.agentops.step_writer import Writer
 from ops_pipelines.testing.agent_program import ticking
 from ops_pipelines.testing.run_log import MemoryRunLog
 from ops_pipelines.testing.task_runs import did, recorded

@@ -12,7 +12,7 @@ from ops_pipelines.adapters.mcp_tools import Declared
 from ops_pipelines.adapters.mcp_upstream import Offer, Upstream
 from ops_pipelines.agentops.gate_parts import Limits
 from ops_pipelines.agentops.joined_runs import RunLogged
-from ops_pipelines.agentops.recording import Writer
+from ops_pipelines.agentops.step_writer import Writer
 from ops_pipelines.agentops.tool_registry import ToolRegistry
 from ops_pipelines.apps.tool_gateway import Offered, Sessions, Terms, gated_server, gateway, registry_of, served
 from ops_pipelines.apps.tool_gateway.admission import DoorRule

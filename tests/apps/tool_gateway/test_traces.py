@@ -12,7 +12,8 @@ from ops_pipelines.adapters.mcp_trace import meta_of, trace_of
 from ops_pipelines.agentops.breaker import LoopRule
 from ops_pipelines.agentops.handoff import DelegationPolicy, Handoff, HandoffRule
 from ops_pipelines.agentops.joined_runs import JoinedRuns, RunLogged
-from ops_pipelines.agentops.recording import Live, Tape, Writer
+from ops_pipelines.agentops.recording import Live, Tape
+from ops_pipelines.agentops.step_writer import Writer
 from ops_pipelines.agentops.trace_graph import TOLD, trace_graph
 from ops_pipelines.core.clock import Window
 from ops_pipelines.testing.gates import NOON
